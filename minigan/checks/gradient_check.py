@@ -1,0 +1,218 @@
+"""check_gradients: a backward pass against central differences of its forward pass.
+
+A loss is made of the output y by random weights r, L = sum(r y), so that dL/dy = r is the upstream gradient. (With
+all-ones weights a BatchNorm without its third term would pass.) Then every derivative of L is measured,
+
+    dL/da ~ (L(a + h) - L(a - h)) / 2h,        error about h^2 + 1e-16 |L| / h, about 1e-10 in float64 for h = 1e-5
+
+and compared with what backward computed: entry by entry in small arrays, along random directions, each of which
+moves all entries at once, in large ones.
+"""
+
+import copy
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from minigan.checks.diagnosis import likely_cause
+from minigan.errors import DtypeError, GradientError, OptionError
+
+STEP = 1e-5
+EXHAUSTIVE = 256  # arrays of up to so many entries are checked entry by entry
+DIRECTIONS = 8  # random directions for a larger one
+PROBES = 200  # entries looked at in a large array that failed, to find the worst
+ATTEMPTS = 5  # points tried where a kink spoils the differences
+
+
+@dataclass
+class ArrayResult:
+    """What the check of one array found: `analytic` from backward, `numeric` measured, at the worst place."""
+
+    name: str
+    shape: tuple
+    how: str
+    error: float
+    index: tuple | None
+    analytic: float
+    numeric: float
+    wrong: int
+    cause: str = ""
+
+
+@dataclass
+class GradientReport:
+    """The results for all arrays; as text, a table."""
+
+    title: str
+    results: list = field(default_factory=list)
+    resampled: int = 0
+
+    @property
+    def worst(self):
+        """The largest relative error."""
+        return max(result.error for result in self.results)
+
+    def __str__(self):
+        rows = [("array", "shape", "compared", "worst relative error", "at", "analytic", "numeric")]
+        for r in self.results:
+            place = "" if r.index is None else str(tuple(int(i) for i in r.index))
+            values = (f"{r.analytic:+.6e}", f"{r.numeric:+.6e}") if r.wrong else ("", "")
+            rows.append((r.name, str(r.shape), r.how, f"{r.error:.1e}", place if r.wrong else "", *values))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        causes = [
+            f"{r.name}: {r.wrong} of the compared are wrong. Likely cause: {r.cause}" for r in self.results if r.wrong
+        ]
+        kinks = [f"the input was moved {self.resampled} times, away from kinks"] if self.resampled else []
+        return "\n".join([self.title, *("  " + line for line in [*table, *causes, *kinks])])
+
+
+def check_gradients(layer, x, training=True, tolerance=1e-6, seed=0):
+    """Compare every gradient of a layer or network, the input's and each parameter's, with central differences.
+
+    layer      a built layer or network in float64 (`net.astype("float64")`), or a layer not yet built
+    x          its input, float64 (n, ...); or only the shape of one sample, a tuple: then three random samples
+    training   the mode of forward; tolerance: the largest relative error |a - m| / max(|a|, |m|, rms of the array),
+               where differences below the rounding noise of the measurement do not count
+    Returns    a GradientReport; print it. The layer itself is left as it was: a copy is checked, its parameters
+               moved a little at random, since special values (a bias of 0, a gamma of 1) hide mistakes.
+    Errors     GradientError with the report: layer, array, index, both values, likely cause; DtypeError for float32,
+               whose rounding would hide the difference between right and wrong
+
+    Where forward has a kink (ReLU at 0) within a step, the two one-sided slopes differ and the difference lies
+    between them; this is noticed, and the input is moved and all is measured again.
+    Layers with a random forward (dropout) are copied before every evaluation, so that each draws the same numbers.
+    """
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((3, *x)) if isinstance(x, tuple) else np.array(x)
+    layer = copy.deepcopy(layer)
+    if layer.input_shape is None:
+        layer.output_shape = tuple(layer.build(x.shape[1:], rng, np.dtype("float64"), np))
+    for what, dtype in (("x", x.dtype), ("the layer", layer.dtype)):
+        if dtype != np.float64:
+            raise DtypeError(
+                f'check_gradients: {what} is {dtype}; finite differences need float64. Use net.astype("float64") and '
+                'x.astype("float64").'
+            )
+    if x.ndim < 1 or len(x) == 0 or not np.isfinite(x).all():
+        raise OptionError("check_gradients: expected x with at least one sample and finite values.")
+    # one training pass moves running statistics off their start; noise moves the parameters
+    layer.forward(x + rng.standard_normal(x.shape), training=True)
+    layer.clear_cache()
+    for value in layer.params.values():
+        value += 0.1 * rng.standard_normal(value.shape)
+
+    title = f"{layer.name}, gradients in {'training' if training else 'inference'} mode, batch of {len(x)}"
+    for attempt in range(ATTEMPTS):
+        point = x if attempt == 0 else x + 0.05 * rng.standard_normal(x.shape)
+        report, kinks = measure(layer, point, training, tolerance, rng, GradientReport(title, resampled=attempt))
+        if not kinks:
+            break
+    else:
+        report.results[0].cause += f" (a kink at every one of {ATTEMPTS} points: is forward continuous?)"
+    if any(result.wrong for result in report.results):
+        raise GradientError(str(report))
+    return report
+
+
+class Probe:
+    """The loss L = sum(r y) of a layer as a function of its arrays, each evaluation from the same random state."""
+
+    def __init__(self, layer, x, training, rng):
+        self.layer, self.x, self.training = layer, x, training
+        shape = copy.deepcopy(layer).forward(x, training).shape
+        self.weights = rng.standard_normal(shape)
+        self.base, self.size = self.loss(), 0.0
+        self.size = float(np.abs(self.weights * copy.deepcopy(layer).forward(x, training)).sum())
+
+    def loss(self):
+        return float((self.weights * copy.deepcopy(self.layer).forward(self.x, self.training)).sum())
+
+    def gradients(self):
+        """What backward computes: {"dx": ..., "dW": ..., ...}"""
+        twin = copy.deepcopy(self.layer)
+        for grad in twin.grads.values():
+            grad.fill(0)
+        twin.forward(self.x.copy(), self.training)
+        dx = twin.backward(self.weights.copy())
+        return {"dx": np.array(dx), **{f"d{name}": np.array(grad) for name, grad in twin.grads.items()}}
+
+    def arrays(self):
+        """The arrays themselves, to be moved in place: {"dx": x, "dW": W, ...}"""
+        return {"dx": self.x, **{f"d{name}": value for name, value in self.layer.params.items()}}
+
+    def slope(self, array, direction):
+        """(central difference, gap between the two one-sided slopes) along `direction`, an array or an index."""
+        step = STEP * max(1.0, float(np.sqrt(np.mean(array * array))))
+        start = array.copy()
+        values = []
+        for sign in (1, -1):
+            if isinstance(direction, tuple):
+                array[direction] += sign * step
+            else:
+                array += sign * step * direction
+            values.append(self.loss())
+            array[...] = start
+        up, down = values
+        return (up - down) / (2 * step), abs(up - 2 * self.base + down) / step
+
+    def noise(self):
+        """What rounding alone makes of a measured slope of 0."""
+        return 10 * np.finfo(float).eps * max(self.size, 1.0) / STEP
+
+
+def measure(layer, x, training, tolerance, rng, report):
+    """Check all arrays at one point; returns the report and whether mismatches look like kinks."""
+    probe = Probe(layer, x.copy(), training, rng)
+    gradients = probe.gradients()
+    kinks = False
+    for name, array in probe.arrays().items():
+        analytic = gradients[name]
+        if analytic.shape != array.shape:
+            raise GradientError(f"{report.title}: {name} has shape {analytic.shape}, expected {array.shape}.")
+        if not np.isfinite(analytic).all():
+            raise GradientError(f"{report.title}: {name} holds NaN or infinity.")
+        result, kink = check_array(probe, name, array, analytic, tolerance, rng)
+        report.results.append(result)
+        kinks = kinks or kink
+    return report, kinks
+
+
+def check_array(probe, name, array, analytic, tolerance, rng):
+    """Compare one array's gradient; returns its ArrayResult and whether a kink explains every mismatch."""
+    floor = probe.noise() / tolerance
+    if array.size <= EXHAUSTIVE:
+        indices = list(np.ndindex(array.shape))
+        how = f"all {array.size} entries"
+    else:
+        directions = [d / np.linalg.norm(d) for d in rng.standard_normal((DIRECTIONS, *array.shape))]
+        a = np.array([float((analytic * d).sum()) for d in directions])
+        m, gaps = np.array([probe.slope(array, d) for d in directions]).T
+        typical = np.linalg.norm(analytic) / math.sqrt(array.size)  # of a slope along a random unit direction
+        errors = abs(a - m) / np.maximum.reduce([abs(a), abs(m), np.full_like(a, max(typical, floor))])
+        how = f"{DIRECTIONS} random directions"
+        if (errors <= tolerance).all():
+            return ArrayResult(name, array.shape, how, float(errors.max()), None, 0, 0, 0), False
+        flat = rng.choice(array.size, min(PROBES, array.size), replace=False)
+        indices = list(zip(*(axis.tolist() for axis in np.unravel_index(flat, array.shape)), strict=True))
+        how += f", then {len(indices)} entries"
+
+    slopes = np.array([probe.slope(array, index) for index in indices])
+    a, m, gaps = np.array([analytic[index] for index in indices]), slopes[:, 0], slopes[:, 1]
+    scale = np.maximum.reduce([abs(a), abs(m), np.full_like(a, max(math.sqrt(np.mean(m * m)), floor))])
+    errors = abs(a - m) / scale
+    bad = errors > tolerance
+    worst = int(errors.argmax())
+    result = ArrayResult(
+        name, array.shape, how, float(errors[worst]), indices[worst], a[worst], m[worst], int(bad.sum())
+    )
+    if not bad.any():
+        if array.size > EXHAUSTIVE:  # a direction failed, yet no probed entry did: still wrong, somewhere
+            result.wrong, result.cause = 1, "a few entries among many are wrong: check indices and borders."
+        return result, False
+    kink = bool((abs(a - m)[bad] <= 0.55 * gaps[bad]).all())  # a kink makes a difference err by half the gap
+    if len(indices) == array.size:
+        a, m = a.reshape(array.shape), m.reshape(array.shape)
+    result.cause = likely_cause(name, a, m, probe)
+    return result, kink

@@ -1,0 +1,283 @@
+"""check_layer: the whole contract of a layer, clause by clause, for layers that users write and for minigan's own."""
+
+import copy
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from minigan.checks.gradient_check import check_gradients
+from minigan.errors import CacheError, GradientError, MiniganError, OptionError
+from minigan.layers.base import Layer
+from minigan.network import Sequential
+
+BATCH = 4
+
+
+class Contract:
+    """One layer under check: makes networks of it alone, and runs them forward and back."""
+
+    def __init__(self, make_layer, input_shape, seed):
+        self.make_layer, self.input_shape, self.seed = make_layer, tuple(input_shape), seed
+        self.rng = np.random.default_rng(seed)
+        self.name = type(make_layer()).__name__
+
+    def network(self, dtype="float64"):
+        """A network of the one layer, its parameters moved off their special start values."""
+        net = Sequential([self.make_layer()], self.input_shape, seed=self.seed, dtype=dtype)
+        noise = np.random.default_rng(self.seed).standard_normal(net.flat_params.size)
+        net.flat_params += (0.1 * noise).astype(dtype)
+        return net
+
+    def batch(self, net, n=BATCH):
+        """Random x and dy for a network."""
+        draw = self.rng.standard_normal
+        return draw((n, *net.input_shape)).astype(net.dtype), draw((n, *net.output_shape)).astype(net.dtype)
+
+    def require(self, condition, clause, message):
+        if not condition:
+            raise GradientError(f"check_layer, {self.name}, input {self.input_shape}: {clause}. {message}")
+
+
+def run(net, x, dy, training=True, **options):
+    """Forward and backward on a copy of `net`: returns (y, dx, gradients, the copy)."""
+    net = copy.deepcopy(net)
+    net.zero_grads()
+    y = np.array(net.layers[0].forward(x, training))
+    dx = net.layers[0].backward(dy, **options)
+    return y, dx, net.flat_grads.copy(), net
+
+
+def check_layer(make_layer, input_shape, tolerance=1e-6, seed=0):
+    """Run the whole contract on a layer: `check_layer(lambda: MyLayer(3), input_shape=(5,))`.
+
+    make_layer   a function without arguments that returns a new layer; input_shape: of one sample
+    Returns      a text that lists what was checked, with the table of both gradient checks; print it
+    Errors       GradientError that says which clause was broken, by what, and what to do. A layer that has no
+                 gradient somewhere (a step, a rounding) cannot pass
+    """
+    if isinstance(make_layer, Layer) or not callable(make_layer):
+        raise OptionError("check_layer: expected a function that makes a layer: check_layer(lambda: MyLayer(), (5,)).")
+    contract = Contract(make_layer, input_shape, seed)
+    done = [clause.__doc__.split("\n")[0].rstrip(".") for clause in CLAUSES if clause(contract) is None]
+    reports = []
+    for training in (True, False):
+        layer = contract.network().layers[0]
+        x = contract.rng.standard_normal((BATCH, *contract.input_shape))
+        reports.append(str(check_gradients(layer, x, training, tolerance, seed)))
+    lines = [f"{contract.name}, input {contract.input_shape}: keeps the contract of a layer"]
+    return "\n".join([*lines, *(f"  ok  {line}" for line in done), *reports])
+
+
+def check_shapes(c):
+    """The output has the shape that build announced, dx the shape of x, in both modes and for one sample."""
+    net = c.network()
+    for n in (BATCH, 1):
+        for training in (True, False):
+            x, dy = c.batch(net, n)
+            case = f"batch of {n}, {'training' if training else 'inference'}"
+            y = copy.deepcopy(net).layers[0].forward(x, training)
+            c.require(
+                y.shape == (n, *net.output_shape),
+                "output shape",
+                f"{case}: build announced {net.output_shape}, forward gave {y.shape}. Return from build the shape of "
+                "one sample, without the batch axis.",
+            )
+            y, dx, grads, _ = run(net, x, dy, training)
+            c.require(dx is not None, "dx", f"{case}: backward returned None although input_grad is True.")
+            c.require(dx.shape == x.shape, "dx shape", f"{case}: expected {x.shape}, got {dx.shape}.")
+            finite = all(np.isfinite(part).all() for part in (y, dx, grads))
+            c.require(finite, "finite", f"{case}: forward or backward gave NaN or infinity.")
+
+
+def check_inputs_unmodified(c):
+    """forward and backward leave x and dy as they were."""
+    net = c.network()
+    for training in (True, False):
+        x, dy = c.batch(net)
+        x0, dy0 = x.copy(), dy.copy()
+        run(net, x, dy, training)
+        c.require((x == x0).all(), "x modified", "forward or backward wrote to x. Work on a new array: y = x * 2.")
+        c.require((dy == dy0).all(), "dy modified", "backward wrote to dy. Work on a new array: dx = dy * slope.")
+
+
+def check_non_contiguous(c):
+    """Arrays that are not contiguous in memory give the same results."""
+    net = c.network()
+    x, dy = c.batch(net)
+    y, dx, grads, _ = run(net, x, dy)
+    strided = [np.repeat(array, 2, axis=-1)[..., ::2] for array in (x, dy)]
+    again = run(net, *strided)
+    for name, one, other in (("y", y, again[0]), ("dx", dx, again[1]), ("gradients", grads, again[2])):
+        c.require(
+            np.allclose(one, other, rtol=1e-10, atol=1e-12),
+            "non-contiguous arrays",
+            f"{name} differs for x and dy with gaps in memory. Do not rely on the memory layout.",
+        )
+
+
+def check_dtype_kept(c):
+    """float32 stays float32 and float64 stays float64: output, dx, gradients, parameters."""
+    for dtype in ("float32", "float64"):
+        net = c.network(dtype)
+        for training in (True, False):
+            x, dy = c.batch(net)
+            y, dx, _, net_after = run(net, x, dy, training)
+            layer = net_after.layers[0]
+            arrays = {"y": y, "dx": dx, **layer.params, **{f"d{name}": grad for name, grad in layer.grads.items()}}
+            for name, array in arrays.items():
+                c.require(
+                    array.dtype == dtype,
+                    "dtype kept",
+                    f"{name} is {array.dtype} in a {dtype} network. Plain Python numbers keep the dtype, NumPy's "
+                    "float64 scalars and bool * float do not.",
+                )
+
+
+def check_zero_upstream(c):
+    """dy = 0 gives zero gradients."""
+    net = c.network()
+    x, dy = c.batch(net)
+    _, dx, grads, _ = run(net, x, np.zeros_like(dy))
+    c.require(not dx.any() and not grads.any(), "dy = 0", "a gradient is not 0: a term does not depend on dy.")
+
+
+def check_gradients_add_up(c):
+    """A second forward and backward adds to the gradients."""
+    net = c.network()
+    (x, dy), (x2, dy2) = c.batch(net), c.batch(net)
+    for training in (True, False):
+        _, _, first, after = run(net, x, dy, training)
+        twin = copy.deepcopy(after)
+        _, _, second, _ = run(after, x2, dy2, training)
+        twin.layers[0].forward(x2, training)
+        twin.layers[0].backward(dy2)
+        c.require(
+            np.allclose(twin.flat_grads, first + second, rtol=1e-10, atol=1e-12),
+            "gradients add up",
+            "after two backward passes grads is not the sum of both. Write grads[name] += ..., not =.",
+        )
+
+
+def check_gradient_options(c):
+    """param_grads=False leaves grads alone, input_grad=False returns None, and neither changes the other."""
+    net = c.network()
+    x, dy = c.batch(net)
+    for training in (True, False):
+        _, dx, grads, _ = run(net, x, dy, training)
+        _, dx_only, untouched, _ = run(net, x, dy, training, param_grads=False)
+        c.require(not untouched.any(), "param_grads=False", "backward added to grads all the same.")
+        c.require(
+            dx_only is not None and np.array_equal(dx, dx_only),
+            "param_grads=False",
+            "dx is another one than with True.",
+        )
+        _, none, grads_only, _ = run(net, x, dy, training, input_grad=False)
+        c.require(none is None, "input_grad=False", "expected None, since nobody will use dx.")
+        c.require(np.array_equal(grads, grads_only), "input_grad=False", "the gradients are others than with True.")
+
+
+def check_cache_used_up(c):
+    """backward without a forward before it, or a second time, is a CacheError."""
+    net = c.network()
+    x, dy = c.batch(net)
+    for case in ("before any forward", "a second time"):
+        try:
+            net.layers[0].backward(dy)
+        except CacheError:
+            net.layers[0].forward(x, True)
+            net.layers[0].backward(dy)
+            continue
+        c.require(
+            False,
+            "cache used up",
+            f"backward {case} raised no CacheError. Use self.keep(x, ...) in forward, self.take_cache(dy) in backward.",
+        )
+
+
+def check_flat_views(c):
+    """Parameters, gradients and state are written in place, and backward changes no parameter."""
+    net = c.network()
+    x, dy = c.batch(net)
+    before, states = net.flat_params.copy(), dict(net.layers[0].state)
+    for training in (True, False):
+        net.layers[0].forward(x, training)
+        net.layers[0].backward(dy)
+    layer = net.layers[0]
+    for kind, flat in (("params", net.flat_params), ("grads", net.flat_grads)):
+        for name, array in getattr(layer, kind).items():
+            c.require(
+                np.shares_memory(array, flat),
+                "flat views intact",
+                f"{kind}[{name!r}] was replaced by a new array. Write into it: {kind}[{name!r}] += ...",
+            )
+    for name, array in states.items():
+        c.require(
+            layer.state[name] is array,
+            "state in place",
+            f"state[{name!r}] was replaced by a new array. Write into it: state[{name!r}][...] = ...",
+        )
+    c.require((net.flat_params == before).all(), "parameters unchanged", "backward changed a parameter.")
+    c.require(
+        set(layer.params) == set(layer.grads), "names", f"params has {set(layer.params)}, grads {set(layer.grads)}."
+    )
+
+
+def check_save_and_load(c):
+    """A saved and loaded network gives the same output, bit for bit."""
+    net = c.network()
+    x, _ = c.batch(net)
+    net.forward(x, training=True)  # so that there is a state worth saving
+    net.clear_cache()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.npz"
+        try:
+            net.save(path)
+            loaded = Sequential.load(path, custom_layers=[type(net.layers[0])])
+        except MiniganError as error:
+            c.require(False, "save and load", str(error))
+    for training in (False, True):
+        y, again = (copy.deepcopy(n).forward(x, training) for n in (net, loaded))
+        c.require(
+            np.array_equal(y, again),
+            "save and load",
+            "the loaded network gives another output. What forward needs must be in params or state (arrays), or "
+            "follow from the constructor's arguments, kept under their own names.",
+        )
+
+
+def check_reproducible(c):
+    """The same seed gives the same output and gradients, bit for bit."""
+    x, dy = c.batch(c.network())
+    one, other = (run(c.network(), x, dy)[:3] for _ in range(2))
+    same = all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    c.require(same, "same seed, same result", "two layers built with the same seed differ. Draw from build's rng only.")
+
+
+def check_float32(c):
+    """float32 results lie near those of float64."""
+    net = c.network("float32")
+    for training in (True, False):
+        x, dy = c.batch(net)
+        low = run(net, x, dy, training)[:3]
+        high = run(net.astype("float64"), x.astype("float64"), dy.astype("float64"), training)[:3]
+        for name, a, b in zip(("y", "dx", "gradients"), low, high, strict=True):
+            if b.size:
+                error = np.abs(a - b).max() / max(float(np.abs(b).max()), 1e-3)
+                c.require(error < 1e-4, "float32 near float64", f"{name} is {error:.1e} (relative) away from float64.")
+
+
+CLAUSES = (
+    check_shapes,
+    check_inputs_unmodified,
+    check_non_contiguous,
+    check_dtype_kept,
+    check_zero_upstream,
+    check_gradients_add_up,
+    check_gradient_options,
+    check_cache_used_up,
+    check_flat_views,
+    check_save_and_load,
+    check_reproducible,
+    check_float32,
+)

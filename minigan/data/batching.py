@@ -1,0 +1,115 @@
+"""Mini-batches: the images of one shuffled epoch, scaled to the range of the generator's output batch by batch."""
+
+import math
+from numbers import Integral
+
+import numpy as np
+
+from minigan import backend
+from minigan.errors import DataError, DtypeError, OptionError, ShapeError
+
+
+def scale(images, low=-1, high=1, dtype="float32"):
+    """Bytes 0..255 as numbers in [low, high] of the given dtype: low + (high - low) / 255 * images.
+
+    [-1, 1] is the range of tanh, [0, 1] that of the sigmoid: take the range of the generator's last layer.
+    """
+    dtype = _checked_dtype("scale", dtype)
+    _check_range("scale", low, high)
+    if getattr(images, "dtype", None) != np.uint8:
+        raise DtypeError(
+            f"scale: expected a uint8 array of values 0..255, got {_describe(images)}. Numbers that are scaled already "
+            f'need no scaling; float values 0..255 become bytes by images.round().astype("uint8").'
+        )
+    return _scaled(images, low, high, dtype)
+
+
+def batches(images, batch_size, rng, low=-1, high=1, dtype="float32"):
+    """One epoch of mini-batches (batch_size, h, w, c): every image at most once, in an order drawn from `rng`.
+
+    images  uint8 (n, h, w, c), scaled to [low, high] one batch at a time, or finite floats, handed out as they are
+    rng     a numpy.random.Generator: from the same seed come the same batches, bit for bit
+
+    Every batch is full: the n mod batch_size images that are left over are dropped, others in each epoch, so that
+    batch statistics and buffers keep one size. Options and data are checked at the call, not at the first batch.
+    """
+    dtype = _checked_dtype("batches", dtype)
+    _check_range("batches", low, high)
+    _check_images(images)
+    _check_batch_size(batch_size, len(images))
+    if not isinstance(rng, np.random.Generator):
+        raise OptionError(
+            f"batches: expected rng to be a numpy Generator, got {rng!r}. Make one at the start of the run: "
+            f"rng = np.random.default_rng(seed)."
+        )
+    # Drawn by NumPy for images on a GPU too: one seed, one order, on every device.
+    order = backend.to_device(rng.permutation(len(images)), backend.array_module(images))
+    return _epoch(images, order, batch_size, low, high, dtype)
+
+
+def _epoch(images, order, batch_size, low, high, dtype):
+    for start in range(0, len(order) - batch_size + 1, batch_size):
+        batch = images[order[start : start + batch_size]]
+        yield _scaled(batch, low, high, dtype) if batch.dtype == np.uint8 else batch.astype(dtype, copy=False)
+
+
+def _scaled(images, low, high, dtype):
+    # In place and with Python numbers, which leave the dtype alone.
+    scaled = images.astype(dtype)
+    scaled *= float(high - low) / 255
+    scaled += float(low)
+    return scaled
+
+
+def _checked_dtype(where, dtype):
+    try:
+        checked = None if dtype is None else np.dtype(dtype)  # np.dtype(None) is float64
+    except TypeError:
+        checked = None
+    if checked is None or checked.kind != "f":
+        raise DtypeError(f'{where}: expected a floating-point dtype such as "float32", got {dtype!r}.')
+    return checked
+
+
+def _check_range(where, low, high):
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise OptionError(f"{where}: expected finite numbers low < high, got low={low!r} and high={high!r}.")
+
+
+def _check_images(images):
+    if getattr(images, "ndim", None) != 4:
+        raise ShapeError(
+            f"batches: expected an array of images (n, h, w, c), got {_describe(images)}. Of a Dataset give .images; "
+            f"grey images (n, h, w) get their channel axis by images[..., np.newaxis]."
+        )
+    if images.size == 0:
+        raise DataError(f"batches: there are no images: got {_describe(images)}.")
+    if images.dtype == np.uint8:
+        return
+    if images.dtype.kind != "f":
+        raise DtypeError(f"batches: expected images in uint8 (0..255) or floating point, got {_describe(images)}.")
+    _check_finite(images)
+
+
+def _check_finite(images):
+    not_finite = ~backend.array_module(images).isfinite(images)
+    if not_finite.any():
+        first = tuple(map(int, np.unravel_index(int(not_finite.argmax()), images.shape)))
+        raise DataError(
+            f"batches: the images hold {int(not_finite.sum())} values that are NaN or infinite, the first at index "
+            f"{first}. Repair or leave out these images."
+        )
+
+
+def _check_batch_size(batch_size, n):
+    if isinstance(batch_size, bool) or not isinstance(batch_size, Integral) or batch_size < 1:
+        raise OptionError(f"batches: expected batch_size to be a whole number of at least 1, got {batch_size!r}.")
+    if batch_size > n:
+        raise OptionError(
+            f"batches: batch_size is {batch_size}, but there are only {n} images, so that no batch would be full. "
+            f"Take a batch_size of at most {n}, or more images."
+        )
+
+
+def _describe(x):
+    return f"{x.dtype} of shape {x.shape}" if hasattr(x, "shape") and hasattr(x, "dtype") else type(x).__name__

@@ -1,0 +1,1 @@
+"""The systems of the reports by name: architecture and training recipe."""

@@ -1,0 +1,126 @@
+"""A generative adversarial network: two networks, and the step that trains them against each other."""
+
+import math
+
+import numpy as np
+
+from minigan import backend
+from minigan.errors import DataError, OptionError, ShapeError
+from minigan.gan.latent import Normal
+from minigan.gan.objectives import NonSaturating
+from minigan.optimizers import Adam
+
+
+class GAN:
+    """A generator that learns to make images, from a discriminator that learns to tell them from real ones.
+
+    Options    generator: latents (n, size) -> images; discriminator: images -> logits (n, 1), no sigmoid at its end
+               latent: where z comes from, by default Normal; objective: by default NonSaturating
+               g_optimizer, d_optimizer: each made for its network, by default Adam(net, lr=2e-4, beta1=0.5)
+               d_steps: steps of the discriminator for one of the generator
+               seed: of the latents and the label noise
+    Errors     ShapeError, OptionError where the parts do not fit one another
+    Source     Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        latent=None,
+        objective=None,
+        g_optimizer=None,
+        d_optimizer=None,
+        d_steps=1,
+        seed=0,
+    ):
+        self.generator, self.discriminator = generator, discriminator
+        self.latent = latent or Normal(generator.input_shape[0])
+        self.objective = objective or NonSaturating()
+        self.g_optimizer = g_optimizer or Adam(generator)
+        self.d_optimizer = d_optimizer or Adam(discriminator)
+        self.d_steps = d_steps
+        self.rng = np.random.default_rng(seed)
+        self.d_updates = 0
+        self.g_loss = math.nan
+        self._check_parts()
+
+    def _check_parts(self):
+        generator, discriminator = self.generator, self.discriminator
+        if generator.input_shape != (self.latent.size,):
+            raise ShapeError(
+                f"GAN: the latents have {self.latent.size} numbers, the generator takes {generator.input_shape}. Give "
+                f"it input_shape=({self.latent.size},)."
+            )
+        if generator.output_shape != discriminator.input_shape:
+            raise ShapeError(
+                f"GAN: the generator makes images of shape {generator.output_shape}, the discriminator takes "
+                f"{discriminator.input_shape}. The two must be the same."
+            )
+        if discriminator.output_shape != (1,):
+            raise ShapeError(
+                f"GAN: expected a discriminator that ends in one logit, Dense(1), got {discriminator.output_shape}."
+            )
+        if (generator.dtype, generator.xp) != (discriminator.dtype, discriminator.xp):
+            raise OptionError("GAN: generator and discriminator must have the same dtype and device.")
+        if self.g_optimizer.net is not generator or self.d_optimizer.net is not discriminator:
+            raise OptionError("GAN: g_optimizer must be made for the generator, d_optimizer for the discriminator.")
+        if not isinstance(self.d_steps, int) or self.d_steps < 1:
+            raise OptionError(f"GAN: expected d_steps as an integer of at least 1, got {self.d_steps!r}.")
+
+    def train_step(self, images):
+        """One step of the discriminator on a batch of real images, and one of the generator (every `d_steps` calls).
+
+        images     (n, h, w, c) in the range of the generator's output, in the networks' dtype and on their device
+        Returns    (d_loss, g_loss): numbers, on a GPU arrays of one number each, which wait for it only when read;
+                   g_loss is the last known one (at first NaN) where the generator was not trained
+        One batch of latents serves both: D learns from the images G made, then, updated, judges the very same images
+        for G, so that G's forward pass is never repeated. Real and generated images pass D as separate batches: a
+        BatchNorm in D normalises each by its own statistics.
+        """
+        self._check_images(images)
+        z = self.latent.sample(len(images), self.rng, self.generator.dtype, self.generator.xp)
+        generated = self.generator.forward(z, training=True)
+        d_loss = self._train_discriminator(images, generated)
+        self.d_updates += 1
+        if self.d_updates % self.d_steps == 0:
+            self.g_loss = self._train_generator(generated)
+        return d_loss, self.g_loss
+
+    def _train_discriminator(self, images, generated):
+        """One update on the sum of both losses; the gradient with respect to the images is not computed."""
+        net = self.discriminator
+        net.zero_grads()
+        total = 0.0
+        for batch, loss in ((images, self.objective.real), (generated, self.objective.fake)):
+            value, dlogits = loss(net.forward(batch, training=True), self.rng)
+            net.backward(dlogits, input_grad=False)
+            total = total + value
+        self.d_optimizer.step()
+        return total
+
+    def _train_generator(self, generated):
+        """One update through the discriminator, whose own gradients are not computed: only its dx is needed."""
+        value, dlogits = self.objective.generator(self.discriminator.forward(generated, training=True))
+        dimages = self.discriminator.backward(dlogits, param_grads=False)
+        self.generator.zero_grads()
+        self.generator.backward(dimages, input_grad=False)
+        self.g_optimizer.step()
+        return value
+
+    def _check_images(self, images):
+        if getattr(images, "shape", (0,))[0] == 0:
+            raise DataError("GAN.train_step: expected a batch of images, got none.")
+        if not backend.finite_where_cheap(images):
+            raise DataError("GAN.train_step: the images hold NaN or infinity. Clean the data before training on it.")
+
+    def sample(self, n, seed=None):
+        """n generated images (n, h, w, c), by the generator in inference mode: a copy that nothing overwrites.
+
+        The same seed gives the same latents, so that pictures of one training run can be compared; without one,
+        every call draws new ones, not taken from the stream that training uses.
+        """
+        if not isinstance(n, (int, np.integer)) or n < 1:
+            raise OptionError(f"GAN.sample: expected n as an integer of at least 1, got {n!r}.")
+        rng = np.random.default_rng(seed)
+        return self.generator.predict(self.latent.sample(n, rng, self.generator.dtype, self.generator.xp))

@@ -1,0 +1,62 @@
+"""Where samples come from: the distributions of the generator's input, and the way from one latent to another."""
+
+import math
+
+import numpy as np
+
+from minigan.backend import to_device
+from minigan.errors import OptionError, ShapeError
+
+
+class Latent:
+    """A distribution over vectors of `size` numbers; `sample` draws on the CPU, so that every device gets the same."""
+
+    def __init__(self, size=100):
+        if not isinstance(size, int) or size < 1:
+            raise OptionError(f"{type(self).__name__}: expected size as an integer of at least 1, got {size!r}.")
+        self.size = size
+
+    def sample(self, n, rng, dtype="float32", xp=np):
+        """n latents from the NumPy generator `rng`: (n, size) of `dtype`, an array of the module `xp`."""
+        return to_device(self.draw((n, self.size), rng).astype(dtype, copy=False), xp)
+
+
+class Normal(Latent):
+    """z ~ N(0, 1), independently for each of the `size` numbers."""
+
+    def draw(self, shape, rng):
+        return rng.standard_normal(shape)
+
+
+class Uniform(Latent):
+    """z ~ U(-1, 1), independently for each of the `size` numbers."""
+
+    def draw(self, shape, rng):
+        return rng.uniform(-1, 1, shape)
+
+
+def slerp(start, end, steps):
+    """Spherical linear interpolation: `steps` latents from `start` to `end` along the arc between them.
+
+    z(t) = sin((1-t) a) / sin(a) start + sin(t a) / sin(a) end,    a: the angle between the two, t = 0 ... 1
+
+    Normal latents of many dimensions lie close to a sphere; a straight line would leave it and pass through points,
+    near the centre, that the generator never saw.
+    Shapes     start, end (size,) -> (steps, size); NumPy arrays
+    Source     White 2016, arXiv:1609.04468; Shoemake 1985, "Animating rotation with quaternion curves"
+    """
+    start, end = np.asarray(start), np.asarray(end)
+    if start.shape != end.shape or start.ndim != 1:
+        raise ShapeError(f"slerp: expected two latents of one shape (size,), got {start.shape} and {end.shape}.")
+    if not isinstance(steps, int) or steps < 2:
+        raise OptionError(f"slerp: expected steps as an integer of at least 2, got {steps!r}.")
+    lengths = np.linalg.norm(start) * np.linalg.norm(end)
+    if lengths == 0:
+        raise OptionError("slerp: a latent of length 0 has no direction to turn from.")
+    angle = math.acos(np.clip(float(start @ end) / float(lengths), -1, 1))
+    t = np.linspace(0, 1, steps)[:, None]
+    if (
+        math.sin(angle) < 1e-6
+    ):  # the same direction: the line. Opposite ones: every arc is as good; the line is one limit
+        return ((1 - t) * start + t * end).astype(start.dtype)
+    return ((np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / math.sin(angle)).astype(start.dtype)

@@ -1,0 +1,124 @@
+"""How the weights of a layer begin: each initializer is called with a shape and returns an array.
+
+The variance of a weight decides whether signals and gradients keep their size from layer to layer. For a kernel
+of shape (..., in, out) every output sums over fan_in = prod(...) * in products, and every input reaches
+fan_out = prod(...) * out outputs.
+"""
+
+import math
+
+import numpy as np
+
+from minigan.errors import OptionError
+
+
+def fans(shape):
+    """(fan_in, fan_out) of a weight of shape (in, out) or of a kernel (kh, kw, in, out)."""
+    if len(shape) < 2:
+        raise OptionError(f"a scaled initializer needs a weight of two axes or more, got shape {shape}: use Zeros.")
+    window = math.prod(shape[:-2])
+    return window * shape[-2], window * shape[-1]
+
+
+class Initializer:
+    """Called as `initializer(shape, rng, dtype)`; draws are made in float64 and rounded once, on the CPU."""
+
+    def config(self):
+        """The options to make this initializer again, for saved networks."""
+        return dict(vars(self))
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(f'{key}={value}' for key, value in vars(self).items())})"
+
+
+class Zeros(Initializer):
+    """w = 0: the usual start of a bias (never of a weight: all units would stay equal)."""
+
+    def __call__(self, shape, rng, dtype):
+        return np.zeros(shape, dtype)
+
+
+class Ones(Initializer):
+    """w = 1: the start of BatchNorm's gamma."""
+
+    def __call__(self, shape, rng, dtype):
+        return np.ones(shape, dtype)
+
+
+class RandomNormal(Initializer):
+    """w ~ N(0, stddev^2). DCGAN takes stddev = 0.02 for every weight.
+
+    Source: Radford, Metz & Chintala 2016, arXiv:1511.06434, section 4.
+    """
+
+    def __init__(self, stddev=0.02):
+        if not stddev > 0:
+            raise OptionError(f"RandomNormal: expected stddev > 0, got {stddev}.")
+        self.stddev = stddev
+
+    def __call__(self, shape, rng, dtype):
+        return rng.normal(0, self.stddev, shape).astype(dtype)
+
+
+class GlorotUniform(Initializer):
+    """w ~ U(-a, a), a = sqrt(6 / (fan_in + fan_out)): keeps the variance of signals and gradients, for tanh.
+
+    Source: Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", eq. 16.
+    """
+
+    def __call__(self, shape, rng, dtype):
+        limit = math.sqrt(6 / sum(fans(shape)))
+        return rng.uniform(-limit, limit, shape).astype(dtype)
+
+
+class GlorotNormal(Initializer):
+    """w ~ N(0, 2 / (fan_in + fan_out)): the same variance as GlorotUniform.
+
+    Source: Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", eq. 12.
+    """
+
+    def __call__(self, shape, rng, dtype):
+        return rng.normal(0, math.sqrt(2 / sum(fans(shape))), shape).astype(dtype)
+
+
+class HeNormal(Initializer):
+    """w ~ N(0, 2 / fan_in): keeps the variance of signals behind ReLU, which drops half of them.
+
+    Source: He, Zhang, Ren & Sun 2015, arXiv:1502.01852, eq. 10.
+    """
+
+    def __call__(self, shape, rng, dtype):
+        return rng.normal(0, math.sqrt(2 / fans(shape)[0]), shape).astype(dtype)
+
+
+class HeUniform(Initializer):
+    """w ~ U(-a, a), a = sqrt(6 / fan_in): the same variance as HeNormal.
+
+    Source: He, Zhang, Ren & Sun 2015, arXiv:1502.01852, eq. 10.
+    """
+
+    def __call__(self, shape, rng, dtype):
+        limit = math.sqrt(6 / fans(shape)[0])
+        return rng.uniform(-limit, limit, shape).astype(dtype)
+
+
+class Orthogonal(Initializer):
+    """w as a matrix (fan_in, out) with orthonormal columns (or rows, where there are fewer), times gain.
+
+    The QR factor of a normal matrix, columns multiplied by the signs of R's diagonal, is uniform over all of them.
+    Source: Saxe, McClelland & Ganguli 2014, arXiv:1312.6120.
+    """
+
+    def __init__(self, gain=1.0):
+        if not gain > 0:
+            raise OptionError(f"Orthogonal: expected gain > 0, got {gain}.")
+        self.gain = gain
+
+    def __call__(self, shape, rng, dtype):
+        rows, columns = fans(shape)[0], shape[-1]
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        q *= np.sign(np.diag(r))
+        return (self.gain * (q if rows >= columns else q.T)).reshape(shape).astype(dtype)
+
+
+ALL = (Zeros, Ones, RandomNormal, GlorotUniform, GlorotNormal, HeNormal, HeUniform, Orthogonal)

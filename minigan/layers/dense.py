@@ -1,0 +1,58 @@
+"""The fully connected layer."""
+
+from minigan.errors import OptionError, ShapeError
+from minigan.initializers import GlorotUniform, Zeros
+from minigan.layers.base import Layer
+from minigan.ops.sums import column_sum
+
+
+class Dense(Layer):
+    """Every output is a weighted sum of all inputs, plus a bias.
+
+    Forward    y[n,o] = b[o] + sum_i x[n,i] W[i,o]                             y = x W + b
+    Backward   (1) dW[i,o] = sum_n x[n,i] dy[n,o]                              dW = x^T dy
+               (2) db[o]   = sum_n dy[n,o]
+               (3) dx[n,i] = sum_o dy[n,o] W[i,o]                              dx = dy W^T
+    Shapes     x (n, in) -> y (n, units); W (in, units), b (units,)
+    Cost       2 n in units flops forward, twice that backward; keeps x
+    Options    units: outputs; use_bias; initializer: of W, Glorot uniform by default (b begins at 0)
+    Errors     ShapeError where the input is not a vector: put a Flatten before
+    Source     docs/layers/dense.md
+    """
+
+    def __init__(self, units, use_bias=True, initializer=None):
+        if not isinstance(units, int) or units < 1:
+            raise OptionError(f"Dense: expected units as an integer of at least 1, got {units!r}.")
+        self.units, self.use_bias, self.initializer = units, use_bias, initializer or GlorotUniform()
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        if len(input_shape) != 1:
+            raise ShapeError(
+                f"{self.name}: expected vectors, an input of shape (n, in), got (n, {', '.join(map(str, input_shape))})"
+                ". Put a Flatten() before it."
+            )
+        self.add_param("W", (*input_shape, self.units), self.initializer, rng)
+        if self.use_bias:
+            self.add_param("b", (self.units,), Zeros(), rng)
+        self.output_shape = (self.units,)
+        return self.output_shape
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        self.keep(x, x)
+        y = x @ self.params["W"]
+        if self.use_bias:
+            y += self.params["b"]
+        return y
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        x = self.take_cache(dy)
+        if param_grads:
+            self.grads["W"] += x.T @ dy  # (1)
+            if self.use_bias:
+                self.grads["b"] += column_sum(dy)  # (2)
+        return dy @ self.params["W"].T if input_grad else None  # (3)
+
+    def flops(self):
+        return 2 * self.input_shape[0] * self.units

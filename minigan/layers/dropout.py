@@ -1,0 +1,51 @@
+"""Dropout: training with a random part of the units switched off."""
+
+import numpy as np
+
+from minigan.errors import OptionError
+from minigan.layers.base import Layer
+from minigan.ops.random_bits import LEVELS, draw_seed, drop_levels, keep_mask
+
+
+class Dropout(Layer):
+    """Switches every unit off with probability `rate` while training, and scales the others up to make good for it.
+
+    Forward    training: y = x gain,   gain = 1 / (1 - rate) with probability 1 - rate, else 0,   so E[y] = x
+               otherwise: y = x
+    Backward   (1) dx = dy gain                                                with the same gain, never a new one
+    Shapes     x (n, ...) -> y, same shape
+    Cost       1 flop and 16 random bits an element; keeps the gain
+    Options    rate in [0, 1); 0.5 in the paper, 0.3 to 0.4 in discriminators
+    State      seed, calls: the random bits of a pass depend on these two numbers alone, so a saved network goes on
+               with the very masks that it would have drawn
+    Source     Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting";
+               docs/layers/dropout.md
+    """
+
+    def __init__(self, rate):
+        if not 0 <= rate < 1:
+            raise OptionError(f"Dropout: expected a rate in [0, 1), got {rate}. It is the share that is dropped.")
+        self.rate = rate
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        self.state["seed"] = np.array(draw_seed(rng))
+        self.state["calls"] = np.array(0)
+        return self.output_shape
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        if not training or self.rate == 0:
+            self.keep(x, None)
+            return x
+        keep = keep_mask(x.shape, self.rate, self.state["seed"], self.state["calls"], self.xp)
+        self.state["calls"] += 1
+        gain = self.xp.multiply(keep, LEVELS / (LEVELS - drop_levels(self.rate)), dtype=x.dtype)
+        self.keep(x, gain)
+        return x * gain
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        gain = self.take_cache(dy)
+        if not input_grad:
+            return None
+        return dy if gain is None else dy * gain  # (1)

@@ -1,0 +1,87 @@
+"""Batch normalization."""
+
+from minigan.errors import OptionError, ShapeError
+from minigan.initializers import Ones, Zeros
+from minigan.layers.base import Layer
+from minigan.ops.sums import column_dot, column_sum
+
+
+class BatchNorm(Layer):
+    """Gives every channel mean 0 and variance 1 over the batch, then a learned scale and shift.
+
+    Forward    mean[c] = 1/m sum_i x[i,c],   var[c] = 1/m sum_i (x[i,c] - mean[c])^2      (biased: divided by m)
+               xhat    = (x - mean) / sqrt(var + epsilon)
+               y       = gamma xhat + beta
+    Backward   (1) dbeta  = sum_i dy[i]
+               (2) dgamma = sum_i dy[i] xhat[i]
+               (3) dx     = gamma / sqrt(var + epsilon) (dy - dbeta/m - xhat dgamma/m)
+    Inference  uses the running mean and variance instead; they are constants then, so
+               (4) dx     = gamma / sqrt(var + epsilon) dy
+    Shapes     x (n, c) or (n, h, w, c) -> y, same shape; i runs over all m = n, or n h w, rows
+    Cost       about 8 flops an element forward; keeps xhat
+    Options    momentum: share of the old running statistics kept at each training pass; epsilon
+    State      mean, variance: the running statistics, old <- momentum old + (1 - momentum) new
+    Source     Ioffe & Szegedy 2015, arXiv:1502.03167; docs/layers/batchnorm.md
+    """
+
+    def __init__(self, momentum=0.9, epsilon=1e-5):
+        if not 0 <= momentum < 1:
+            raise OptionError(f"BatchNorm: expected momentum in [0, 1), got {momentum}.")
+        if not epsilon > 0:
+            raise OptionError(f"BatchNorm: expected epsilon > 0, got {epsilon}.")
+        self.momentum, self.epsilon = momentum, epsilon
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        if len(input_shape) not in (1, 3):
+            raise ShapeError(
+                f"{self.name}: expected vectors (n, c) or images (n, h, w, c), got (n, "
+                f"{', '.join(map(str, input_shape))})."
+            )
+        channels = input_shape[-1:]
+        self.add_param("gamma", channels, Ones(), rng)
+        self.add_param("beta", channels, Zeros(), rng)
+        self.state["mean"] = xp.zeros(channels, dtype)
+        self.state["variance"] = xp.ones(channels, dtype)
+        return self.output_shape
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        rows = x.reshape(-1, x.shape[-1])
+        if training:
+            mean = column_sum(rows) / len(rows)
+            xhat = rows - mean
+            variance = column_dot(xhat, xhat) / len(rows)
+            for name, new in (("mean", mean), ("variance", variance)):
+                self.state[name] *= self.momentum
+                self.state[name] += (1 - self.momentum) * new
+        else:
+            xhat, variance = rows - self.state["mean"], self.state["variance"]
+        inverse_std = 1 / self.xp.sqrt(variance + self.epsilon)
+        xhat *= inverse_std
+        self.keep(x, xhat, inverse_std, training)
+        y = xhat * self.params["gamma"]
+        y += self.params["beta"]
+        return y.reshape(x.shape)
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        xhat, inverse_std, training = self.take_cache(dy)
+        rows = dy.reshape(xhat.shape)
+        dbeta = column_sum(rows)  # (1)
+        dgamma = column_dot(rows, xhat)  # (2)
+        if param_grads:
+            self.grads["beta"] += dbeta
+            self.grads["gamma"] += dgamma
+        if not input_grad:
+            return None
+        scale = self.params["gamma"] * inverse_std
+        if not training:
+            return (rows * scale).reshape(dy.shape)  # (4)
+        dx = xhat * (-dgamma / len(rows))  # (3)
+        dx += rows
+        dx -= dbeta / len(rows)
+        dx *= scale
+        return dx.reshape(dy.shape)
+
+    def flops(self):
+        return 8 * super().flops()

@@ -1,0 +1,53 @@
+"""Layers that only look at the same numbers in another shape."""
+
+import math
+
+from minigan.errors import OptionError, ShapeError
+from minigan.layers.base import Layer
+
+
+class Reshape(Layer):
+    """Gives each sample another shape, row-major; the numbers stay in their order.
+
+    Forward    y = x seen in the shape (n, *target_shape)
+    Backward   (1) dx = dy seen in the shape of x
+    Errors     ShapeError where the numbers of elements differ
+    """
+
+    def __init__(self, target_shape):
+        if not isinstance(target_shape, (tuple, list)) or not all(isinstance(k, int) and k > 0 for k in target_shape):
+            raise OptionError(f"Reshape: expected target_shape as a tuple of positive integers, got {target_shape!r}.")
+        self.target_shape = tuple(target_shape)
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        if math.prod(input_shape) != math.prod(self.target_shape):
+            raise ShapeError(
+                f"{self.name}: cannot reshape {tuple(input_shape)}, {math.prod(input_shape)} numbers, to "
+                f"{self.target_shape}, {math.prod(self.target_shape)} numbers."
+            )
+        self.output_shape = self.target_shape
+        return self.output_shape
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        self.keep(x)
+        return x.reshape(len(x), *self.output_shape)
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.take_cache(dy)
+        return dy.reshape(len(dy), *self.input_shape) if input_grad else None  # (1)
+
+    def flops(self):
+        return 0
+
+
+class Flatten(Reshape):
+    """Gives each sample the shape of one vector: (n, h, w, c) -> (n, h w c). Backward is Reshape's."""
+
+    def __init__(self):
+        pass
+
+    def build(self, input_shape, rng, dtype, xp):
+        self.target_shape = (math.prod(input_shape),)
+        return super().build(input_shape, rng, dtype, xp)

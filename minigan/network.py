@@ -1,0 +1,210 @@
+"""Sequential: layers in a row over one flat vector of parameters and one of gradients."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+
+from minigan import backend, storage
+from minigan.errors import OptionError, ShapeError
+from minigan.layers.base import Layer
+
+
+class Sequential(Layer):
+    """A network whose layers follow one another, itself a layer.
+
+    Every parameter of every layer is a view into `flat_params`, every gradient a view into `flat_grads`. So an
+    optimizer's update, a gradient norm, weight clipping or a saved network is one operation on one vector.
+
+    Options    layers; input_shape: of one sample, without the batch axis (leave it out for a network that becomes a
+               layer of another one); seed: of the initial weights and of dropout; dtype "float32" or "float64";
+               device "cpu", "gpu" or "auto"
+    Errors     ShapeError where two layers do not fit, OptionError for other options, DeviceError without a GPU
+    """
+
+    def __init__(self, layers, input_shape=None, seed=0, dtype="float32", device="cpu"):
+        self.layers = list(layers)
+        if not self.layers:
+            raise OptionError("Sequential: expected at least one layer, got none.")
+        for layer in self.layers:
+            if not isinstance(layer, Layer):
+                raise OptionError(
+                    f"Sequential: expected layers, got {layer!r}. Make an instance: Tanh(), and derive your own "
+                    "layers from minigan.layers.Layer."
+                )
+        if input_shape is not None:
+            self.build(input_shape, np.random.default_rng(seed), dtype, backend.device_module(device))
+
+    def build(self, input_shape, rng, dtype, xp):
+        """Build every layer on the output shape of the one before, then move all parameters into the flat vectors."""
+        shape = checked_shape(input_shape)
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise OptionError(f"Sequential: expected dtype float32 or float64, got {dtype}.")
+        super().build(shape, rng, dtype, xp)
+        for index, layer in enumerate(self.layers):
+            if layer.input_shape is None:
+                layer.name = f"{index}.{type(layer).__name__}"
+            shape = tuple(layer.build(shape, rng, dtype, xp))
+        self.output_shape = shape
+        self._allocate()
+        return shape
+
+    def _allocate(self):
+        size = sum(value.size for layer in self.layers for value in layer.params.values())
+        self.bind(self.xp.zeros(size, self.dtype), self.xp.zeros(size, self.dtype))
+
+    def bind(self, flat_params, flat_grads):
+        """Move the parameters and gradients of all layers into the flat vectors, one layer after the other."""
+        self.flat_params, self.flat_grads = flat_params, flat_grads
+        start = 0
+        for layer in self.layers:
+            place = slice(start, start + sum(value.size for value in layer.params.values()))
+            layer.bind(flat_params[place], flat_grads[place])
+            start = place.stop
+        self.params, self.grads, self.state = (
+            {f"{layer.name}.{name}": value for layer in self.layers for name, value in getattr(layer, kind).items()}
+            for kind in ("params", "grads", "state")
+        )
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        self.keep(x)
+        for layer in self.layers:
+            x = layer.forward(x, training)
+        return x
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        """Pass dy through all layers, last to first.
+
+        Without `input_grad` it ends at the first layer that has parameters: nobody would use what lies before.
+        """
+        self.take_cache(dy)
+        first = 0 if input_grad else next((i for i, layer in enumerate(self.layers) if layer.params), len(self.layers))
+        if not (param_grads or input_grad):
+            first = len(self.layers)
+        for layer in reversed(self.layers[first:]):
+            dy = layer.backward(dy, param_grads, input_grad=input_grad or layer is not self.layers[first])
+        for layer in self.layers[:first]:
+            layer.clear_cache()
+        return dy if input_grad else None
+
+    def clear_cache(self):
+        self.cache = None
+        for layer in self.layers:
+            layer.clear_cache()
+
+    def zero_grads(self):
+        """Set all gradients to 0: backward adds to them."""
+        self.flat_grads.fill(0)
+
+    def predict(self, x, batch_size=256):
+        """The outputs for x in inference mode, batch by batch: x (n, ...) -> a new array (n, ...). Keeps no cache."""
+        self.check_input(x)
+        if len(x) == 0:
+            raise ShapeError(f"{self.name} predict: expected at least one sample, got x of shape {x.shape}.")
+        parts = []
+        for start in range(0, len(x), batch_size):
+            parts.append(self.forward(x[start : start + batch_size]).copy())
+            self.clear_cache()
+        return parts[0] if len(parts) == 1 else self.xp.concatenate(parts)
+
+    def to(self, device):
+        """A copy of this network on a device, "cpu", "gpu" or "auto"; the network itself stays where it is."""
+        return self._converted(self.dtype, backend.device_module(device))
+
+    def astype(self, dtype):
+        """A copy of this network with parameters of another dtype, "float64" for gradient checks."""
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise OptionError(f"Sequential: expected dtype float32 or float64, got {dtype}.")
+        return self._converted(dtype, self.xp)
+
+    def _converted(self, dtype, xp):
+        twin = copy.deepcopy(self)
+        twin.convert(dtype, xp)
+        return twin
+
+    def convert(self, dtype, xp):
+        for layer in self.layers:
+            layer.convert(dtype, xp)
+        self.dtype, self.xp, self.cache = np.dtype(dtype), xp, None
+        self._allocate()
+
+    def __deepcopy__(self, memo):
+        twin = super().__deepcopy__(memo)
+        if self.input_shape is not None:
+            twin.bind(twin.flat_params, twin.flat_grads)
+        return twin
+
+    def flops(self):
+        return sum(layer.flops() for layer in self.layers)
+
+    def config(self):
+        """The architecture as JSON values."""
+        return {"layers": [{"layer": type(layer).__name__, **layer.config()} for layer in self.layers]}
+
+    def summary(self):
+        """A table of all layers: output shape, parameters, forward flops and bytes kept for backward, per sample.
+
+        The bytes are measured: what two more samples add to the caches of a training pass.
+        """
+        small, large = (self._cache_bytes(batch) for batch in (2, 4))
+        rows = [("layer", "output shape", "parameters", "flops", "bytes kept")]
+        rows += [("input", shape_text(self.input_shape), "", "", "")]
+        for layer, low, high in zip(self.layers, small, large, strict=True):
+            parameters = sum(value.size for value in layer.params.values())
+            numbers = (parameters, layer.flops(), (high - low) // 2)
+            rows.append((layer.name, shape_text(layer.output_shape), *(f"{number:,}" for number in numbers)))
+        totals = (self.flat_params.size, self.flops(), (sum(large) - sum(small)) // 2)
+        rows.append(("total", "", *(f"{number:,}" for number in totals)))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = []
+        for row in rows:
+            cells = [
+                cell.ljust(width) if i < 2 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            lines.append("  ".join(cells).rstrip())
+        rule = "-" * max(map(len, lines))
+        lines[1:1], lines[-1:] = [rule], [rule, lines[-1]]
+        lines.append(f"flops forward and bytes kept for backward: per sample, in {self.dtype}")
+        return "\n".join(lines)
+
+    def _cache_bytes(self, batch):
+        twin = copy.deepcopy(self)
+        twin.forward(self.xp.zeros((batch, *self.input_shape), self.dtype), training=True)
+        return [array_bytes(layer) for layer in twin.layers]
+
+    def save(self, path):
+        """Write the architecture, the parameters and the state to one .npz file, in one piece or not at all."""
+        storage.save_network(self, path)
+
+    @classmethod
+    def load(cls, path, device="cpu", custom_layers=()):
+        """Read a network that `save` wrote. Classes of layers that are not minigan's own go into `custom_layers`.
+
+        Errors: CheckpointError where the file is missing, damaged, or names a layer that is not known.
+        """
+        return storage.load_network(cls, Path(path), backend.device_module(device), custom_layers)
+
+
+def checked_shape(shape):
+    """`shape` as a tuple of positive integers, or a ShapeError that says what is wrong with it."""
+    try:
+        shape = tuple(shape)
+    except TypeError:
+        raise ShapeError(f"input_shape: expected a tuple such as (784,) or (28, 28, 1), got {shape!r}.") from None
+    if not shape or not all(isinstance(size, (int, np.integer)) and size > 0 for size in shape):
+        raise ShapeError(f"input_shape: expected positive integers such as (784,) or (28, 28, 1), got {shape!r}.")
+    return tuple(int(size) for size in shape)
+
+
+def shape_text(shape):
+    return f"(n, {', '.join(map(str, shape))})"
+
+
+def array_bytes(layer):
+    """Bytes of the arrays in a layer's cache, and in those of the layers inside it; parameters do not count."""
+    inner = sum(array_bytes(part) for part in getattr(layer, "layers", ()))
+    owned = {id(value) for value in layer.params.values()}
+    arrays = [part for part in (layer.cache or ()) if hasattr(part, "nbytes") and id(part) not in owned]
+    return inner + sum(part.nbytes for part in arrays)

@@ -1,0 +1,1 @@
+"""The few primitives whose CPU and GPU forms differ, or whose algorithm is a subject of its own."""

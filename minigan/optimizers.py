@@ -1,0 +1,142 @@
+"""How a network learns: one update over its flat vector of parameters. And two ways to keep that vector in bounds.
+
+Each optimizer is made for one network and keeps what it remembers in `state`, by name, so that it can be saved.
+Derivations and first steps by hand: docs/layers/optimizers.md
+"""
+
+from minigan import backend
+from minigan.errors import OptionError
+from minigan.ops.adam_update import PIECE, adam_update
+
+
+class Optimizer:
+    """What all optimizers share: the network, the learning rate, the number of steps taken."""
+
+    def __init__(self, net, lr):
+        if not hasattr(net, "flat_params"):
+            raise OptionError(f"{type(self).__name__}: expected a built network (with input_shape), got {net!r}.")
+        if not lr > 0:
+            raise OptionError(f"{type(self).__name__}: expected a learning rate lr > 0, got {lr}.")
+        self.net, self.lr, self.steps = net, float(lr), 0  # float: a NumPy float64 would upcast float32 arrays
+        self.xp = backend.array_module(net.flat_params)
+        self.state = {}
+
+    def step(self):
+        """Change the parameters by what the gradients say; the gradients stay (`zero_grads` clears them)."""
+        self.steps += 1
+        self.update(self.net.flat_params, self.net.flat_grads)
+
+    def check_share(self, **shares):
+        """Refuse a decay rate outside [0, 1)."""
+        for name, value in shares.items():
+            if not 0 <= value < 1:
+                raise OptionError(f"{type(self).__name__}: expected {name} in [0, 1), got {value}.")
+
+    def check_epsilon(self, epsilon):
+        if not epsilon > 0:
+            raise OptionError(f"{type(self).__name__}: expected epsilon > 0, got {epsilon}.")
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum if wanted.
+
+    Update     (1) v <- momentum v + g
+               (2) p <- p - lr v                       plain
+               (3) p <- p - lr (g + momentum v)        Nesterov: the gradient as if one step further on
+    Source     Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"
+    """
+
+    def __init__(self, net, lr, momentum=0.0, nesterov=False):
+        super().__init__(net, lr)
+        self.check_share(momentum=momentum)
+        if nesterov and momentum == 0:
+            raise OptionError("SGD: nesterov=True needs a momentum above 0.")
+        self.momentum, self.nesterov = momentum, nesterov
+        if momentum:
+            self.state["velocity"] = self.xp.zeros_like(net.flat_params)
+
+    def update(self, params, grads):
+        if not self.momentum:
+            params -= self.lr * grads
+            return
+        velocity = self.state["velocity"]
+        velocity *= self.momentum
+        velocity += grads  # (1)
+        if self.nesterov:
+            params -= self.lr * (grads + self.momentum * velocity)  # (3)
+        else:
+            params -= self.lr * velocity  # (2)
+
+
+class RMSProp(Optimizer):
+    """Steps of about equal size in every direction: each gradient is divided by its own recent magnitude.
+
+    Update     (1) s <- rho s + (1 - rho) g^2
+               (2) p <- p - lr g / (sqrt(s) + epsilon)
+    Source     Tieleman & Hinton 2012, Coursera "Neural Networks for Machine Learning", lecture 6.5
+    """
+
+    def __init__(self, net, lr, rho=0.99, epsilon=1e-8):
+        super().__init__(net, lr)
+        self.check_share(rho=rho)
+        self.check_epsilon(epsilon)
+        self.rho, self.epsilon = rho, epsilon
+        self.state["square"] = self.xp.zeros_like(net.flat_params)
+
+    def update(self, params, grads):
+        square = self.state["square"]
+        square *= self.rho
+        square += (1 - self.rho) * grads * grads  # (1)
+        params -= self.lr * grads / (self.xp.sqrt(square) + self.epsilon)  # (2)
+
+
+class Adam(Optimizer):
+    """RMSProp with momentum, both freed of their start at zero.
+
+    Update     (1) m <- beta1 m + (1 - beta1) g              v <- beta2 v + (1 - beta2) g^2
+               (2) m_hat = m / (1 - beta1^t)                 v_hat = v / (1 - beta2^t),    t = 1, 2, ...
+               (3) p <- p - lr m_hat / (sqrt(v_hat) + epsilon)
+    State      m and v are kept without the factors (1 - beta): see minigan/ops/adam_update.py, where the three lines
+               are one pass over the vector
+    Options    beta1 = 0.5, the value for GANs (DCGAN, arXiv:1511.06434); 0.9 in the paper
+    Source     Kingma & Ba 2015, arXiv:1412.6980, algorithm 1
+    """
+
+    def __init__(self, net, lr=2e-4, beta1=0.5, beta2=0.999, epsilon=1e-8):
+        super().__init__(net, lr)
+        self.check_share(beta1=beta1, beta2=beta2)
+        self.check_epsilon(epsilon)
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.state["m"] = self.xp.zeros_like(net.flat_params)
+        self.state["v"] = self.xp.zeros_like(net.flat_params)
+        self.scratch = self.xp.empty(min(PIECE, net.flat_params.size), net.dtype)
+
+    def update(self, params, grads):
+        m, v = self.state["m"], self.state["v"]
+        adam_update(
+            params, grads, m, v, self.scratch, self.steps, self.lr, self.beta1, self.beta2, self.epsilon
+        )  # (1) (2) (3)
+
+
+def clip_grad_norm(net, max_norm):
+    """Scale all gradients down together so that their Euclidean norm is at most `max_norm`; returns the norm before.
+
+    g <- g min(1, max_norm / |g|): the direction stays, only the length changes.
+    Source: Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063.
+    """
+    if not max_norm > 0:
+        raise OptionError(f"clip_grad_norm: expected max_norm > 0, got {max_norm}.")
+    xp, grads = backend.array_module(net.flat_grads), net.flat_grads
+    norm = xp.sqrt(grads @ grads)
+    grads *= max_norm / xp.maximum(norm, max_norm)
+    return norm
+
+
+def clip_weights(net, limit):
+    """Move every parameter into [-limit, limit], as the first Wasserstein GAN does with its critic.
+
+    Source: Arjovsky, Chintala & Bottou 2017, arXiv:1701.07875, algorithm 1.
+    """
+    if not limit > 0:
+        raise OptionError(f"clip_weights: expected limit > 0, got {limit}.")
+    backend.array_module(net.flat_params).clip(net.flat_params, -limit, limit, out=net.flat_params)

@@ -1,0 +1,84 @@
+"""The pictures of a training run: sample grids, the curves of both losses, real beside generated, the learning as GIF.
+
+Images are arrays (n, h, w, c) in the range [low, high]; files appear only when they are complete.
+"""
+
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image  # comes with matplotlib
+
+from minigan.errors import ShapeError
+from minigan.files import atomic_write
+
+GAP = 2  # pixels between the images of a grid
+
+
+def to_uint8(images, low=-1, high=1):
+    """Images of the range [low, high] as bytes 0 ... 255, rounded; what lies outside is cut off."""
+    return np.clip(np.rint((images - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+
+
+def grid(images, columns=None, low=-1, high=1):
+    """Many images as one picture of bytes, row by row; as square as possible unless `columns` is given."""
+    if images.ndim != 4 or len(images) == 0:
+        raise ShapeError(f"grid: expected images of shape (n, h, w, c), got {images.shape}.")
+    n, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    picture = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, channels), 128, np.uint8)
+    for i, image in enumerate(to_uint8(images, low, high)):
+        top, left = GAP + i // columns * (height + GAP), GAP + i % columns * (width + GAP)
+        picture[top : top + height, left : left + width] = image
+    return picture
+
+
+def save_png(path, picture, zoom=2):
+    """Write a picture of bytes (h, w, c) as PNG, each pixel `zoom` pixels wide and high."""
+    with atomic_write(path) as file:
+        enlarge(picture, zoom).save(file, format="PNG")
+
+
+def save_gif(path, frames, zoom=2, milliseconds=120, hold=2000):
+    """Write pictures of bytes as one animated GIF that repeats; the last frame is held."""
+    images = [enlarge(frame, zoom).convert("L" if frame.shape[2] == 1 else "P") for frame in frames]
+    durations = [milliseconds] * (len(images) - 1) + [hold]
+    with atomic_write(path) as file:
+        images[0].save(file, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
+
+
+def enlarge(picture, zoom):
+    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+    return image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)
+
+
+def save_loss_curves(path, d_losses, g_losses, xlabel="epoch"):
+    """Plot the losses of both networks, one value each per epoch."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    epochs = range(1, len(d_losses) + 1)
+    axes.plot(epochs, d_losses, label="discriminator (real + generated)")
+    axes.plot(epochs, g_losses, label="generator")
+    # where neither network can win: D answers 1/2 everywhere
+    axes.axhline(2 * math.log(2), color="C0", linestyle=":", linewidth=1, label="2 log 2: D cannot tell")
+    axes.axhline(math.log(2), color="C1", linestyle=":", linewidth=1, label="log 2: G's loss then")
+    axes.set(xlabel=xlabel, ylabel="loss")
+    axes.legend()
+    save_figure(path, figure)
+
+
+def save_real_beside_generated(path, real, generated, low=-1, high=1):
+    """Two grids of the same size side by side, real images left, generated ones right."""
+    figure = Figure(figsize=(9, 4.8), layout="constrained")
+    for place, (title, images) in enumerate((("real", real), ("generated", generated)), start=1):
+        axes = figure.add_subplot(1, 2, place, title=title)
+        picture = grid(images, low=low, high=high)
+        axes.imshow(picture[:, :, 0] if picture.shape[2] == 1 else picture, cmap="gray", vmin=0, vmax=255)
+        axes.axis("off")
+    save_figure(path, figure)
+
+
+def save_figure(path, figure):
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=110, metadata={"Software": None})  # the same bytes from every run
