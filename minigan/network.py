@@ -55,7 +55,7 @@ class Sequential(Layer):
 
     def bind(self, flat_params, flat_grads):
         """Move the parameters and gradients of all layers into the flat vectors, one layer after the other."""
-        self.flat_params, self.flat_grads = flat_params, flat_grads
+        self.flat_params, self._flat_grads = flat_params, flat_grads
         start = 0
         for layer in self.layers:
             place = slice(start, start + sum(value.size for value in layer.params.values()))
@@ -93,9 +93,24 @@ class Sequential(Layer):
         for layer in self.layers:
             layer.clear_cache()
 
+    @property
+    def flat_grads(self):
+        """All gradients as one vector. Whoever takes it may write to it, so no gradient is known to be 0 any more."""
+        self.mark_zeroed(False)
+        return self._flat_grads
+
+    @property
+    def mixes_samples(self):
+        return any(layer.mixes_samples for layer in self.layers)
+
     def zero_grads(self):
         """Set all gradients to 0: backward adds to them."""
-        self.flat_grads.fill(0)
+        self._flat_grads.fill(0)
+        self.mark_zeroed(True)
+
+    def mark_zeroed(self, zeroed):
+        for layer in self.layers:
+            layer.mark_zeroed(zeroed)
 
     def predict(self, x, batch_size=256):
         """The outputs for x in inference mode, batch by batch: x (n, ...) -> a new array (n, ...). Keeps no cache."""
@@ -132,7 +147,7 @@ class Sequential(Layer):
     def __deepcopy__(self, memo):
         twin = super().__deepcopy__(memo)
         if self.input_shape is not None:
-            twin.bind(twin.flat_params, twin.flat_grads)
+            twin.bind(twin.flat_params, twin._flat_grads)
         return twin
 
     def flops(self):

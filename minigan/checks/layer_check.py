@@ -159,6 +159,22 @@ def check_gradients_add_up(c):
         )
 
 
+def check_mixes_samples(c):
+    """The outputs of a sample depend on the rest of its batch only where mixes_samples = True says so."""
+    net = c.network()
+    x, _ = c.batch(net)
+    other = x.copy()
+    other[0] += 1
+    for training in (True, False):
+        y, y_other = (np.array(copy.deepcopy(net).layers[0].forward(batch, training)) for batch in (x, other))
+        c.require(
+            net.mixes_samples or np.array_equal(y[1:], y_other[1:]),
+            "mixes_samples",
+            "another first sample changes the outputs of the others. Say so in the class: mixes_samples = True; a GAN "
+            "then gives real and generated images to the discriminator as separate batches.",
+        )
+
+
 def check_gradient_options(c):
     """param_grads=False leaves grads alone, input_grad=False returns None, and neither changes the other."""
     net = c.network()
@@ -269,14 +285,15 @@ def check_float32(c):
 
 CLAUSES = (
     check_shapes,
+    check_flat_views,
     check_inputs_unmodified,
     check_non_contiguous,
     check_dtype_kept,
     check_zero_upstream,
     check_gradients_add_up,
+    check_mixes_samples,
     check_gradient_options,
     check_cache_used_up,
-    check_flat_views,
     check_save_and_load,
     check_reproducible,
     check_float32,

@@ -75,8 +75,9 @@ class GAN:
         Returns    (d_loss, g_loss): numbers, on a GPU arrays of one number each, which wait for it only when read;
                    g_loss is the last known one (at first NaN) where the generator was not trained
         One batch of latents serves both: D learns from the images G made, then, updated, judges the very same images
-        for G, so that G's forward pass is never repeated. Real and generated images pass D as separate batches: a
-        BatchNorm in D normalises each by its own statistics.
+        for G, so that G's forward pass is never repeated. Where D mixes the samples of a batch, real and generated
+        images pass it separately, so that a BatchNorm normalises each by their own statistics; where it does not,
+        they pass it as one batch: the same sums, in fewer and larger matrix products.
         """
         self._check_images(images)
         z = self.latent.sample(len(images), self.rng, self.generator.dtype, self.generator.xp)
@@ -89,15 +90,23 @@ class GAN:
 
     def _train_discriminator(self, images, generated):
         """One update on the sum of both losses; the gradient with respect to the images is not computed."""
-        net = self.discriminator
+        net, objective = self.discriminator, self.objective
         net.zero_grads()
-        total = 0.0
-        for batch, loss in ((images, self.objective.real), (generated, self.objective.fake)):
-            value, dlogits = loss(net.forward(batch, training=True), self.rng)
+        if net.mixes_samples:
+            logits = net.forward(images, training=True)
+            real_loss, dlogits = objective.real(logits, self.rng)
             net.backward(dlogits, input_grad=False)
-            total = total + value
+            logits = net.forward(generated, training=True)
+            fake_loss, dlogits = objective.fake(logits, self.rng)
+            net.backward(dlogits, input_grad=False)
+        else:
+            both = net.xp.concatenate([images, generated])
+            logits = net.forward(both, training=True)
+            real_loss, dreal = objective.real(logits[: len(images)], self.rng)
+            fake_loss, dfake = objective.fake(logits[len(images) :], self.rng)
+            net.backward(net.xp.concatenate([dreal, dfake]), input_grad=False)
         self.d_optimizer.step()
-        return total
+        return real_loss + fake_loss
 
     def _train_generator(self, generated):
         """One update through the discriminator, whose own gradients are not computed: only its dx is needed."""

@@ -4,8 +4,9 @@
     Backward   dx = dy f'(x)                                                   the slope f'(x) at every element
     Shapes     x (n, ...) -> y, same shape
 
-The slope of ReLU and LeakyReLU is all there is to them: f(x) = x f'(x). It is computed once, serves both passes, and
-needs no choice between two values per element, which a processor cannot predict (`where` costs ten times as much).
+Each keeps its output y alone: the slope follows from it, and the next layer keeps the same array as its input anyway.
+The slope of ReLU and LeakyReLU is computed, not chosen: a choice between two values for every element (`where`) costs
+ten times as much, since a processor cannot predict it.
 Derivations: docs/layers/activations.md
 """
 
@@ -13,36 +14,13 @@ from minigan.errors import OptionError
 from minigan.layers.base import Layer
 
 
-class ReLU(Layer):
-    """The positive part.
+class LeakyReLU(Layer):
+    """Lets the positive side through as it is and a part of the negative side, so that no unit goes silent for good.
 
-    Forward    y = max(x, 0) = x slope,   slope = 1 where x > 0, else 0
-    Backward   (1) dx = dy slope                                               at x = 0, the kink, slope 0
-    Cost       2 flops an element; keeps the slope
-    Source     Nair & Hinton 2010, "Rectified linear units improve restricted Boltzmann machines"
-    """
-
-    def forward(self, x, training=False):
-        self.check_input(x)
-        slope = (x > 0).astype(x.dtype)
-        self.keep(x, slope)
-        return x * slope
-
-    def backward(self, dy, param_grads=True, input_grad=True):
-        slope = self.take_cache(dy)
-        return dy * slope if input_grad else None  # (1)
-
-    def flops(self):
-        return 2 * super().flops()
-
-
-class LeakyReLU(ReLU):
-    """ReLU that lets a part of the negative side through, so that no unit goes silent for good.
-
-    Forward    y = x slope,   slope = 1 where x > 0, else negative_slope
-    Backward   (1) dx = dy slope                                               inherited: only the slope differs
-    Cost       3 flops an element; keeps the slope
-    Options    negative_slope: 0.2 in DCGAN's discriminator
+    Forward    y = max(x, negative_slope x)
+    Backward   (1) dx = dy slope,   slope = 1 where y > 0, else negative_slope          at 0, the kink: the latter
+    Cost       2 flops an element; keeps y, whose sign is that of x
+    Options    negative_slope in [0, 1): 0.2 in DCGAN's discriminator
     Source     Maas, Hannun & Ng 2013, "Rectifier nonlinearities improve neural network acoustic models"
     """
 
@@ -53,10 +31,34 @@ class LeakyReLU(ReLU):
 
     def forward(self, x, training=False):
         self.check_input(x)
-        slope = self.xp.multiply(x > 0, 1 - self.negative_slope, dtype=x.dtype)
+        y = x * self.negative_slope
+        self.xp.maximum(x, y, out=y)
+        self.keep(x, y)
+        return y
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        y = self.take_cache(dy)
+        if not input_grad:
+            return None
+        slope = self.xp.multiply(y > 0, 1 - self.negative_slope, dtype=y.dtype)
         slope += self.negative_slope
-        self.keep(x, slope)
-        return x * slope
+        slope *= dy  # (1)
+        return slope
+
+    def flops(self):
+        return 2 * super().flops()
+
+
+class ReLU(LeakyReLU):
+    """The positive part: LeakyReLU with a negative_slope of 0.
+
+    Forward    y = max(x, 0)
+    Backward   (1) dx = dy slope,   slope = 1 where y > 0, else 0
+    Source     Nair & Hinton 2010, "Rectified linear units improve restricted Boltzmann machines"
+    """
+
+    def __init__(self):
+        super().__init__(0.0)
 
 
 class Tanh(Layer):

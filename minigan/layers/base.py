@@ -25,6 +25,7 @@ class Layer:
     Check   minigan.checks.check_layer(lambda: MyLayer(...), input_shape) runs the whole contract.
     """
 
+    mixes_samples = False  # True where a sample's output depends on the other samples of its batch (BatchNorm)
     max_params = None  # set while a file is read: no parameter can be larger than the file's own count
 
     def __new__(cls, *args, **kwargs):
@@ -32,6 +33,7 @@ class Layer:
         layer = super().__new__(cls)
         layer.name = cls.__name__
         layer.params, layer.grads, layer.state = {}, {}, {}
+        layer.zeroed = set()
         layer.input_shape = layer.output_shape = layer.dtype = layer.xp = layer.cache = None
         return layer
 
@@ -83,6 +85,18 @@ class Layer:
         self._check_array("backward", "dy", dy, self.output_shape, batch=self.cache[0])
         (_, *arrays), self.cache = self.cache, None
         return arrays[0] if len(arrays) == 1 else arrays
+
+    def add_product(self, name, a, b):
+        """grads[name] += a @ b; written straight into place by the first backward after zero_grads."""
+        if name in self.zeroed:
+            self.zeroed.remove(name)
+            self.xp.matmul(a, b, out=self.grads[name])
+        else:
+            self.grads[name] += a @ b
+
+    def mark_zeroed(self, zeroed):
+        """Note whether all gradients are known to be 0: `add_product` need not read them then."""
+        self.zeroed = set(self.grads) if zeroed else set()
 
     def clear_cache(self):
         """Forget what forward kept."""

@@ -10,11 +10,11 @@ from minigan.ops.random_bits import LEVELS, draw_seed, drop_levels, keep_mask
 class Dropout(Layer):
     """Switches every unit off with probability `rate` while training, and scales the others up to make good for it.
 
-    Forward    training: y = x gain,   gain = 1 / (1 - rate) with probability 1 - rate, else 0,   so E[y] = x
-               otherwise: y = x
-    Backward   (1) dx = dy gain                                                with the same gain, never a new one
+    Forward    training: y = x keep scale,   keep = 1 with probability 1 - rate, else 0;   scale = 1 / (1 - rate),
+               so that E[y] = x;   otherwise: y = x
+    Backward   (1) dx = dy keep scale                                          with the same keep, never a new one
     Shapes     x (n, ...) -> y, same shape
-    Cost       1 flop and 16 random bits an element; keeps the gain
+    Cost       2 flops and 16 random bits an element; keeps one byte an element
     Options    rate in [0, 1); 0.5 in the paper, 0.3 to 0.4 in discriminators
     State      seed, calls: the random bits of a pass depend on these two numbers alone, so a saved network goes on
                with the very masks that it would have drawn
@@ -40,12 +40,20 @@ class Dropout(Layer):
             return x
         keep = keep_mask(x.shape, self.rate, self.state["seed"], self.state["calls"], self.xp)
         self.state["calls"] += 1
-        gain = self.xp.multiply(keep, LEVELS / (LEVELS - drop_levels(self.rate)), dtype=x.dtype)
-        self.keep(x, gain)
-        return x * gain
+        self.keep(x, keep)
+        return self.switched(x, keep)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        gain = self.take_cache(dy)
+        keep = self.take_cache(dy)
         if not input_grad:
             return None
-        return dy if gain is None else dy * gain  # (1)
+        return dy if keep is None else self.switched(dy, keep)  # (1)
+
+    def switched(self, x, keep):
+        """x keep scale; the scale is exact for the rate rounded to what the random bits can express."""
+        y = x * keep
+        y *= LEVELS / (LEVELS - drop_levels(self.rate))
+        return y
+
+    def flops(self):
+        return 2 * super().flops()

@@ -24,6 +24,8 @@ class BatchNorm(Layer):
     Source     Ioffe & Szegedy 2015, arXiv:1502.03167; docs/layers/batchnorm.md
     """
 
+    mixes_samples = True
+
     def __init__(self, momentum=0.9, epsilon=1e-5):
         if not 0 <= momentum < 1:
             raise OptionError(f"BatchNorm: expected momentum in [0, 1), got {momentum}.")

@@ -1,0 +1,111 @@
+"""The whole training step of an MLP-GAN, minigan beside PyTorch on the same work.
+
+    python benchmarks/mlp_gan.py                      needs PyTorch: pip install torch
+    python benchmarks/mlp_gan.py --rounds 30
+
+G 100-256-512-1024-784 tanh, D 784-1024-512-256-1, LeakyReLU 0.2, dropout 0.4 in D, batch 128, Adam for both: one step
+of D on real and on generated images, one step of G, on shuffled batches of the built-in digits. "PyTorch tuned" has
+D's parameters frozen in G's step, Adam fused, activations in place. "matrix products" are those of minigan's step
+alone, written into existing arrays: what NumPy's BLAS leaves to be gained.
+"""
+
+import numpy as np
+from interleave import main
+
+BATCH = 128
+G_WIDTHS, D_WIDTHS = (256, 512, 1024), (1024, 512, 256)
+
+
+def batch_stream():
+    """Endless shuffled batches of the digits as float32 in [-1, 1]."""
+    from minigan import data
+
+    images, rng = data.load("digits").images, np.random.default_rng(0)
+    while True:
+        yield from data.batches(images, BATCH, rng)
+
+
+def minigan_step():
+    from minigan import GAN, Sequential
+    from minigan.gan.architectures import mlp_discriminator, mlp_generator
+
+    generator = Sequential(mlp_generator(G_WIDTHS), input_shape=(100,), seed=0)
+    discriminator = Sequential(mlp_discriminator(D_WIDTHS, dropout=0.4), input_shape=(28, 28, 1), seed=1)
+    gan, batches = GAN(generator, discriminator), batch_stream()
+    return lambda: gan.train_step(next(batches))
+
+
+def torch_networks(inplace):
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    widths = (100, *G_WIDTHS)
+    g_layers = []
+    for n_in, n_out in zip(widths, widths[1:], strict=False):
+        g_layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(0.2, inplace)]
+    widths = (784, *D_WIDTHS)
+    d_layers = [nn.Flatten()]
+    for n_in, n_out in zip(widths, widths[1:], strict=False):
+        d_layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(0.2, inplace), nn.Dropout(0.4)]
+    generator = nn.Sequential(*g_layers, nn.Linear(G_WIDTHS[-1], 784), nn.Tanh(), nn.Unflatten(1, (28, 28, 1)))
+    return generator, nn.Sequential(*d_layers, nn.Linear(D_WIDTHS[-1], 1))
+
+
+def torch_step(tuned):
+    import torch
+
+    generator, discriminator = torch_networks(inplace=tuned)
+    options = {"lr": 2e-4, "betas": (0.5, 0.999), **({"fused": True} if tuned else {})}
+    g_adam = torch.optim.Adam(generator.parameters(), **options)
+    d_adam = torch.optim.Adam(discriminator.parameters(), **options)
+    bce, batches = torch.nn.BCEWithLogitsLoss(), batch_stream()
+    ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
+
+    def step():
+        images = torch.from_numpy(next(batches))
+        generated = generator(torch.randn(BATCH, 100))
+        d_adam.zero_grad(set_to_none=True)
+        bce(discriminator(images), ones).backward()
+        bce(discriminator(generated.detach()), zeros).backward()
+        d_adam.step()
+        if tuned:
+            discriminator.requires_grad_(False)
+        g_adam.zero_grad(set_to_none=True)
+        bce(discriminator(generated), ones).backward()
+        g_adam.step()
+        discriminator.requires_grad_(True)
+
+    return step
+
+
+def matrix_products():
+    """Every matrix product of minigan's step, on arrays that exist already."""
+    rng = np.random.default_rng(0)
+    products = []
+
+    def add(n, n_in, n_out, forward, dw, dx):
+        x, w, dy = (rng.standard_normal(shape, dtype=np.float32) for shape in ((n, n_in), (n_in, n_out), (n, n_out)))
+        products.extend([(x, w, dy.copy())] * forward + [(x.T, dy, w.copy())] * dw + [(dy, w.T, x.copy())] * dx)
+
+    g, d = (100, *G_WIDTHS, 784), (784, *D_WIDTHS, 1)
+    for i in range(4):
+        add(BATCH, g[i], g[i + 1], forward=1, dw=1, dx=int(i > 0))
+        add(BATCH, d[i], d[i + 1], forward=3, dw=2, dx=3 if i else 1)
+
+    def step():
+        for a, b, out in products:
+            np.matmul(a, b, out=out)
+
+    return step
+
+
+CONTESTANTS = {
+    "PyTorch eager": lambda: torch_step(tuned=False),
+    "PyTorch tuned": lambda: torch_step(tuned=True),
+    "minigan": minigan_step,
+    "matrix products": matrix_products,
+}
+
+if __name__ == "__main__":
+    main(__file__, CONTESTANTS, references=("PyTorch eager", "PyTorch tuned"))

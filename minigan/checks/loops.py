@@ -1,0 +1,123 @@
+"""Every layer and loss as plain Python loops over single numbers: slow, obvious, and written apart from the layers.
+
+The tests compare each layer's forward pass with these. Nothing here is vectorised and nothing is shared with
+minigan.layers, so that a mistake cannot hide in both. Arrays come in and go out as NumPy float64.
+"""
+
+import math
+
+import numpy as np
+
+
+def dense(x, W, b):
+    """y[n,o] = b[o] + sum_i x[n,i] W[i,o]"""
+    n, size = x.shape
+    units = W.shape[1]
+    y = np.zeros((n, units))
+    for k in range(n):
+        for o in range(units):
+            total = b[o]
+            for i in range(size):
+                total += x[k, i] * W[i, o]
+            y[k, o] = total
+    return y
+
+
+def each_element(function, x):
+    """y = function(x), element by element."""
+    y = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        y[index] = function(float(x[index]))
+    return y
+
+
+def relu(x):
+    """y = x where x > 0, else 0"""
+    return each_element(lambda v: v if v > 0 else 0.0, x)
+
+
+def leaky_relu(x, negative_slope):
+    """y = x where x > 0, else negative_slope x"""
+    return each_element(lambda v: v if v > 0 else negative_slope * v, x)
+
+
+def tanh(x):
+    """y = (e^x - e^-x) / (e^x + e^-x)"""
+    return each_element(lambda v: (math.exp(v) - math.exp(-v)) / (math.exp(v) + math.exp(-v)), x)
+
+
+def sigmoid(x):
+    """y = 1 / (1 + e^-x)"""
+    return each_element(lambda v: 1 / (1 + math.exp(-v)), x)
+
+
+def dropout(x, keep, keep_probability):
+    """y = x / keep_probability where keep, else 0"""
+    y = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        y[index] = x[index] / keep_probability if keep[index] else 0.0
+    return y
+
+
+def batch_norm(x, gamma, beta, epsilon, mean=None, variance=None):
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, over all axes but the last.
+
+    Without a given mean and variance (inference), those of x itself, the biased variance (training).
+    """
+    channels = x.shape[-1]
+    places = list(np.ndindex(x.shape[:-1]))
+    y = np.zeros(x.shape)
+    for c in range(channels):
+        m = sum(x[(*place, c)] for place in places) / len(places) if mean is None else mean[c]
+        v = sum((x[(*place, c)] - m) ** 2 for place in places) / len(places) if variance is None else variance[c]
+        for place in places:
+            y[(*place, c)] = gamma[c] * (x[(*place, c)] - m) / math.sqrt(v + epsilon) + beta[c]
+    return y
+
+
+def reshape(x, target_shape):
+    """The numbers of each sample, in row-major order, written into the new shape in the same order."""
+    y = np.zeros((len(x), *target_shape))
+    for n in range(len(x)):
+        numbers = [x[(n, *index)] for index in np.ndindex(x.shape[1:])]
+        for number, index in zip(numbers, np.ndindex(*target_shape), strict=True):
+            y[(n, *index)] = number
+    return y
+
+
+def flatten(x):
+    """reshape to one axis"""
+    size = 1
+    for length in x.shape[1:]:
+        size *= length
+    return reshape(x, (size,))
+
+
+def binary_cross_entropy(logits, targets):
+    """mean of -t log s - (1 - t) log(1 - s), s = 1 / (1 + e^-logit); only for logits that do not overflow"""
+    total, count = 0.0, 0
+    for index in np.ndindex(logits.shape):
+        s = 1 / (1 + math.exp(-logits[index]))
+        total += -targets[index] * math.log(s) - (1 - targets[index]) * math.log(1 - s)
+        count += 1
+    return total / count
+
+
+def mean_squared_error(x, targets):
+    """mean of (x - t)^2"""
+    total, count = 0.0, 0
+    for index in np.ndindex(x.shape):
+        total += (x[index] - targets[index]) ** 2
+        count += 1
+    return total / count
+
+
+def softmax_cross_entropy(logits, targets):
+    """mean over the rows of -sum_k t[k] log(e^logit[k] / sum_j e^logit[j])"""
+    n, k = logits.shape
+    total = 0.0
+    for row in range(n):
+        denominator = sum(math.exp(logits[row, j]) for j in range(k))
+        for j in range(k):
+            total -= targets[row, j] * math.log(math.exp(logits[row, j]) / denominator)
+    return total / n

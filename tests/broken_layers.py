@@ -1,0 +1,436 @@
+"""Broken backward passes, as exercises: each class has exactly one mistake, and minigan.checks must find every one.
+
+Cover the docstrings, read the code, and say what is wrong; then run the check and read its report:
+
+    python -c "from tests.broken_layers import *; check_layer(DenseTransposed, (3,))"
+"""
+
+import numpy as np
+
+from minigan.checks import check_layer  # noqa: F401  (for the line above)
+from minigan.layers import BatchNorm, Dense, Dropout, Flatten, Layer, LeakyReLU, ReLU, Sigmoid, Tanh
+from minigan.ops.random_bits import keep_mask
+from minigan.ops.sums import column_dot, column_sum
+
+
+class BrokenDense(Dense):
+    """A square Dense(3), so that a transposed gradient even has the right shape."""
+
+    def __init__(self):
+        super().__init__(3)
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        x = self.take_cache(dy)
+        if param_grads:
+            self.weight_gradient(x, dy)
+            self.bias_gradient(dy)
+        return self.input_gradient(dy) if input_grad else None
+
+    def weight_gradient(self, x, dy):
+        self.grads["W"] += x.T @ dy
+
+    def bias_gradient(self, dy):
+        self.grads["b"] += dy.sum(axis=0)
+
+    def input_gradient(self, dy):
+        return dy @ self.params["W"].T
+
+
+class DenseTransposed(BrokenDense):
+    """dW transposed."""
+
+    cause = "transposed"
+
+    def weight_gradient(self, x, dy):
+        self.grads["W"] += dy.T @ x
+
+
+class DenseInputTransposed(BrokenDense):
+    """dx by W instead of W transposed."""
+
+    cause = "dx"
+
+    def input_gradient(self, dy):
+        return dy @ self.params["W"]
+
+
+class DenseBiasFirstSample(BrokenDense):
+    """db without the sum over the batch: the first sample only."""
+
+    cause = "missing sum over the batch"
+
+    def bias_gradient(self, dy):
+        self.grads["b"] += dy[0]
+
+
+class DenseWeightLastSample(BrokenDense):
+    """dW without the sum over the batch: the last sample only."""
+
+    cause = "missing sum over the batch"
+
+    def weight_gradient(self, x, dy):
+        self.grads["W"] += np.outer(x[-1], dy[-1])
+
+
+class DenseMeanOverBatch(BrokenDense):
+    """dW averaged over the batch, which the loss has done already."""
+
+    cause = "factor 1/n"
+
+    def weight_gradient(self, x, dy):
+        self.grads["W"] += x.T @ dy / len(x)
+
+
+class DenseFactorN(BrokenDense):
+    """db n times too large."""
+
+    cause = "factor n"
+
+    def bias_gradient(self, dy):
+        self.grads["b"] += len(dy) * dy.sum(axis=0)
+
+
+class DenseNoBiasGradient(BrokenDense):
+    """db forgotten."""
+
+    cause = "all zeros"
+
+    def bias_gradient(self, dy):
+        pass
+
+
+class DenseWrongSign(BrokenDense):
+    """dx with the wrong sign."""
+
+    cause = "sign"
+
+    def input_gradient(self, dy):
+        return -dy @ self.params["W"].T
+
+
+class DenseAddedTwice(BrokenDense):
+    """dW added twice."""
+
+    cause = "factor 2"
+
+    def weight_gradient(self, x, dy):
+        self.grads["W"] += x.T @ dy
+        self.grads["W"] += x.T @ dy
+
+
+class DenseAssigned(BrokenDense):
+    """Gradients assigned instead of added."""
+
+    cause = "not the sum of both"
+
+    def weight_gradient(self, x, dy):
+        self.grads["W"][...] = x.T @ dy
+
+
+class DenseNewArray(BrokenDense):
+    """Gradients put into a new array, no longer a view into the network's vector."""
+
+    cause = "replaced by a new array"
+
+    def bias_gradient(self, dy):
+        self.grads["b"] = self.grads["b"] + dy.sum(axis=0)
+
+
+class DenseStepsItself(BrokenDense):
+    """backward updates the weights, the optimizer's job."""
+
+    cause = "changed a parameter"
+
+    def weight_gradient(self, x, dy):
+        super().weight_gradient(x, dy)
+        self.params["W"] -= 1e-3 * x.T @ dy
+
+
+class DenseIgnoresParamGrads(BrokenDense):
+    """param_grads=False is not heeded."""
+
+    cause = "param_grads=False"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        return super().backward(dy, True, input_grad)
+
+
+class DenseKeepsCache(BrokenDense):
+    """The cache is not used up: a second backward silently counts twice."""
+
+    cause = "cache used up"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        cache = self.cache
+        dx = super().backward(dy, param_grads, input_grad)
+        self.cache = cache
+        return dx
+
+
+class DenseWrongShape(BrokenDense):
+    """build announces another output shape than forward gives."""
+
+    cause = "output shape"
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        return (4,)
+
+
+class DenseUpcasts(BrokenDense):
+    """A float64 constant makes float64 of everything."""
+
+    cause = "dtype kept"
+
+    def forward(self, x, training=False):
+        return super().forward(x, training) * np.float64(1)
+
+
+class DenseUnseeded(BrokenDense):
+    """Weights from NumPy's global generator, not from build's."""
+
+    cause = "same seed, same result"
+
+    def build(self, input_shape, rng, dtype, xp):
+        return super().build(input_shape, np.random.default_rng(), dtype, xp)
+
+
+class DenseForgetsItsScale(BrokenDense):
+    """A number that forward needs is neither a parameter, nor state, nor an argument."""
+
+    cause = "save and load"
+
+    def build(self, input_shape, rng, dtype, xp):
+        self.scale = xp.asarray(id(self) % 1000 + 1.0, dtype)
+        return super().build(input_shape, np.random.default_rng(0), dtype, xp)
+
+    def forward(self, x, training=False):
+        return super().forward(x, training) * self.scale
+
+    def weight_gradient(self, x, dy):
+        self.grads["W"] += x.T @ dy * self.scale
+
+    def bias_gradient(self, dy):
+        self.grads["b"] += dy.sum(axis=0) * self.scale
+
+    def input_gradient(self, dy):
+        return dy @ self.params["W"].T * self.scale
+
+
+class DenseFlatBuffer(BrokenDense):
+    """Relies on the memory layout of dy."""
+
+    cause = "non-contiguous"
+
+    def bias_gradient(self, dy):
+        start = np.lib.stride_tricks.as_strided(dy, dy.shape, (dy.shape[1] * dy.itemsize, dy.itemsize))
+        self.grads["b"] += start.sum(axis=0)
+
+
+class ReLUInPlace(ReLU):
+    """forward overwrites its input."""
+
+    cause = "x modified"
+
+    def forward(self, x, training=False):
+        y = super().forward(x, training)
+        x *= x > 0
+        return y
+
+
+class LeakyReLUInPlaceBackward(LeakyReLU):
+    """backward overwrites dy."""
+
+    cause = "dy modified"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        y = self.take_cache(dy)
+        dy *= np.where(y > 0, 1, self.negative_slope)
+        return dy if input_grad else None
+
+
+class LeakyReLULost(LeakyReLU):
+    """The slope of the negative side is forgotten in backward."""
+
+    cause = "dx"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        y = self.take_cache(dy)
+        return dy * (y > 0) if input_grad else None
+
+
+class TanhOfInput(Tanh):
+    """1 - x^2 instead of 1 - y^2."""
+
+    cause = "dx"
+
+    def forward(self, x, training=False):
+        y = super().forward(x, training)
+        self.keep(x, x)
+        return y
+
+
+class SigmoidHalf(Sigmoid):
+    """y instead of y (1 - y)."""
+
+    cause = "dx"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        y = self.take_cache(dy)
+        return dy * y if input_grad else None
+
+
+class SigmoidConstantTerm(Sigmoid):
+    """A term that does not depend on dy."""
+
+    cause = "dy = 0"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        dx = super().backward(dy, param_grads, input_grad)
+        return dx + 1e-3 if input_grad else None
+
+
+class DropoutRedrawn(Dropout):
+    """A new mask in backward."""
+
+    cause = "other units are switched off"
+
+    def __init__(self):
+        super().__init__(0.4)
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        keep = self.take_cache(dy)
+        if keep is None:
+            return dy if input_grad else None
+        keep = keep_mask(dy.shape, 0.4, self.state["seed"], self.state["calls"] + 1, self.xp)
+        return dy * keep.astype(dy.dtype) / 0.6 if input_grad else None
+
+
+class DropoutUnscaled(Dropout):
+    """The mask without its scale in backward."""
+
+    cause = "constant factor"
+
+    def __init__(self):
+        super().__init__(0.4)
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        keep = self.take_cache(dy)
+        if keep is None:
+            return dy if input_grad else None
+        return dy * keep if input_grad else None
+
+
+class BrokenBatchNorm(BatchNorm):
+    """BatchNorm whose dx in training a subclass gets wrong."""
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        xhat, inverse_std, training = self.take_cache(dy)
+        dbeta, dgamma = column_sum(dy), column_dot(dy, xhat)
+        if param_grads:
+            self.grads["beta"] += dbeta
+            self.grads["gamma"] += dgamma
+        if not input_grad:
+            return None
+        if not training:
+            return dy * (self.params["gamma"] * inverse_std)
+        return self.input_gradient(dy, xhat, inverse_std, dbeta / len(dy), dgamma / len(dy))
+
+
+class BatchNormNoThirdTerm(BrokenBatchNorm):
+    """Without the term of the variance. An upstream gradient of ones would not notice."""
+
+    cause = "proportional to x - mean(x)"
+
+    def input_gradient(self, dy, xhat, inverse_std, mean_dy, mean_dy_xhat):
+        return self.params["gamma"] * inverse_std * (dy - mean_dy)
+
+
+class BatchNormNoMeanTerm(BrokenBatchNorm):
+    """Without the term of the mean."""
+
+    cause = "the same for every sample"
+
+    def input_gradient(self, dy, xhat, inverse_std, mean_dy, mean_dy_xhat):
+        return self.params["gamma"] * inverse_std * (dy - xhat * mean_dy_xhat)
+
+
+class BatchNormConstantStatistics(BrokenBatchNorm):
+    """Mean and variance taken for constants, in training too."""
+
+    cause = "dx"
+
+    def input_gradient(self, dy, xhat, inverse_std, mean_dy, mean_dy_xhat):
+        return self.params["gamma"] * inverse_std * dy
+
+
+class BatchNormNoGamma(BrokenBatchNorm):
+    """gamma forgotten in dx: invisible while gamma is still 1."""
+
+    cause = "dx"
+
+    def input_gradient(self, dy, xhat, inverse_std, mean_dy, mean_dy_xhat):
+        return inverse_std * (dy - mean_dy - xhat * mean_dy_xhat)
+
+
+class BatchNormTrainingBackwardOnly(BatchNorm):
+    """The training formula after a forward in inference mode too."""
+
+    cause = "inference mode"
+
+    def forward(self, x, training=False):
+        y = super().forward(x, training)
+        n, xhat, inverse_std, _ = self.cache
+        self.cache = (n, xhat, inverse_std, True)
+        return y
+
+
+class BatchNormStateReplaced(BatchNorm):
+    """Running statistics put into a new array."""
+
+    cause = "state in place"
+
+    def forward(self, x, training=False):
+        y = super().forward(x, training)
+        self.state["mean"] = self.state["mean"] * 1
+        return y
+
+
+class BatchNormUndeclared(BatchNorm):
+    """Mixes the samples of a batch without saying so."""
+
+    cause = "mixes_samples = True"
+    mixes_samples = False
+
+
+class FlattenFortran(Flatten):
+    """backward puts the numbers back in another order."""
+
+    cause = "permuted"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.take_cache(dy)
+        return dy.reshape(len(dy), *self.input_shape, order="F") if input_grad else None
+
+
+class HiddenState(Layer):
+    """Uses what an earlier batch left behind: the second forward of the same input differs."""
+
+    cause = "save and load"
+
+    def forward(self, x, training=False):
+        self.scale = getattr(self, "scale", 1.0) * 1.5
+        self.keep(x, self.scale)
+        return x * self.scale
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        scale = self.take_cache(dy)
+        return dy * scale if input_grad else None
+
+
+# name -> (class, input shape)
+CATALOGUE = {
+    kind.__name__: (kind, (2, 3) if issubclass(kind, Flatten) else (12,) if issubclass(kind, Dropout) else (3,))
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Layer) and hasattr(kind, "cause")
+}

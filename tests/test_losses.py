@@ -1,0 +1,93 @@
+"""The losses: values against the loops and by hand, gradients against central differences, extreme logits, errors."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigan.checks import loops
+from minigan.errors import DataError, DtypeError, ShapeError
+from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
+
+CASES = [
+    (BinaryCrossEntropy(), loops.binary_cross_entropy),
+    (MeanSquaredError(), loops.mean_squared_error),
+    (SoftmaxCrossEntropy(), loops.softmax_cross_entropy),
+]
+
+
+def random_pair(seed, n, k):
+    rng = np.random.default_rng(seed)
+    targets = rng.random((n, k))
+    return 3 * rng.standard_normal((n, k)), targets / targets.sum(axis=1, keepdims=True)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 99), st.integers(1, 5), st.integers(1, 5))
+def test_values_and_gradients(seed, n, k):
+    logits, targets = random_pair(seed, n, k)
+    for loss, loop in CASES:
+        value, gradient = loss(logits, targets)
+        np.testing.assert_allclose(value, loop(logits, targets), rtol=1e-12)
+        assert gradient.shape == logits.shape
+        numeric = np.zeros_like(logits)
+        for index in np.ndindex(logits.shape):
+            shifted = [logits.copy() for _ in range(2)]
+            shifted[0][index] += 1e-5
+            shifted[1][index] -= 1e-5
+            numeric[index] = (loss(shifted[0], targets)[0] - loss(shifted[1], targets)[0]) / 2e-5
+        np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-9)
+
+
+def test_binary_cross_entropy_by_hand():
+    value, gradient = BinaryCrossEntropy()(np.array([[0.0], [np.log(3)]]), np.array([[1.0], [0.0]]))
+    np.testing.assert_allclose(value, (np.log(2) + np.log(4)) / 2)
+    np.testing.assert_allclose(gradient, [[-0.25], [0.375]])
+    assert BinaryCrossEntropy()(np.zeros((3, 1)), 1)[0] == pytest.approx(np.log(2))
+
+
+def test_mean_squared_error_by_hand():
+    value, gradient = MeanSquaredError()(np.array([[1.0, 4.0]]), np.array([[0.0, 2.0]]))
+    assert value == 2.5 and gradient.tolist() == [[1, 2]]
+
+
+def test_softmax_cross_entropy_by_hand():
+    logits = np.log([[1.0, 2.0, 1.0], [3.0, 1.0, 0.5]])
+    value, gradient = SoftmaxCrossEntropy()(logits, np.array([1, 0]))
+    np.testing.assert_allclose(value, -(np.log(1 / 2) + np.log(3 / 4.5)) / 2)
+    np.testing.assert_allclose(gradient, np.array([[1 / 4, -1 / 2, 1 / 4], [-1.5 / 4.5, 1 / 4.5, 0.5 / 4.5]]) / 2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_exact_for_extreme_logits(dtype):
+    logits = np.array([[1e4], [-1e4]], dtype)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        right, gradient = BinaryCrossEntropy()(logits, np.array([[1], [0]], dtype))
+        assert right == 0 and not gradient.any()
+        wrong, gradient = BinaryCrossEntropy()(logits, np.array([[0], [1]], dtype))
+        assert wrong == 1e4 and gradient.tolist() == [[0.5], [-0.5]]
+        value, gradient = SoftmaxCrossEntropy()(np.array([[1e4, -1e4]], dtype), np.array([1]))
+        assert value == 2e4 and gradient.tolist() == [[1, -1]]
+    assert gradient.dtype == dtype and wrong.dtype == dtype
+
+
+def test_tiny_probabilities_are_not_rounded_away():
+    value, gradient = BinaryCrossEntropy()(np.array([[-40.0]]), 0)
+    np.testing.assert_allclose(value, np.exp(-40.0), rtol=1e-12)
+
+
+def test_wrong_targets():
+    logits = np.zeros((4, 1), np.float32)
+    for loss in (BinaryCrossEntropy(), MeanSquaredError()):
+        with pytest.raises(ShapeError, match=r"\(4, 1\)"):
+            loss(logits, np.zeros(4, np.float32))  # NumPy would broadcast it to (4, 4)
+        with pytest.raises(DtypeError, match="float32"):
+            loss(logits, np.zeros((4, 1)))
+        with pytest.raises(ShapeError, match="at least one"):
+            loss(logits[:0], logits[:0])
+    with pytest.raises(DataError, match="from 0 to 2"):
+        SoftmaxCrossEntropy()(np.zeros((2, 3)), np.array([0, 3]))
+    with pytest.raises(ShapeError, match="n, k"):
+        SoftmaxCrossEntropy()(np.zeros(3), np.array([0]))
+    with pytest.raises(ShapeError, match="targets of the shape"):
+        SoftmaxCrossEntropy()(np.zeros((2, 3)), np.zeros((2, 2)))

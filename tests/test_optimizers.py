@@ -1,0 +1,135 @@
+"""The optimizers: first steps by hand, against the papers' formulas, on a parabola; clipping; errors."""
+
+import numpy as np
+import pytest
+
+from minigan import Sequential
+from minigan.errors import OptionError
+from minigan.layers import Dense
+from minigan.optimizers import SGD, Adam, RMSProp, clip_grad_norm, clip_weights
+
+
+def network(params, grads, dtype="float64"):
+    """A network whose parameters and gradients are these numbers."""
+    net = Sequential([Dense(1, use_bias=False)], (len(params),), dtype=dtype)
+    net.flat_params[...], net.flat_grads[...] = params, grads
+    return net
+
+
+def test_sgd_by_hand():
+    net = network([1.0, 2.0], [0.5, -1.0])
+    SGD(net, lr=0.1).step()
+    np.testing.assert_allclose(net.flat_params, [0.95, 2.1])
+
+
+def test_momentum_by_hand():
+    net = network([1.0], [1.0])
+    optimizer = SGD(net, lr=0.1, momentum=0.5)
+    optimizer.step()  # v = 1
+    optimizer.step()  # v = 1.5
+    np.testing.assert_allclose(net.flat_params, [1 - 0.1 - 0.15])
+
+
+def test_nesterov_by_hand():
+    net = network([1.0], [1.0])
+    optimizer = SGD(net, lr=0.1, momentum=0.5, nesterov=True)
+    optimizer.step()  # v = 1,   g + 0.5 v = 1.5
+    optimizer.step()  # v = 1.5, g + 0.5 v = 1.75
+    np.testing.assert_allclose(net.flat_params, [1 - 0.15 - 0.175])
+
+
+def test_rmsprop_by_hand():
+    net = network([1.0], [2.0])
+    optimizer = RMSProp(net, lr=0.1, rho=0.75, epsilon=1.0)
+    optimizer.step()  # s = 0.25 * 4 = 1, step 0.1 * 2 / (1 + 1)
+    np.testing.assert_allclose(net.flat_params, [0.9])
+    optimizer.step()  # s = 0.75 + 1 = 1.75
+    np.testing.assert_allclose(net.flat_params, [0.9 - 0.2 / (np.sqrt(1.75) + 1)])
+
+
+def test_adam_by_hand():
+    net = network([1.0, 1.0], [2.0, -1e-3])
+    optimizer = Adam(net, lr=0.1, beta1=0.5, beta2=0.75, epsilon=1e-12)
+    optimizer.step()  # corrected, the first step is lr in the direction of the sign, whatever the size
+    np.testing.assert_allclose(net.flat_params, [0.9, 1.1], rtol=1e-9)
+    net.flat_grads[...] = [0, 0]
+    optimizer.step()  # m_hat = 0.5 / (1 - 0.25), v_hat = 0.75 * 0.25 * 4 / (1 - 0.5625) for g = 2
+    np.testing.assert_allclose(net.flat_params[0], 0.9 - 0.1 * (0.5 * 0.5 * 2 / 0.75) / np.sqrt(0.1875 * 4 / 0.4375))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
+def test_adam_is_the_papers_algorithm_1(rng, dtype, tolerance):
+    """m and v with their factors, both corrected, epsilon outside of the root; more numbers than one piece holds."""
+    size, lr, b1, b2, eps = 70_000, 1e-3, 0.5, 0.999, 1e-8
+    start = rng.standard_normal(size)
+    net = network(start, np.zeros(size), dtype)
+    optimizer = Adam(net, lr, b1, b2, eps)
+    p, m, v = start.copy(), 0.0, 0.0
+    for t in range(1, 8):
+        g = rng.standard_normal(size)
+        net.flat_grads[...] = g
+        optimizer.step()
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+        p -= lr * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + eps)
+    np.testing.assert_allclose(net.flat_params, p, rtol=tolerance, atol=tolerance)
+    assert net.flat_params.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda net: SGD(net, 0.1),
+        lambda net: SGD(net, 0.05, momentum=0.9),
+        lambda net: SGD(net, 0.05, momentum=0.9, nesterov=True),
+        lambda net: RMSProp(net, 0.01),
+        lambda net: Adam(net, 0.05),
+    ],
+)
+def test_all_reach_the_bottom_of_a_parabola(make):
+    net = network([3.0, -2.0], [0, 0])
+    optimizer = make(net)
+    for _ in range(1000):
+        net.flat_grads[...] = net.flat_params - [1, 2]
+        optimizer.step()
+    np.testing.assert_allclose(net.flat_params, [1, 2], atol=0.02)
+
+
+def test_a_numpy_learning_rate_does_not_upcast():
+    net = network([1.0], [1.0], "float32")
+    SGD(net, np.float64(0.1)).step()
+    assert net.flat_params.dtype == np.float32
+
+
+def test_clip_grad_norm():
+    net = network([0, 0], [3.0, 4.0])
+    assert clip_grad_norm(net, 10) == 5 and net.flat_grads.tolist() == [3, 4]
+    assert clip_grad_norm(net, 1) == 5
+    np.testing.assert_allclose(net.flat_grads, [0.6, 0.8])
+    net.flat_grads.fill(0)
+    assert clip_grad_norm(net, 1) == 0 and not net.flat_grads.any()
+
+
+def test_clip_weights():
+    net = network([-3.0, 0.005, 2.0], [0, 0, 0])
+    clip_weights(net, 0.01)
+    assert net.flat_params.tolist() == [-0.01, 0.005, 0.01]
+    assert net.layers[0].params["W"].ravel().tolist() == [-0.01, 0.005, 0.01], "views of the same vector"
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda net: SGD(net, 0), "lr > 0"),
+        (lambda net: SGD(net, 0.1, momentum=1), "momentum"),
+        (lambda net: SGD(net, 0.1, nesterov=True), "nesterov"),
+        (lambda net: RMSProp(net, 0.1, rho=-0.1), "rho"),
+        (lambda net: Adam(net, beta1=1.0), "beta1"),
+        (lambda net: Adam(net, epsilon=0), "epsilon"),
+        (lambda net: Adam(Dense(3)), "built network"),
+        (lambda net: clip_grad_norm(net, 0), "max_norm"),
+        (lambda net: clip_weights(net, -1), "limit"),
+    ],
+)
+def test_impossible_options(make, match):
+    with pytest.raises(OptionError, match=match):
+        make(network([1.0], [1.0]))
