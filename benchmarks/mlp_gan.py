@@ -9,6 +9,8 @@ D's parameters frozen in G's step, Adam fused, activations in place. "matrix pro
 alone, written into existing arrays: what NumPy's BLAS leaves to be gained.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from interleave import main
 
@@ -42,11 +44,11 @@ def torch_networks(inplace):
     torch.manual_seed(0)
     widths = (100, *G_WIDTHS)
     g_layers = []
-    for n_in, n_out in zip(widths, widths[1:], strict=False):
+    for n_in, n_out in pairwise(widths):
         g_layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(0.2, inplace)]
     widths = (784, *D_WIDTHS)
     d_layers = [nn.Flatten()]
-    for n_in, n_out in zip(widths, widths[1:], strict=False):
+    for n_in, n_out in pairwise(widths):
         d_layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(0.2, inplace), nn.Dropout(0.4)]
     generator = nn.Sequential(*g_layers, nn.Linear(G_WIDTHS[-1], 784), nn.Tanh(), nn.Unflatten(1, (28, 28, 1)))
     return generator, nn.Sequential(*d_layers, nn.Linear(D_WIDTHS[-1], 1))

@@ -57,5 +57,5 @@ def to_cpu(x):
 
 
 def finite_where_cheap(x):
-    """False where a CPU array holds NaN or infinity. One on a GPU is not looked at (True): looking would wait for it."""
+    """False where a CPU array holds NaN or infinity. One on a GPU counts as finite: to look, one would wait for it."""
     return array_module(x) is not np or bool(np.isfinite(x).all())

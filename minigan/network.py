@@ -61,7 +61,7 @@ class Sequential(Layer):
             place = slice(start, start + sum(value.size for value in layer.params.values()))
             layer.bind(flat_params[place], flat_grads[place])
             start = place.stop
-        self.params, self.grads, self.state = (
+        self.params, self._grads, self.state = (
             {f"{layer.name}.{name}": value for layer in self.layers for name, value in getattr(layer, kind).items()}
             for kind in ("params", "grads", "state")
         )

@@ -123,8 +123,8 @@ class Probe:
         self.layer, self.x, self.training = layer, x, training
         shape = copy.deepcopy(layer).forward(x, training).shape
         self.weights = rng.standard_normal(shape)
-        self.base, self.size = self.loss(), 0.0
-        self.size = float(np.abs(self.weights * copy.deepcopy(layer).forward(x, training)).sum())
+        self.base = self.loss()
+        self.size = float(np.abs(self.weights * copy.deepcopy(layer).forward(x, training)).sum())  # of the terms of L
 
     def loss(self):
         return float((self.weights * copy.deepcopy(self.layer).forward(self.x, self.training)).sum())
@@ -159,7 +159,7 @@ class Probe:
 
     def noise(self):
         """What rounding alone makes of a measured slope of 0."""
-        return 10 * np.finfo(float).eps * max(self.size, 1.0) / STEP
+        return 2 * np.finfo(float).eps * max(self.size, 1.0) / STEP
 
 
 def measure(layer, x, training, tolerance, rng, report):
@@ -201,6 +201,8 @@ def check_array(probe, name, array, analytic, tolerance, rng):
     slopes = np.array([probe.slope(array, index) for index in indices])
     a, m, gaps = np.array([analytic[index] for index in indices]), slopes[:, 0], slopes[:, 1]
     scale = np.maximum.reduce([abs(a), abs(m), np.full_like(a, max(math.sqrt(np.mean(m * m)), floor))])
+    if np.abs(m).max() < 10 * probe.noise():
+        how += ", all zero"  # right for a bias before a BatchNorm, say; elsewhere it means that little was tested
     errors = abs(a - m) / scale
     bad = errors > tolerance
     worst = int(errors.argmax())

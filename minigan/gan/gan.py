@@ -118,8 +118,12 @@ class GAN:
         return value
 
     def _check_images(self, images):
-        if getattr(images, "shape", (0,))[0] == 0:
+        """Refuse what would otherwise be noticed only after the networks were changed, or never."""
+        if not hasattr(images, "shape") or images.ndim == 0:
+            raise DataError(f"GAN.train_step: expected an array of images (n, h, w, c), got {type(images).__name__}.")
+        if len(images) == 0:
             raise DataError("GAN.train_step: expected a batch of images, got none.")
+        self.discriminator.check_input(images)
         if not backend.finite_where_cheap(images):
             raise DataError("GAN.train_step: the images hold NaN or infinity. Clean the data before training on it.")
 

@@ -32,8 +32,8 @@ class Layer:
         # in __new__, so that a subclass need not call super().__init__()
         layer = super().__new__(cls)
         layer.name = cls.__name__
-        layer.params, layer.grads, layer.state = {}, {}, {}
-        layer.zeroed = set()
+        layer.params, layer._grads, layer.state = {}, {}, {}
+        layer.zeroed = set()  # gradients that are known to be 0
         layer.input_shape = layer.output_shape = layer.dtype = layer.xp = layer.cache = None
         return layer
 
@@ -86,17 +86,23 @@ class Layer:
         (_, *arrays), self.cache = self.cache, None
         return arrays[0] if len(arrays) == 1 else arrays
 
-    def add_product(self, name, a, b):
-        """grads[name] += a @ b; written straight into place by the first backward after zero_grads."""
-        if name in self.zeroed:
-            self.zeroed.remove(name)
-            self.xp.matmul(a, b, out=self.grads[name])
-        else:
-            self.grads[name] += a @ b
+    @property
+    def grads(self):
+        """The gradients by name. Whoever takes them may write to them, so none is known to be 0 any more."""
+        self.mark_zeroed(False)
+        return self._grads
 
     def mark_zeroed(self, zeroed):
-        """Note whether all gradients are known to be 0: `add_product` need not read them then."""
-        self.zeroed = set(self.grads) if zeroed else set()
+        """Note whether all gradients are known to be 0, as after zero_grads."""
+        self.zeroed = set(self._grads) if zeroed else set()
+
+    def add_product(self, name, a, b):
+        """grads[name] += a @ b; where the gradient is known to be 0, written straight into its place."""
+        if name in self.zeroed:
+            self.zeroed.remove(name)
+            self.xp.matmul(a, b, out=self._grads[name])
+        else:
+            self._grads[name] += a @ b
 
     def clear_cache(self):
         """Forget what forward kept."""

@@ -1,0 +1,128 @@
+"""The checks themselves: what they refuse, notice and report. That they find mistakes: test_mutations.py."""
+
+import numpy as np
+import pytest
+
+from minigan import Sequential
+from minigan.checks import check_gradients, check_layer, loops
+from minigan.errors import DtypeError, GradientError, OptionError
+from minigan.layers import BatchNorm, Dense, Dropout, Layer, LeakyReLU, ReLU, Tanh
+
+
+def test_float32_is_refused(rng):
+    net = Sequential([Dense(2)], (3,))
+    with pytest.raises(DtypeError, match="float64"):
+        check_gradients(net, (3,))
+    with pytest.raises(DtypeError, match="float64"):
+        check_gradients(net.astype("float64"), rng.standard_normal((2, 3)).astype("float32"))
+
+
+def test_relative_error_below_1e_6_for_a_network_of_all_layers():
+    net = Sequential([Dense(6), BatchNorm(), LeakyReLU(), Dropout(0.4), Dense(3), Tanh()], (5,), dtype="float64")
+    assert check_gradients(net, (5,)).worst < 1e-7
+
+
+def test_the_layer_is_left_as_it_was(rng):
+    net = Sequential([Dense(3), BatchNorm(), Dropout(0.5)], (4,), dtype="float64")
+    before = {name: value.copy() for name, value in {**net.params, **net.state}.items()}
+    check_gradients(net, rng.standard_normal((3, 4)))
+    for name, value in {**net.params, **net.state}.items():
+        np.testing.assert_array_equal(value, before[name])
+    assert not net.flat_grads.any()
+
+
+def test_small_arrays_entry_by_entry_large_ones_along_directions():
+    report = str(check_gradients(Dense(40), (30,)))
+    assert "all 40 entries" in report and "8 random directions" in report
+
+
+def test_a_mistake_in_a_large_array_is_found_and_placed():
+    class OneRowLost(Dense):
+        def backward(self, dy, param_grads=True, input_grad=True):
+            x = self.take_cache(dy)
+            if param_grads:
+                dw = x.T @ dy
+                dw[7] = 0
+                self.grads["W"] += dw
+                self.grads["b"] += dy.sum(axis=0)
+            return dy @ self.params["W"].T
+
+    with pytest.raises(GradientError) as caught:
+        check_gradients(OneRowLost(40), (30,))
+    assert "(7, " in str(caught.value)
+
+
+def test_kinks_are_noticed_and_avoided():
+    """x = 0 lies exactly on ReLU's kink, where the difference gives 1/2 and backward 0."""
+    report = check_gradients(ReLU(), np.zeros((2, 3)))
+    assert report.resampled == 1 and "away from kinks" in str(report)
+    assert check_gradients(ReLU(), np.ones((2, 3))).resampled == 0
+
+
+def test_a_check_of_nothing_but_zeros_says_so():
+    assert "all zero" in str(check_gradients(ReLU(), np.full((2, 3), -1.0)))
+    assert "all zero" not in str(check_gradients(ReLU(), np.ones((2, 3))))
+
+
+def test_a_kink_does_not_excuse_a_wrong_gradient():
+    class Wrong(ReLU):
+        def backward(self, dy, param_grads=True, input_grad=True):
+            return 3 * super().backward(dy)
+
+    with pytest.raises(GradientError, match="3 times what it should be"):
+        check_gradients(Wrong(), np.zeros((4, 5)))
+
+
+def test_a_step_has_no_gradient():
+    class Step(Layer):
+        def forward(self, x, training=False):
+            self.keep(x)
+            return np.round(x, 4)
+
+        def backward(self, dy, param_grads=True, input_grad=True):
+            self.take_cache(dy)
+            return dy * 1.0
+
+    with pytest.raises(GradientError):
+        check_gradients(Step(), (3,))
+
+
+def test_not_finite_gradients_and_wrong_shapes():
+    class Infinite(Tanh):
+        def backward(self, dy, param_grads=True, input_grad=True):
+            return super().backward(dy) * np.inf
+
+    class Summed(Tanh):
+        def backward(self, dy, param_grads=True, input_grad=True):
+            return super().backward(dy).sum(axis=0)
+
+    with pytest.raises(GradientError, match="NaN or infinity"), np.errstate(invalid="ignore"):
+        check_gradients(Infinite(), (3,))
+    with pytest.raises(GradientError, match=r"dx has shape \(3,\), expected \(3, 3\)"):
+        check_gradients(Summed(), (3,))
+
+
+def test_options():
+    with pytest.raises(OptionError, match="finite"):
+        check_gradients(Tanh(), np.full((2, 3), np.nan))
+    with pytest.raises(OptionError, match="at least one sample"):
+        check_gradients(Tanh(), np.zeros((0, 3)))
+    with pytest.raises(OptionError, match="lambda"):
+        check_layer(Dense(3), (4,))
+
+
+def test_the_loops_are_right_where_the_answer_is_known():
+    """The oracle itself, by hand."""
+    assert loops.dense(np.array([[1.0, 2.0]]), np.array([[1.0], [10.0]]), np.array([100.0])).tolist() == [[121]]
+    assert loops.leaky_relu(np.array([[-2.0, 3.0]]), 0.5).tolist() == [[-1, 3]]
+    assert loops.relu(np.array([[-2.0, 3.0]])).tolist() == [[0, 3]]
+    assert loops.sigmoid(np.array([[0.0]])).tolist() == [[0.5]]
+    np.testing.assert_allclose(loops.tanh(np.array([[np.log(2)]])), [[0.6]])
+    keep = np.array([[True, False]])
+    assert loops.dropout(np.array([[1.0, 1.0]]), keep, 0.5).tolist() == [[2, 0]]
+    one, zero = np.ones(1), np.zeros(1)
+    assert loops.batch_norm(np.array([[1.0], [3.0]]), one, zero, 3.0).tolist() == [[-0.5], [0.5]]
+    assert loops.flatten(np.arange(4.0).reshape(1, 2, 2)).tolist() == [[0, 1, 2, 3]]
+    assert loops.mean_squared_error(np.array([[3.0]]), np.array([[1.0]])) == 4
+    np.testing.assert_allclose(loops.binary_cross_entropy(np.array([[0.0]]), np.array([[1.0]])), np.log(2))
+    np.testing.assert_allclose(loops.softmax_cross_entropy(np.zeros((1, 4)), np.eye(4)[:1]), np.log(4))
