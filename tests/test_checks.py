@@ -19,7 +19,7 @@ def test_float32_is_refused(rng):
 
 def test_relative_error_below_1e_6_for_a_network_of_all_layers():
     net = Sequential([Dense(6), BatchNorm(), LeakyReLU(), Dropout(0.4), Dense(3), Tanh()], (5,), dtype="float64")
-    assert check_gradients(net, (5,)).worst < 1e-7
+    assert check_gradients(net, (5,)).worst < 1e-6
 
 
 def test_the_layer_is_left_as_it_was(rng):

@@ -159,7 +159,7 @@ class Probe:
 
     def noise(self):
         """What rounding alone makes of a measured slope of 0."""
-        return 2 * np.finfo(float).eps * max(self.size, 1.0) / STEP
+        return 5 * np.finfo(float).eps * max(self.size, 1.0) / STEP
 
 
 def measure(layer, x, training, tolerance, rng, report):
