@@ -92,3 +92,6 @@ if __name__ == "__main__":
     except MiniganError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped before the first epoch began or while files were written; each file is whole", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,38 @@
+"""Check two layers: one whose backward pass is right, and one with a mistake that is easily made.
+
+    python examples/gradient_check.py
+
+The broken one is a BatchNorm whose backward forgets that the variance depends on x. It trains, only worse; a check
+with an upstream gradient of ones would let it pass. Here is what check_gradients says about it.
+"""
+
+from minigan.checks import check_gradients
+from minigan.errors import GradientError
+from minigan.layers import BatchNorm
+
+
+class BrokenBatchNorm(BatchNorm):
+    """dx = gamma / sqrt(var + epsilon) (dy - mean(dy)), without the term - xhat mean(dy xhat)."""
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        xhat, inverse_std, training = self.take_cache(dy)
+        if param_grads:
+            self.grads["beta"] += dy.sum(axis=0)
+            self.grads["gamma"] += (dy * xhat).sum(axis=0)
+        if not training:
+            return dy * self.params["gamma"] * inverse_std
+        return self.params["gamma"] * inverse_std * (dy - dy.mean(axis=0))
+
+
+def main():
+    print("The right one:\n")
+    print(check_gradients(BatchNorm(), (4,)))
+    print("\nThe broken one:\n")
+    try:
+        check_gradients(BrokenBatchNorm(), (4,))
+    except GradientError as error:
+        print(error)
+
+
+if __name__ == "__main__":
+    main()
