@@ -95,8 +95,8 @@ class Sequential(Layer):
 
     @property
     def flat_grads(self):
-        """All gradients as one vector. Whoever takes it may write to it, so no gradient is known to be 0 any more."""
-        self.mark_zeroed(False)
+        """All gradients as one vector; those that were forgotten and not written since are set to 0 first."""
+        self.fill_forgotten()
         return self._flat_grads
 
     @property
@@ -105,12 +105,20 @@ class Sequential(Layer):
 
     def zero_grads(self):
         """Set all gradients to 0: backward adds to them."""
-        self._flat_grads.fill(0)
-        self.mark_zeroed(True)
+        self.forget_grads()
+        self.fill_forgotten()
 
-    def mark_zeroed(self, zeroed):
+    def forget_grads(self):
+        """zero_grads without the zeros: the next backward overwrites the gradients; looking at them sets them to 0.
+
+        Take `flat_grads` or a layer's `grads` anew after it: an array taken before still holds the old numbers.
+        """
         for layer in self.layers:
-            layer.mark_zeroed(zeroed)
+            layer.forget_grads()
+
+    def fill_forgotten(self):
+        for layer in self.layers:
+            layer.fill_forgotten()
 
     def predict(self, x, batch_size=256):
         """The outputs for x in inference mode, batch by batch: x (n, ...) -> a new array (n, ...). Keeps no cache."""

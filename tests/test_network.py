@@ -53,7 +53,7 @@ def test_forward_and_backward_by_hand():
     assert not net.flat_grads.any()
 
 
-def test_gradients_add_up_and_zero_grads_forgets_nothing_written_after_it(rng):
+def test_gradients_add_up(rng):
     net = Sequential([Dense(3), Tanh(), Dense(2)], (4,), dtype="float64")
     x, dy = rng.standard_normal((5, 4)), rng.standard_normal((5, 2))
 
@@ -70,10 +70,39 @@ def test_gradients_add_up_and_zero_grads_forgets_nothing_written_after_it(rng):
     net.flat_grads[...] = 7  # a term of the user's own, weight decay say
     run()
     np.testing.assert_allclose(net.flat_grads, once + 7)
+
+
+def test_forgotten_gradients_count_as_zero(rng):
+    net = Sequential([Sequential([Dense(3)]), BatchNorm(), Dense(2)], (4,), dtype="float64")
+    x, dy = rng.standard_normal((5, 4)), rng.standard_normal((5, 2))
+
+    def run():
+        net.forward(x, training=True)
+        net.backward(dy)
+
     net.zero_grads()
-    net.layers[0].grads["W"] += 7
     run()
-    np.testing.assert_allclose(net.layers[0].grads["W"], once[:12].reshape(4, 3) + 7)
+    once = net.flat_grads.copy()
+    for look in (
+        lambda: None,
+        lambda: net.flat_grads,
+        lambda: net.layers[2].grads,
+        lambda: net.layers[0].layers[0].grads,
+    ):
+        net.forget_grads()
+        look()
+        run()
+        np.testing.assert_allclose(net.flat_grads, once)
+        run()
+        np.testing.assert_allclose(net.flat_grads, 2 * once)
+    net.forget_grads()
+    assert not net.flat_grads.any()
+    net.forget_grads()
+    assert not any(value.any() for value in net.grads.values())
+    net.forget_grads()
+    net.layers[2].grads["W"] += 7
+    run()
+    np.testing.assert_allclose(net.flat_grads, once + 7 * np.repeat([0, 1, 0], [15 + 6, 6, 2]))
 
 
 def test_without_input_grad_it_stops_at_the_first_parameters(rng):

@@ -91,7 +91,7 @@ class GAN:
     def _train_discriminator(self, images, generated):
         """One update on the sum of both losses; the gradient with respect to the images is not computed."""
         net, objective = self.discriminator, self.objective
-        net.zero_grads()
+        net.forget_grads()
         if net.mixes_samples:
             logits = net.forward(images, training=True)
             real_loss, dlogits = objective.real(logits, self.rng)
@@ -112,7 +112,7 @@ class GAN:
         """One update through the discriminator, whose own gradients are not computed: only its dx is needed."""
         value, dlogits = self.objective.generator(self.discriminator.forward(generated, training=True))
         dimages = self.discriminator.backward(dlogits, param_grads=False)
-        self.generator.zero_grads()
+        self.generator.forget_grads()
         self.generator.backward(dimages, input_grad=False)
         self.g_optimizer.step()
         return value

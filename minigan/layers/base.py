@@ -33,7 +33,7 @@ class Layer:
         layer = super().__new__(cls)
         layer.name = cls.__name__
         layer.params, layer._grads, layer.state = {}, {}, {}
-        layer.zeroed = set()  # gradients that are known to be 0
+        layer.forgotten = set()  # names of gradients that count as 0, whatever their arrays hold
         layer.input_shape = layer.output_shape = layer.dtype = layer.xp = layer.cache = None
         return layer
 
@@ -88,18 +88,24 @@ class Layer:
 
     @property
     def grads(self):
-        """The gradients by name. Whoever takes them may write to them, so none is known to be 0 any more."""
-        self.mark_zeroed(False)
+        """The gradients by name; those that were forgotten and not written since are set to 0 first."""
+        self.fill_forgotten()
         return self._grads
 
-    def mark_zeroed(self, zeroed):
-        """Note whether all gradients are known to be 0, as after zero_grads."""
-        self.zeroed = set(self._grads) if zeroed else set()
+    def forget_grads(self):
+        """Count all gradients as 0 from now on, without writing the zeros unless somebody looks at them."""
+        self.forgotten = set(self._grads)
+
+    def fill_forgotten(self):
+        """Write the zeros that forget_grads put off."""
+        for name in self.forgotten:
+            self._grads[name].fill(0)
+        self.forgotten = set()
 
     def add_product(self, name, a, b):
-        """grads[name] += a @ b; where the gradient is known to be 0, written straight into its place."""
-        if name in self.zeroed:
-            self.zeroed.remove(name)
+        """grads[name] += a @ b; a forgotten gradient is overwritten, which spares a sum over arrays of its size."""
+        if name in self.forgotten:
+            self.forgotten.remove(name)
             self.xp.matmul(a, b, out=self._grads[name])
         else:
             self._grads[name] += a @ b
