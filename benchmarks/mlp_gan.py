@@ -5,8 +5,8 @@
 
 G 100-256-512-1024-784 tanh, D 784-1024-512-256-1, LeakyReLU 0.2, dropout 0.4 in D, batch 128, Adam for both: one step
 of D on real and on generated images, one step of G, on shuffled batches of the built-in digits. "PyTorch tuned" has
-D's parameters frozen in G's step, Adam fused, activations in place. "matrix products" are those of minigan's step
-alone, written into existing arrays: what NumPy's BLAS leaves to be gained.
+D's parameters frozen in G's step, Adam fused, activations in place. The matrix products alone, written into existing
+arrays, are the floor that each BLAS sets.
 """
 
 from itertools import pairwise
@@ -81,19 +81,25 @@ def torch_step(tuned):
     return step
 
 
-def matrix_products():
-    """Every matrix product of minigan's step, on arrays that exist already."""
-    rng = np.random.default_rng(0)
-    products = []
-
-    def add(n, n_in, n_out, forward, dw, dx):
-        x, w, dy = (rng.standard_normal(shape, dtype=np.float32) for shape in ((n, n_in), (n_in, n_out), (n, n_out)))
-        products.extend([(x, w, dy.copy())] * forward + [(x.T, dy, w.copy())] * dw + [(dy, w.T, x.copy())] * dx)
-
+def shapes_of_products():
+    """(n, in, out, how often x W, x^T dy and dy W^T) of every Dense layer in a step."""
     g, d = (100, *G_WIDTHS, 784), (784, *D_WIDTHS, 1)
     for i in range(4):
-        add(BATCH, g[i], g[i + 1], forward=1, dw=1, dx=int(i > 0))
-        add(BATCH, d[i], d[i + 1], forward=3, dw=2, dx=3 if i else 1)
+        yield BATCH, g[i], g[i + 1], 1, 1, int(i > 0)
+        yield BATCH, d[i], d[i + 1], 3, 2, 3 if i else 1
+
+
+def random_arrays(*shapes):
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal(shape, dtype=np.float32) for shape in shapes]
+
+
+def matrix_products():
+    """Every matrix product of the step by NumPy, into arrays that exist already."""
+    products = []
+    for n, n_in, n_out, forward, dw, dx in shapes_of_products():
+        x, w, dy = random_arrays((n, n_in), (n_in, n_out), (n, n_out))
+        products += [(x, w, dy.copy())] * forward + [(x.T, dy, w.copy())] * dw + [(dy, w.T, x.copy())] * dx
 
     def step():
         for a, b, out in products:
@@ -102,11 +108,28 @@ def matrix_products():
     return step
 
 
+def torch_products():
+    """The same products by PyTorch, which keeps its weights as (out, in)."""
+    import torch
+
+    products = []
+    for n, n_in, n_out, forward, dw, dx in shapes_of_products():
+        x, w, dy = map(torch.from_numpy, random_arrays((n, n_in), (n_out, n_in), (n, n_out)))
+        products += [(x, w.T, dy.clone())] * forward + [(dy.T, x, w.clone())] * dw + [(dy, w, x.clone())] * dx
+
+    def step():
+        for a, b, out in products:
+            torch.mm(a, b, out=out)
+
+    return step
+
+
 CONTESTANTS = {
     "PyTorch eager": lambda: torch_step(tuned=False),
     "PyTorch tuned": lambda: torch_step(tuned=True),
     "minigan": minigan_step,
-    "matrix products": matrix_products,
+    "its matrix products alone, NumPy": matrix_products,
+    "its matrix products alone, PyTorch": torch_products,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,127 @@
+"""The same numbers as PyTorch in float64: layers, losses, optimizers, a whole GAN step. pytest -m torch"""
+
+import numpy as np
+import pytest
+
+from minigan import GAN, Sequential
+from minigan.layers import BatchNorm, Dense, LeakyReLU, ReLU, Sigmoid, Tanh
+from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
+from minigan.optimizers import SGD, Adam, RMSProp
+
+pytestmark = pytest.mark.torch
+torch = pytest.importorskip("torch")
+
+
+def close(ours, theirs, rtol=1e-10):
+    np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=rtol, atol=1e-13)
+
+
+def twin_of(net):
+    """The same network in PyTorch, with the same parameters."""
+    nn, parts = torch.nn, []
+    for layer in net.layers:
+        if isinstance(layer, Dense):
+            part = nn.Linear(*layer.params["W"].shape, dtype=torch.float64)
+            part.weight.data, part.bias.data = (torch.tensor(layer.params[k].T.copy()) for k in ("W", "b"))
+        elif isinstance(layer, BatchNorm):
+            part = nn.BatchNorm1d(layer.input_shape[0], momentum=1 - layer.momentum, dtype=torch.float64)
+            part.weight.data, part.bias.data = (torch.tensor(layer.params[k].copy()) for k in ("gamma", "beta"))
+        elif type(layer) is LeakyReLU:
+            part = nn.LeakyReLU(layer.negative_slope)
+        else:
+            part = {ReLU: nn.ReLU, Tanh: nn.Tanh, Sigmoid: nn.Sigmoid}[type(layer)]()
+        parts.append(part)
+    return nn.Sequential(*parts)
+
+
+def flat(parameters, grads=False):
+    """Parameters or gradients in minigan's order: Linear weights transposed."""
+    arrays = [(p.grad if grads else p).detach().numpy() for p in parameters]
+    return np.concatenate([(a.T if a.ndim == 2 else a).ravel() for a in arrays])
+
+
+def network(size=5, seed=0, head=None):
+    layers = [Dense(7), BatchNorm(), LeakyReLU(0.2), Dense(6), ReLU(), Dense(4), Sigmoid(), Dense(3), Tanh()]
+    return Sequential(layers + ([Dense(head)] if head else []), (size,), seed=seed, dtype="float64")
+
+
+def test_forward_and_backward_in_both_modes(rng):
+    net = network()
+    net.flat_params += 0.1 * rng.standard_normal(net.flat_params.size)
+    twin = twin_of(net)
+    x, dy = rng.standard_normal((8, 5)), rng.standard_normal((8, 3))
+    for training in (True, False):
+        twin.train(training)
+        if not training:  # PyTorch keeps the unbiased variance, minigan the biased one that it normalises with
+            m = len(x)
+            close(net.layers[1].state["variance"] - 0.9, (twin[1].running_var - 0.9) * (m - 1) / m)
+            twin[1].running_var.copy_(torch.tensor(net.layers[1].state["variance"]))
+        twin.zero_grad()
+        net.zero_grads()
+        tx = torch.tensor(x, requires_grad=True)
+        ty = twin(tx)
+        close(net.forward(x, training), ty)
+        ty.backward(torch.tensor(dy))
+        close(net.backward(dy), tx.grad)
+        np.testing.assert_allclose(net.flat_grads, flat(twin.parameters(), grads=True), rtol=1e-9, atol=1e-13)
+
+
+def test_losses(rng):
+    x, t = 3 * rng.standard_normal((6, 4)), rng.random((6, 4))
+    labels = rng.integers(0, 4, 6)
+    for ours, theirs, targets in (
+        (BinaryCrossEntropy(), torch.nn.BCEWithLogitsLoss(), t),
+        (MeanSquaredError(), torch.nn.MSELoss(), t),
+        (SoftmaxCrossEntropy(), torch.nn.CrossEntropyLoss(), labels),
+    ):
+        tx = torch.tensor(x, requires_grad=True)
+        loss = theirs(tx, torch.tensor(targets))
+        loss.backward()
+        value, gradient = ours(x, targets)
+        close(value, loss)
+        close(gradient, tx.grad)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (lambda net: SGD(net, 0.1), lambda p: torch.optim.SGD(p, 0.1)),
+        (lambda net: SGD(net, 0.1, 0.9), lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)),
+        (lambda net: SGD(net, 0.1, 0.9, True), lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, nesterov=True)),
+        (lambda net: RMSProp(net, 0.01), lambda p: torch.optim.RMSprop(p, 0.01)),
+        (lambda net: Adam(net, 0.01), lambda p: torch.optim.Adam(p, 0.01, betas=(0.5, 0.999))),
+    ],
+)
+def test_optimizers(ours, theirs, rng):
+    net = network()
+    p = torch.tensor(net.flat_params.copy(), requires_grad=True)
+    optimizer, twin = ours(net), theirs([p])
+    for _ in range(20):
+        g = rng.standard_normal(net.flat_params.size)
+        net.flat_grads[...], p.grad = g, torch.tensor(g)
+        optimizer.step()
+        twin.step()
+    close(net.flat_params, p)
+
+
+def test_gan_steps(rng):
+    generator, discriminator = network(4, seed=1), network(3, seed=2, head=1)
+    g_twin, d_twin = twin_of(generator), twin_of(discriminator)
+    gan = GAN(generator, discriminator, seed=9)
+    g_adam, d_adam = (torch.optim.Adam(net.parameters(), 2e-4, betas=(0.5, 0.999)) for net in (g_twin, d_twin))
+    bce, ones, latents = torch.nn.BCEWithLogitsLoss(), torch.ones(8, 1).double(), np.random.default_rng(9)
+    for _ in range(5):
+        images = rng.standard_normal((8, 3))
+        generated = g_twin(torch.tensor(latents.standard_normal((8, 4))))
+        d_adam.zero_grad()
+        d_loss = bce(d_twin(torch.tensor(images)), ones) + bce(d_twin(generated.detach()), 0 * ones)
+        d_loss.backward()
+        d_adam.step()
+        g_adam.zero_grad()
+        g_loss = bce(d_twin(generated), ones)
+        g_loss.backward()
+        g_adam.step()
+        for ours, theirs in zip(gan.train_step(images), (d_loss, g_loss), strict=True):
+            close(ours, theirs, rtol=1e-6)
+    for net, twin in ((generator, g_twin), (discriminator, d_twin)):
+        np.testing.assert_allclose(net.flat_params, flat(twin.parameters()), rtol=1e-5, atol=1e-8)
