@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from minigan.errors import OptionError
+from minigan.options import require_positive
 
 
 def fans(shape):
@@ -52,8 +53,7 @@ class RandomNormal(Initializer):
     """
 
     def __init__(self, stddev=0.02):
-        if not stddev > 0:
-            raise OptionError(f"RandomNormal: expected stddev > 0, got {stddev}.")
+        require_positive("RandomNormal", stddev=stddev)
         self.stddev = stddev
 
     def __call__(self, shape, rng, dtype):
@@ -110,8 +110,7 @@ class Orthogonal(Initializer):
     """
 
     def __init__(self, gain=1.0):
-        if not gain > 0:
-            raise OptionError(f"Orthogonal: expected gain > 0, got {gain}.")
+        require_positive("Orthogonal", gain=gain)
         self.gain = gain
 
     def __call__(self, shape, rng, dtype):

@@ -7,6 +7,7 @@ Derivations and first steps by hand: docs/layers/optimizers.md
 from minigan import backend
 from minigan.errors import OptionError
 from minigan.ops.adam_update import PIECE, adam_update
+from minigan.options import require_positive, require_share
 
 
 class Optimizer:
@@ -15,8 +16,7 @@ class Optimizer:
     def __init__(self, net, lr):
         if not hasattr(net, "flat_params"):
             raise OptionError(f"{type(self).__name__}: expected a built network (with input_shape), got {net!r}.")
-        if not lr > 0:
-            raise OptionError(f"{type(self).__name__}: expected a learning rate lr > 0, got {lr}.")
+        require_positive(type(self).__name__, lr=lr)
         self.net, self.lr, self.steps = net, float(lr), 0  # float: a NumPy float64 would upcast float32 arrays
         self.xp = backend.array_module(net.flat_params)
         self.state = {}
@@ -25,16 +25,6 @@ class Optimizer:
         """Change the parameters by what the gradients say; the gradients stay (`zero_grads` clears them)."""
         self.steps += 1
         self.update(self.net.flat_params, self.net.flat_grads)
-
-    def check_share(self, **shares):
-        """Refuse a decay rate outside [0, 1)."""
-        for name, value in shares.items():
-            if not 0 <= value < 1:
-                raise OptionError(f"{type(self).__name__}: expected {name} in [0, 1), got {value}.")
-
-    def check_epsilon(self, epsilon):
-        if not epsilon > 0:
-            raise OptionError(f"{type(self).__name__}: expected epsilon > 0, got {epsilon}.")
 
 
 class SGD(Optimizer):
@@ -48,7 +38,7 @@ class SGD(Optimizer):
 
     def __init__(self, net, lr, momentum=0.0, nesterov=False):
         super().__init__(net, lr)
-        self.check_share(momentum=momentum)
+        require_share("SGD", momentum=momentum)
         if nesterov and momentum == 0:
             raise OptionError("SGD: nesterov=True needs a momentum above 0.")
         self.momentum, self.nesterov = momentum, nesterov
@@ -78,8 +68,8 @@ class RMSProp(Optimizer):
 
     def __init__(self, net, lr, rho=0.99, epsilon=1e-8):
         super().__init__(net, lr)
-        self.check_share(rho=rho)
-        self.check_epsilon(epsilon)
+        require_share("RMSProp", rho=rho)
+        require_positive("RMSProp", epsilon=epsilon)
         self.rho, self.epsilon = rho, epsilon
         self.state["square"] = self.xp.zeros_like(net.flat_params)
 
@@ -104,8 +94,8 @@ class Adam(Optimizer):
 
     def __init__(self, net, lr=2e-4, beta1=0.5, beta2=0.999, epsilon=1e-8):
         super().__init__(net, lr)
-        self.check_share(beta1=beta1, beta2=beta2)
-        self.check_epsilon(epsilon)
+        require_share("Adam", beta1=beta1, beta2=beta2)
+        require_positive("Adam", epsilon=epsilon)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
         self.state["m"] = self.xp.zeros_like(net.flat_params)
         self.state["v"] = self.xp.zeros_like(net.flat_params)
@@ -124,8 +114,7 @@ def clip_grad_norm(net, max_norm):
     g <- g min(1, max_norm / |g|): the direction stays, only the length changes.
     Source: Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063.
     """
-    if not max_norm > 0:
-        raise OptionError(f"clip_grad_norm: expected max_norm > 0, got {max_norm}.")
+    require_positive("clip_grad_norm", max_norm=max_norm)
     xp, grads = backend.array_module(net.flat_grads), net.flat_grads
     norm = xp.sqrt(grads @ grads)
     grads *= max_norm / xp.maximum(norm, max_norm)
@@ -137,6 +126,5 @@ def clip_weights(net, limit):
 
     Source: Arjovsky, Chintala & Bottou 2017, arXiv:1701.07875, algorithm 1.
     """
-    if not limit > 0:
-        raise OptionError(f"clip_weights: expected limit > 0, got {limit}.")
+    require_positive("clip_weights", limit=limit)
     backend.array_module(net.flat_params).clip(net.flat_params, -limit, limit, out=net.flat_params)

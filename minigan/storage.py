@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 
 from minigan import backend, initializers, layers
-from minigan.errors import CheckpointError, MiniganError
+from minigan.errors import CheckpointError, MiniganError, OptionError
 from minigan.files import atomic_write
 
 FORMAT = "minigan network 1"
@@ -27,8 +27,16 @@ def save_network(network, path):
         **network.config(),
     }
     arrays = {f"state.{name}": backend.to_cpu(value) for name, value in network.state.items()}
+    text = json.dumps(architecture, default=plain_number)
     with atomic_write(path) as file:
-        np.savez(file, architecture=json.dumps(architecture), params=backend.to_cpu(network.flat_params), **arrays)
+        np.savez(file, architecture=text, params=backend.to_cpu(network.flat_params), **arrays)
+
+
+def plain_number(value):
+    """A NumPy number as Python's; JSON knows no other types of options."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise OptionError(f"the option {value!r} cannot be saved as JSON: take numbers, texts, lists and initializers.")
 
 
 def load_network(network_class, path, xp, custom_layers):

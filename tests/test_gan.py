@@ -270,9 +270,9 @@ def test_other_options():
         (lambda: latent.Normal(0), "size"),
         (lambda: latent.slerp(np.zeros(3), np.ones(3), 4), "length 0"),
         (lambda: latent.slerp(np.ones(3), np.ones(3), 1), "steps"),
-        (lambda: objectives.NonSaturating(smoothing=0.7), "smoothing"),
+        (lambda: objectives.NonSaturating(smoothing=1.0), "smoothing"),
         (lambda: objectives.NonSaturating(label_noise=True, smoothing=0.1), "choose one"),
-        (lambda: small_gan().sample(0), "at least 1"),
+        (lambda: small_gan().sample(0), "n as an integer"),
         (lambda: make_gan(SYSTEMS["A1"], seed=-1), "seed"),
     ):
         with pytest.raises(OptionError, match=match):

@@ -201,7 +201,7 @@ def test_column_sums_against_numpy(rng):
 # errors
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1, 1.5, float("nan")])
+@pytest.mark.parametrize("rate", [-0.1, 1, 1.5, float("nan"), "half", None, True])
 def test_dropout_rate_out_of_range(rate):
     with pytest.raises(OptionError, match=r"rate in \[0, 1\)"):
         Dropout(rate)
@@ -212,6 +212,7 @@ def test_dropout_rate_out_of_range(rate):
     [
         (lambda: Dense(0), "units"),
         (lambda: Dense(2.5), "units"),
+        (lambda: Dense("ten"), "units"),
         (lambda: LeakyReLU(1.0), "negative_slope"),
         (lambda: BatchNorm(momentum=1), "momentum"),
         (lambda: BatchNorm(epsilon=0), "epsilon"),

@@ -222,6 +222,18 @@ def test_an_argument_that_is_not_kept_is_said(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_options_that_are_numpy_numbers_or_no_json(tmp_path):
+    class Scale(Square):
+        def __init__(self, factor):
+            self.factor = factor
+
+    Sequential([Dense(np.int64(3)), Dropout(np.float32(0.5))], (2,)).save(tmp_path / "net.npz")
+    assert Sequential.load(tmp_path / "net.npz").layers[0].units == 3
+    with pytest.raises(OptionError, match="JSON"):
+        Sequential([Scale(1j)], (3,)).save(tmp_path / "net.npz")
+    assert Sequential.load(tmp_path / "net.npz").layers[0].units == 3, "the old file is still there"
+
+
 def arrays_of(path):
     with np.load(path) as archive:
         return dict(archive)

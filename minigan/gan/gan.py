@@ -9,6 +9,7 @@ from minigan.errors import DataError, OptionError, ShapeError
 from minigan.gan.latent import Normal
 from minigan.gan.objectives import NonSaturating
 from minigan.optimizers import Adam
+from minigan.options import require_count
 
 
 class GAN:
@@ -65,8 +66,7 @@ class GAN:
             raise OptionError("GAN: generator and discriminator must have the same dtype and device.")
         if self.g_optimizer.net is not generator or self.d_optimizer.net is not discriminator:
             raise OptionError("GAN: g_optimizer must be made for the generator, d_optimizer for the discriminator.")
-        if not isinstance(self.d_steps, int) or self.d_steps < 1:
-            raise OptionError(f"GAN: expected d_steps as an integer of at least 1, got {self.d_steps!r}.")
+        require_count("GAN", d_steps=self.d_steps)
 
     def train_step(self, images):
         """One step of the discriminator on a batch of real images, and one of the generator (every `d_steps` calls).
@@ -133,7 +133,6 @@ class GAN:
         The same seed gives the same latents, so that pictures of one training run can be compared; without one,
         every call draws new ones, not taken from the stream that training uses.
         """
-        if not isinstance(n, (int, np.integer)) or n < 1:
-            raise OptionError(f"GAN.sample: expected n as an integer of at least 1, got {n!r}.")
+        require_count("GAN.sample", n=n)
         rng = np.random.default_rng(seed)
         return self.generator.predict(self.latent.sample(n, rng, self.generator.dtype, self.generator.xp))

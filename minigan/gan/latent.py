@@ -6,14 +6,14 @@ import numpy as np
 
 from minigan.backend import to_device
 from minigan.errors import OptionError, ShapeError
+from minigan.options import require_count
 
 
 class Latent:
     """A distribution over vectors of `size` numbers; `sample` draws on the CPU, so that every device gets the same."""
 
     def __init__(self, size=100):
-        if not isinstance(size, int) or size < 1:
-            raise OptionError(f"{type(self).__name__}: expected size as an integer of at least 1, got {size!r}.")
+        require_count(type(self).__name__, size=size)
         self.size = size
 
     def sample(self, n, rng, dtype="float32", xp=np):

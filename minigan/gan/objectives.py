@@ -9,6 +9,7 @@ An objective has three methods, all returning `(value, dlogits)` for logits of s
 from minigan.backend import array_module, to_device
 from minigan.errors import OptionError
 from minigan.losses import BinaryCrossEntropy
+from minigan.options import require_share
 
 
 class NonSaturating:
@@ -25,8 +26,7 @@ class NonSaturating:
     """
 
     def __init__(self, label_noise=False, smoothing=0.0):
-        if not 0 <= smoothing < 0.5:
-            raise OptionError(f"NonSaturating: expected smoothing in [0, 0.5), got {smoothing}.")
+        require_share("NonSaturating", smoothing=smoothing)
         if label_noise and smoothing:
             raise OptionError(
                 "NonSaturating: label_noise and smoothing both set the target of real images; choose one."

@@ -10,8 +10,8 @@ ten times as much, since a processor cannot predict it.
 Derivations: docs/layers/activations.md
 """
 
-from minigan.errors import OptionError
 from minigan.layers.base import Layer
+from minigan.options import require_share
 
 
 class LeakyReLU(Layer):
@@ -25,8 +25,7 @@ class LeakyReLU(Layer):
     """
 
     def __init__(self, negative_slope=0.2):
-        if not 0 <= negative_slope < 1:
-            raise OptionError(f"LeakyReLU: expected negative_slope in [0, 1), got {negative_slope}.")
+        require_share("LeakyReLU", negative_slope=negative_slope)
         self.negative_slope = negative_slope
 
     def forward(self, x, training=False):

@@ -1,9 +1,10 @@
 """The fully connected layer."""
 
-from minigan.errors import OptionError, ShapeError
+from minigan.errors import ShapeError
 from minigan.initializers import GlorotUniform, Zeros
 from minigan.layers.base import Layer
 from minigan.ops.sums import column_sum
+from minigan.options import require_count
 
 
 class Dense(Layer):
@@ -21,8 +22,7 @@ class Dense(Layer):
     """
 
     def __init__(self, units, use_bias=True, initializer=None):
-        if not isinstance(units, int) or units < 1:
-            raise OptionError(f"Dense: expected units as an integer of at least 1, got {units!r}.")
+        require_count("Dense", units=units)
         self.units, self.use_bias, self.initializer = units, use_bias, initializer or GlorotUniform()
 
     def build(self, input_shape, rng, dtype, xp):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from minigan.errors import OptionError
 from minigan.layers.base import Layer
 from minigan.ops.random_bits import LEVELS, draw_seed, drop_levels, keep_mask
+from minigan.options import require_share
 
 
 class Dropout(Layer):
@@ -15,7 +15,7 @@ class Dropout(Layer):
     Backward   (1) dx = dy keep scale                                          with the same keep, never a new one
     Shapes     x (n, ...) -> y, same shape
     Cost       2 flops and 16 random bits an element; keeps one byte an element
-    Options    rate in [0, 1); 0.5 in the paper, 0.3 to 0.4 in discriminators
+    Options    rate in [0, 1): the share that is dropped; 0.5 in the paper, 0.3 to 0.4 in discriminators
     State      seed, calls: the random bits of a pass depend on these two numbers alone, so a saved network goes on
                with the very masks that it would have drawn
     Source     Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting";
@@ -23,8 +23,7 @@ class Dropout(Layer):
     """
 
     def __init__(self, rate):
-        if not 0 <= rate < 1:
-            raise OptionError(f"Dropout: expected a rate in [0, 1), got {rate}. It is the share that is dropped.")
+        require_share("Dropout", rate=rate)
         self.rate = rate
 
     def build(self, input_shape, rng, dtype, xp):

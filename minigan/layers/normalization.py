@@ -1,9 +1,10 @@
 """Batch normalization."""
 
-from minigan.errors import OptionError, ShapeError
+from minigan.errors import ShapeError
 from minigan.initializers import Ones, Zeros
 from minigan.layers.base import Layer
 from minigan.ops.sums import column_dot, column_sum
+from minigan.options import require_positive, require_share
 
 
 class BatchNorm(Layer):
@@ -27,10 +28,8 @@ class BatchNorm(Layer):
     mixes_samples = True
 
     def __init__(self, momentum=0.9, epsilon=1e-5):
-        if not 0 <= momentum < 1:
-            raise OptionError(f"BatchNorm: expected momentum in [0, 1), got {momentum}.")
-        if not epsilon > 0:
-            raise OptionError(f"BatchNorm: expected epsilon > 0, got {epsilon}.")
+        require_share("BatchNorm", momentum=momentum)
+        require_positive("BatchNorm", epsilon=epsilon)
         self.momentum, self.epsilon = momentum, epsilon
 
     def build(self, input_shape, rng, dtype, xp):
