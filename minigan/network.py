@@ -176,7 +176,7 @@ class Sequential(Layer):
         for layer, low, high in zip(self.layers, small, large, strict=True):
             parameters = sum(value.size for value in layer.params.values())
             numbers = (parameters, layer.flops(), (high - low) // 2)
-            rows.append((layer.name, shape_text(layer.output_shape), *(f"{number:,}" for number in numbers)))
+            rows.append((layer.describe(), shape_text(layer.output_shape), *(f"{number:,}" for number in numbers)))
         totals = (self.flat_params.size, self.flops(), (sum(large) - sum(small)) // 2)
         rows.append(("total", "", *(f"{number:,}" for number in totals)))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -40,7 +40,7 @@ def save_png(path, picture, zoom=2):
         enlarge(picture, zoom).save(file, format="PNG")
 
 
-def save_gif(path, frames, zoom=2, milliseconds=120, hold=2000):
+def save_gif(path, frames, zoom=1, milliseconds=120, hold=2000):
     """Write pictures of bytes as one animated GIF that repeats; the last frame is held."""
     images = [enlarge(frame, zoom).convert("L" if frame.shape[2] == 1 else "P") for frame in frames]
     durations = [milliseconds] * (len(images) - 1) + [hold]

@@ -8,7 +8,22 @@ Cover the docstrings, read the code, and say what is wrong; then run the check a
 import numpy as np
 
 from minigan.checks import check_layer  # noqa: F401  (for the line above)
-from minigan.layers import BatchNorm, Dense, Dropout, Flatten, Layer, LeakyReLU, ReLU, Sigmoid, Tanh
+from minigan.layers import (
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    UpSampling2D,
+)
 from minigan.ops.random_bits import keep_mask
 from minigan.ops.sums import column_dot, column_sum
 
@@ -413,6 +428,127 @@ class FlattenFortran(Flatten):
         return dy.reshape(len(dy), *self.input_shape, order="F") if input_grad else None
 
 
+class BrokenConv2D(Conv2D):
+    """Conv2D(1, 3) by im2col, whose three gradients subclasses get wrong."""
+
+    def __init__(self):
+        super().__init__(1, 3, algorithm="im2col")
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        image, kernel = self.take_cache(dy)
+        output = self.plan.output(dy)
+        if param_grads:
+            self.bias_gradient(dy)
+            self.grads["W"] += self.weight_gradient(image, output)
+        return self.input_gradient(output, kernel) if input_grad else None
+
+    def bias_gradient(self, dy):
+        self.grads["b"] += dy.sum(axis=(0, 1, 2))
+
+    def weight_gradient(self, image, output):
+        return self.plan.weight_gradient(image, output)
+
+    def input_gradient(self, output, kernel):
+        return self.plan.input_gradient(output, kernel)
+
+
+class Conv2DFlippedKernel(BrokenConv2D):
+    """dW with both axes of the window reversed: convolution taken for correlation."""
+
+    cause = "flipped"
+
+    def weight_gradient(self, image, output):
+        return self.plan.weight_gradient(image, output)[::-1, ::-1]
+
+
+class Conv2DFlippedInput(BrokenConv2D):
+    """dx with the flipped kernel."""
+
+    cause = "dx"
+
+    def input_gradient(self, output, kernel):
+        return self.plan.input_gradient(output, kernel[::-1])
+
+
+class Conv2DPaddingOffByOne(BrokenConv2D):
+    """dx shifted by one row, as when the padding is cut off on the wrong side."""
+
+    cause = "dx"
+
+    def input_gradient(self, output, kernel):
+        return np.roll(self.plan.input_gradient(output, kernel), 1, axis=1)
+
+
+class Conv2DBiasOfOnePlace(BrokenConv2D):
+    """db summed over the batch only, at one place of the image."""
+
+    cause = "db"
+
+    def bias_gradient(self, dy):
+        self.grads["b"] += dy[:, 0, 0].sum(axis=0)
+
+
+class Conv2DOverlapLost(BrokenConv2D):
+    """dx where windows overlap: the last contribution instead of the sum."""
+
+    cause = "dx"
+
+    def input_gradient(self, output, kernel):
+        n, (p, q) = len(output), self.plan.outputs
+        columns = (output.reshape(-1, 1) @ kernel.T).reshape(n, p, q, 3, 3, -1)
+        dx = np.zeros((n, p + 2, q + 2, columns.shape[-1]))
+        for u, v in np.ndindex(3, 3):
+            dx[:, u : u + p, v : v + q] = columns[:, :, :, u, v]
+        return dx[:, 1:-1, 1:-1]
+
+
+class Conv2DTransposeSwapped(Conv2DTranspose):
+    """dW of Conv2D's argument order: the kernel's channel axes exchanged."""
+
+    cause = "permuted"
+
+    def __init__(self):
+        super().__init__(2, 3, algorithm="im2col")
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        output, kernel = self.take_cache(dy)
+        image = self.plan.image(dy)
+        if param_grads:
+            self.add_bias_gradient(dy)
+            self.grads["W"] += self.plan.weight_gradient(image, output).transpose(0, 1, 3, 2)
+        return self.plan.correlate(image, kernel) if input_grad else None
+
+
+class UpSamplingPicksOne(UpSampling2D):
+    """backward takes one pixel of each block instead of the sum of all."""
+
+    cause = "dx"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.take_cache(dy)
+        return dy[:, ::2, ::2].copy() if input_grad else None
+
+
+class MaxPoolToAll(MaxPool2D):
+    """dy to every place of the window, as if it were a sum."""
+
+    cause = "dx"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.take_cache(dy)
+        return self.spread(dy for _ in range(4)) if input_grad else None
+
+
+class AveragePoolUndivided(AveragePool2D):
+    """dy not divided by the number of pixels."""
+
+    cause = "constant factor"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.take_cache(dy)
+        return self.spread(dy for _ in range(4)) if input_grad else None
+
+
 class HiddenState(Layer):
     """Uses what an earlier batch left behind: the second forward of the same input differs."""
 
@@ -428,9 +564,18 @@ class HiddenState(Layer):
         return dy * scale if input_grad else None
 
 
+IMAGES = (Conv2D, Conv2DTranspose, UpSampling2D, MaxPool2D, AveragePool2D)
+
+
+def input_shape_for(kind):
+    if issubclass(kind, IMAGES):
+        return (4, 4, 2)
+    return (2, 3) if issubclass(kind, Flatten) else (12,) if issubclass(kind, Dropout) else (3,)
+
+
 # name -> (class, input shape)
 CATALOGUE = {
-    kind.__name__: (kind, (2, 3) if issubclass(kind, Flatten) else (12,) if issubclass(kind, Dropout) else (3,))
+    kind.__name__: (kind, input_shape_for(kind))
     for kind in list(globals().values())
     if isinstance(kind, type) and issubclass(kind, Layer) and hasattr(kind, "cause")
 }

@@ -35,29 +35,29 @@ def plain():
 @pytest.mark.parametrize("d_layers", [plain, with_batch_norm])
 def test_a_step_is_the_papers_algorithm(rng, d_layers):
     """The same step with every gradient computed, real and generated images always apart."""
-    gan, images = small_gan(d_layers()), rng.standard_normal((4, 2, 2, 1))
-    G, D, bce = copy.deepcopy(gan.generator), copy.deepcopy(gan.discriminator), BinaryCrossEntropy()
-    g_loss = d_loss = None
-    z = latent.Normal(3).sample(4, np.random.default_rng(0), "float64")
-    fake = G.forward(z, training=True)
-    D.zero_grads()
-    d_loss = 0
-    for batch, target in ((images, 1), (fake, 0)):
-        value, dlogits = bce(D.forward(batch, training=True), target)
-        D.backward(dlogits)
-        d_loss += value
-    D.flat_params[...] -= 0.1 * D.flat_grads
-    g_loss, dlogits = bce(D.forward(fake, training=True), 1)
-    G.zero_grads()
-    G.backward(D.backward(dlogits))
-    G.flat_params[...] -= 0.1 * G.flat_grads
+    gan, bce = small_gan(d_layers()), BinaryCrossEntropy()
+    G, D = copy.deepcopy(gan.generator), copy.deepcopy(gan.discriminator)
+    latents = np.random.default_rng(0)
+    for images in rng.standard_normal((3, 4, 2, 2, 1)):
+        fake = G.forward(latent.Normal(3).sample(4, latents, "float64"), training=True)
+        D.zero_grads()
+        d_loss = 0
+        for batch, target in ((images, 1), (fake, 0)):
+            value, dlogits = bce(D.forward(batch, training=True), target)
+            D.backward(dlogits)
+            d_loss += value
+        D.flat_params[...] -= 0.1 * D.flat_grads
+        g_loss, dlogits = bce(D.forward(fake, training=True), 1)
+        G.zero_grads()
+        G.backward(D.backward(dlogits))
+        G.flat_params[...] -= 0.1 * G.flat_grads
 
-    losses = gan.train_step(images)
-    np.testing.assert_allclose(losses, (d_loss, g_loss), rtol=1e-12)
-    np.testing.assert_allclose(gan.discriminator.flat_params, D.flat_params, rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(gan.generator.flat_params, G.flat_params, rtol=1e-12, atol=1e-15)
-    for name, value in gan.discriminator.state.items():
-        np.testing.assert_allclose(value, D.state[name], rtol=1e-12)
+        losses = gan.train_step(images)
+        np.testing.assert_allclose(losses, (d_loss, g_loss), rtol=1e-12)
+        np.testing.assert_allclose(gan.discriminator.flat_params, D.flat_params, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(gan.generator.flat_params, G.flat_params, rtol=1e-12, atol=1e-15)
+        for name, value in gan.discriminator.state.items():
+            np.testing.assert_allclose(value, D.state[name], rtol=1e-12)
 
 
 def recording(calls):

@@ -38,6 +38,13 @@ def test_orthogonal(shape):
     np.testing.assert_allclose(gram, 4 * np.eye(len(gram)), atol=1e-12)
 
 
+def test_orthogonal_prefers_no_direction():
+    """QR alone gives diagonals of one sign; drawn uniformly, they average to 0."""
+    rng = np.random.default_rng(0)
+    diagonals = [np.diag(initializers.Orthogonal()((4, 4), rng, "float64")) for _ in range(400)]
+    assert abs(np.mean(diagonals)) < 0.05
+
+
 def test_constants():
     assert not initializers.Zeros()((2, 3), None, "float32").any()
     assert (initializers.Ones()((2, 3), None, "float32") == 1).all()

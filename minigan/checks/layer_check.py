@@ -11,7 +11,7 @@ from minigan.errors import CacheError, GradientError, MiniganError, OptionError
 from minigan.layers.base import Layer
 from minigan.network import Sequential
 
-BATCH = 4
+BATCH = 5  # no size of a window or image, so that a factor n is told from others
 
 
 class Contract:

@@ -2,23 +2,46 @@
 
 from minigan.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from minigan.layers.base import Layer
+from minigan.layers.convolution import Conv2D, Conv2DTranspose
 from minigan.layers.dense import Dense
 from minigan.layers.dropout import Dropout
 from minigan.layers.normalization import BatchNorm
+from minigan.layers.pooling import AveragePool2D, MaxPool2D
 from minigan.layers.reshaping import Flatten, Reshape
+from minigan.layers.upsampling import UpSampling2D
 
-ALL = (Dense, ReLU, LeakyReLU, Tanh, Sigmoid, Dropout, BatchNorm, Flatten, Reshape)
+ALL = (
+    Dense,
+    Conv2D,
+    Conv2DTranspose,
+    UpSampling2D,
+    MaxPool2D,
+    AveragePool2D,
+    ReLU,
+    LeakyReLU,
+    Tanh,
+    Sigmoid,
+    Dropout,
+    BatchNorm,
+    Flatten,
+    Reshape,
+)
 
 __all__ = [
     "ALL",
+    "AveragePool2D",
     "BatchNorm",
+    "Conv2D",
+    "Conv2DTranspose",
     "Dense",
     "Dropout",
     "Flatten",
     "Layer",
     "LeakyReLU",
+    "MaxPool2D",
     "ReLU",
     "Reshape",
     "Sigmoid",
     "Tanh",
+    "UpSampling2D",
 ]

@@ -39,8 +39,8 @@ class LeakyReLU(Layer):
         y = self.take_cache(dy)
         if not input_grad:
             return None
-        slope = self.xp.multiply(y > 0, 1 - self.negative_slope, dtype=y.dtype)
-        slope += self.negative_slope
+        slope = (y > 0).astype(y.dtype)
+        self.xp.maximum(slope, self.negative_slope, out=slope)
         slope *= dy  # (1)
         return slope
 

@@ -163,6 +163,10 @@ class Layer:
         """Floating-point operations of one forward pass of one sample; one per output unless a layer knows better."""
         return math.prod(self.output_shape)
 
+    def describe(self):
+        """The layer's line in a network's summary: its name, and what it decided while it was built."""
+        return self.name
+
     def config(self):
         """The constructor's arguments as JSON values; each must be kept in an attribute of the same name."""
         values = {}

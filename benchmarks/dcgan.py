@@ -1,0 +1,94 @@
+"""The whole training step of the DCGAN C1 on 28 x 28 images, batch 256, minigan beside PyTorch on the same work.
+
+    python benchmarks/dcgan.py                        needs PyTorch: pip install torch
+    python benchmarks/dcgan.py --only "PyTorch eager" "minigan auto"
+
+"PyTorch eager" takes the better of the two memory layouts, NCHW; "PyTorch tuned" has D's parameters frozen in G's step,
+Adam fused, activations in place, channels_last.
+"""
+
+import numpy as np
+from interleave import main
+
+BATCH = 256
+
+
+def batch_stream():
+    """Endless shuffled batches of the digits as float32 in [-1, 1]."""
+    from minigan import data
+
+    images, rng = data.load("digits").images, np.random.default_rng(0)
+    while True:
+        yield from data.batches(images, BATCH, rng)
+
+
+def minigan_step(algorithm):
+    from minigan import GAN, Sequential
+    from minigan.gan.architectures import c1_discriminator, c1_generator
+
+    networks = []
+    for layers, shape in ((c1_generator(), (100,)), (c1_discriminator(), (28, 28, 1))):
+        for layer in layers:
+            if hasattr(layer, "algorithm"):
+                layer.algorithm = algorithm
+        networks.append(Sequential(layers, shape, seed=len(networks)))
+    gan, batches = GAN(*networks), batch_stream()
+    return lambda: gan.train_step(next(batches))
+
+
+def torch_step(tuned):
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+
+    def leaky():
+        return nn.LeakyReLU(0.2, inplace=tuned)
+
+    generator = nn.Sequential(
+        *(nn.Linear(100, 12544, bias=False), nn.BatchNorm1d(12544), leaky(), nn.Unflatten(1, (256, 7, 7))),
+        *(nn.ConvTranspose2d(256, 128, 5, 1, 2, bias=False), nn.BatchNorm2d(128), leaky()),
+        *(nn.ConvTranspose2d(128, 64, 5, 2, 2, 1, bias=False), nn.BatchNorm2d(64), leaky()),
+        *(nn.ConvTranspose2d(64, 1, 5, 2, 2, 1), nn.Tanh()),
+    )
+    discriminator = nn.Sequential(
+        *(nn.Conv2d(1, 64, 5, 2, 2), leaky(), nn.Dropout(0.3)),
+        *(nn.Conv2d(64, 128, 5, 2, 2), leaky(), nn.Dropout(0.3)),
+        *(nn.Conv2d(128, 256, 5, 2, 2), leaky(), nn.Dropout(0.3)),
+        *(nn.Flatten(), nn.Linear(4096, 1)),
+    )
+    if tuned:
+        generator, discriminator = (net.to(memory_format=torch.channels_last) for net in (generator, discriminator))
+    options = {"lr": 2e-4, "betas": (0.5, 0.999), **({"fused": True} if tuned else {})}
+    g_adam = torch.optim.Adam(generator.parameters(), **options)
+    d_adam = torch.optim.Adam(discriminator.parameters(), **options)
+    bce, batches = nn.BCEWithLogitsLoss(), batch_stream()
+    ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
+
+    def step():
+        images = torch.from_numpy(next(batches)).permute(0, 3, 1, 2)
+        images = images.contiguous(memory_format=torch.channels_last) if tuned else images.contiguous()
+        generated = generator(torch.randn(BATCH, 100))
+        d_adam.zero_grad(set_to_none=True)
+        bce(discriminator(images), ones).backward()
+        bce(discriminator(generated.detach()), zeros).backward()
+        d_adam.step()
+        if tuned:
+            discriminator.requires_grad_(False)
+        g_adam.zero_grad(set_to_none=True)
+        bce(discriminator(generated), ones).backward()
+        g_adam.step()
+        discriminator.requires_grad_(True)
+
+    return step
+
+
+CONTESTANTS = {
+    "PyTorch eager": lambda: torch_step(tuned=False),
+    "PyTorch tuned": lambda: torch_step(tuned=True),
+    "minigan auto": lambda: minigan_step("auto"),
+    "minigan im2col": lambda: minigan_step("im2col"),
+}
+
+if __name__ == "__main__":
+    main(__file__, CONTESTANTS, references=("PyTorch eager", "PyTorch tuned"))

@@ -1,0 +1,138 @@
+"""The two convolutions. Both are the same three maps with the roles of image and output exchanged.
+
+A plan (minigan/ops/im2col.py, minigan/ops/fourier.py) encodes an image, a kernel, an output, and offers three products:
+    correlate(image, kernel) -> output,   input_gradient(output, kernel) -> image,   weight_gradient(image, output)
+"""
+
+from minigan.errors import ShapeError
+from minigan.initializers import GlorotUniform, Zeros
+from minigan.layers.base import Layer
+from minigan.ops.convolution import check_algorithm, make_plan
+from minigan.ops.sums import column_sum
+from minigan.ops.windows import check_padding, pair, transposed_size
+from minigan.options import require_count
+
+
+class Convolution(Layer):
+    """What both share: the options, the bias, the check of the input."""
+
+    def __init__(
+        self, filters, kernel_size, strides=1, padding="same", use_bias=True, initializer=None, algorithm="auto"
+    ):
+        owner = type(self).__name__
+        require_count(owner, filters=filters)
+        check_padding(owner, padding)
+        check_algorithm(owner, algorithm)
+        self.filters, self.padding, self.use_bias, self.algorithm = filters, padding, use_bias, algorithm
+        self.kernel_size, self.strides = pair(owner, "kernel_size", kernel_size), pair(owner, "strides", strides)
+        self.initializer = initializer or GlorotUniform()
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        if len(input_shape) != 3:
+            raise ShapeError(
+                f"{self.name}: expected images, an input of shape (n, h, w, c), got (n, "
+                f"{', '.join(map(str, input_shape))}). Put a Reshape((h, w, c)) before it."
+            )
+        self.add_param("W", self.kernel_shape(), self.initializer, rng)
+        if self.use_bias:
+            self.add_param("b", (self.filters,), Zeros(), rng)
+        self.output_shape = self.plan_for(input_shape)
+        return self.output_shape
+
+    def convert(self, dtype, xp):
+        super().convert(dtype, xp)
+        self.plan_for(self.input_shape)
+
+    def make_plan(self, image_shape):
+        self.plan = make_plan(
+            self.name, image_shape, self.kernel_shape(), self.strides, self.padding, self.dtype, self.xp, self.algorithm
+        )
+
+    def add_bias(self, y):
+        if self.use_bias:
+            y += self.params["b"]
+        return y
+
+    def add_bias_gradient(self, dy):
+        if self.use_bias:
+            self.grads["b"] += column_sum(dy.reshape(-1, self.filters))
+
+    def flops(self):
+        return self.plan.flops()
+
+    def describe(self):
+        return f"{self.name} {self.plan.name}"
+
+
+class Conv2D(Convolution):
+    """2-D cross-correlation with bias ("convolution" in deep learning).
+
+    Forward    y[n,i,j,f] = b[f] + sum_{u,v,c} xp[n, i s + u, j s + v, c] W[u,v,c,f]        (xp: x zero-padded)
+    Backward   (1) db[f]       = sum_{n,i,j} dy[n,i,j,f]
+               (2) dW[u,v,c,f] = sum_{n,i,j} xp[n, i s + u, j s + v, c] dy[n,i,j,f]
+               (3) dx          = the adjoint: dy[n,i,j,f] W[u,v,c,f] added to dx[n, i s + u - top, j s + v - left, c]
+    Shapes     x (n, h, w, c) -> y (n, p, q, filters); W (kh, kw, c, filters), b (filters,)
+    Cost       2 n p q kh kw c filters flops forward by im2col, twice that backward; keeps the encoded image
+    Options    kernel_size, strides: an integer or (rows, columns); padding: "same" (out = ceil(in / stride), the odd
+               zero after), "valid", an integer, or ((top, bottom), (left, right)); algorithm: "im2col", "fourier", or
+               "auto", the one with fewer flops
+    Source     Dumoulin & Visin 2016, arXiv:1603.07285, section 2
+    """
+
+    def kernel_shape(self):
+        return (*self.kernel_size, self.input_shape[2], self.filters)
+
+    def plan_for(self, input_shape):
+        self.make_plan(input_shape)
+        return (*self.plan.outputs, self.filters)
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        image, kernel = self.plan.image(x), self.plan.kernel(self.params["W"])
+        self.keep(x, image, kernel)
+        return self.add_bias(self.plan.correlate(image, kernel))
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        image, kernel = self.take_cache(dy)
+        output = self.plan.output(dy)
+        if param_grads:
+            self.add_bias_gradient(dy)  # (1)
+            self.grads["W"] += self.plan.weight_gradient(image, output)  # (2)
+        return self.plan.input_gradient(output, kernel) if input_grad else None  # (3)
+
+
+class Conv2DTranspose(Convolution):
+    """The adjoint of Conv2D as a layer: every input number adds its kernel to a window of the larger output.
+
+    Forward    y[n, i s + u - top, j s + v - left, f] += x[n,i,j,c] W[u,v,f,c] for all i, j, u, v, c;   then y += b
+    Backward   (1) db[f]       = sum_{n,i,j} dy[n,i,j,f]
+               (2) dW[u,v,f,c] = sum_{n,i,j} dyp[n, i s + u, j s + v, f] x[n,i,j,c]         (dyp: dy zero-padded)
+               (3) dx[n,i,j,c] = sum_{u,v,f} dyp[n, i s + u, j s + v, f] W[u,v,f,c]         Conv2D's forward
+    Shapes     x (n, h, w, c) -> y (n, h s, w s, filters) for "same"; W (kh, kw, filters, c), b (filters,)
+    Cost       2 n h w kh kw c filters flops forward by im2col, twice that backward; keeps the encoded input
+    Options    as for Conv2D; padding by numbers crops the full output (h - 1) s + kh, as in PyTorch
+    Source     Dumoulin & Visin 2016, arXiv:1603.07285, section 4
+    """
+
+    def kernel_shape(self):
+        return (*self.kernel_size, self.filters, self.input_shape[2])
+
+    def plan_for(self, input_shape):
+        size = transposed_size(self.name, input_shape, self.kernel_size, self.strides, self.padding)
+        self.make_plan((*size, self.filters))
+        return (*size, self.filters)
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        output, kernel = self.plan.output(x), self.plan.kernel(self.params["W"])
+        self.keep(x, output, kernel)
+        return self.add_bias(self.plan.input_gradient(output, kernel))
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        output, kernel = self.take_cache(dy)
+        image = self.plan.image(dy)
+        if param_grads:
+            self.add_bias_gradient(dy)  # (1)
+            self.grads["W"] += self.plan.weight_gradient(image, output)  # (2)
+        return self.plan.correlate(image, kernel) if input_grad else None  # (3)

@@ -1,0 +1,116 @@
+"""Pooling: a window of an image becomes one number, its maximum or its mean, for every channel by itself."""
+
+import numpy as np
+
+from minigan.errors import OptionError, ShapeError
+from minigan.layers.base import Layer
+from minigan.ops.windows import check_padding, output_size, pair
+
+
+class Pooling(Layer):
+    """What both share: the windows, seen as one shifted picture for each place in a window.
+
+    The picture of place (u, v) holds, for each window, the entry at that place: xp[:, u::s, v::s]. There are only
+    kh kw of them, so pooling is a few operations on whole arrays.
+    """
+
+    def __init__(self, pool_size=2, strides=None, padding="valid"):
+        owner = type(self).__name__
+        check_padding(owner, padding)
+        self.pool_size, self.padding = pair(owner, "pool_size", pool_size), padding
+        self.strides = pair(owner, "strides", self.pool_size if strides is None else strides)
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        if len(input_shape) != 3:
+            raise ShapeError(f"{self.name}: expected images (n, h, w, c), got (n, {', '.join(map(str, input_shape))}).")
+        self.outputs, self.pads = output_size(self.name, input_shape, self.pool_size, self.strides, self.padding)
+        if any(pad >= k for pads, k in zip(self.pads, self.pool_size, strict=True) for pad in pads):
+            raise OptionError(
+                f"{self.name}: padding {self.pads} leaves windows of {self.pool_size} without a single pixel of the "
+                "image. Take less padding than pool_size."
+            )
+        self.output_shape = (*self.outputs, input_shape[2])
+        return self.output_shape
+
+    def padded(self, x, value):
+        return self.xp.pad(x, ((0, 0), *self.pads, (0, 0)), constant_values=value) if any(map(any, self.pads)) else x
+
+    def pictures(self, padded):
+        """For each place in a window, the entries there of all windows: kh kw views (n, p, q, c)"""
+        (sh, sw), (p, q) = self.strides, self.outputs
+        for u, v in np.ndindex(*self.pool_size):
+            yield padded[:, u : u + sh * p : sh, v : v + sw * q : sw]
+
+    def spread(self, shares):
+        """dx from the share of dy that goes to each place in a window; where windows overlap, the shares add up."""
+        (h, w, c), ((top, bottom), (left, right)) = self.input_shape, self.pads
+        dx = None
+        for k, share in enumerate(shares):
+            if dx is None:
+                dx = self.xp.zeros((len(share), h + top + bottom, w + left + right, c), self.dtype)
+                pictures = list(self.pictures(dx))
+            pictures[k] += share
+        return dx[:, top : top + h, left : left + w]
+
+    def flops(self):
+        return self.pool_size[0] * self.pool_size[1] * super().flops()
+
+
+class MaxPool2D(Pooling):
+    """The largest number of each window.
+
+    Forward    y[n,i,j,c] = max_{u,v} x[n, i s + u - top, j s + v - left, c]               padding never wins
+    Backward   (1) dx = dy at the place of the maximum, the first one of equals; added up where windows overlap
+    Shapes     x (n, h, w, c) -> y (n, p, q, c)
+    Cost       kh kw comparisons an output; keeps the number of the winning place, one byte an output
+    Options    pool_size; strides: by default pool_size; padding as for Conv2D
+    """
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        first, *others = self.pictures(self.padded(x, -np.inf))
+        y = first.copy()
+        winner = self.xp.zeros(y.shape, np.uint8 if len(others) < 256 else np.int32)
+        for k, picture in enumerate(others, start=1):
+            better = picture > y
+            self.xp.maximum(y, picture, out=y)
+            winner *= ~better
+            winner += better * winner.dtype.type(k)
+        self.keep(x, winner)
+        return y
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        winner = self.take_cache(dy)
+        if not input_grad:
+            return None
+        return self.spread(dy * (winner == k) for k in range(self.pool_size[0] * self.pool_size[1]))  # (1)
+
+
+class AveragePool2D(Pooling):
+    """The mean of each window.
+
+    Forward    y[n,i,j,c] = 1/m[i,j] sum_{u,v} x[n, i s + u - top, j s + v - left, c]      m: pixels of the image in
+               the window; padding does not count
+    Backward   (1) dx = dy / m, to every place of the window; added up where windows overlap
+    Shapes     x (n, h, w, c) -> y (n, p, q, c)
+    Cost       kh kw additions an output; keeps nothing
+    Options    as for MaxPool2D
+    """
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        self.state["pixels"] = sum(self.pictures(self.padded(xp.ones((1, *input_shape), dtype), 0)))
+        return self.output_shape
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        self.keep(x)
+        return sum(self.pictures(self.padded(x, 0))) / self.state["pixels"]
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.take_cache(dy)
+        if not input_grad:
+            return None
+        share = dy / self.state["pixels"]
+        return self.spread(share for _ in range(self.pool_size[0] * self.pool_size[1]))  # (1)

@@ -1,0 +1,44 @@
+"""Making images larger by repeating pixels."""
+
+from minigan.errors import ShapeError
+from minigan.layers.base import Layer
+from minigan.ops.windows import pair
+
+
+class UpSampling2D(Layer):
+    """Nearest-neighbour upsampling: every pixel becomes a block of equal ones.
+
+    Forward    y[n, i sh + u, j sw + v, c] = x[n,i,j,c]                        0 <= u < sh, 0 <= v < sw
+    Backward   (1) dx[n,i,j,c] = sum_{u,v} dy[n, i sh + u, j sw + v, c]        every copy counts
+    Shapes     x (n, h, w, c) -> y (n, h sh, w sw, c)
+    Cost       no flops forward; keeps nothing
+    Options    size: an integer or (sh, sw)
+    Source     with a convolution behind it, free of the checkerboard of strided transposed convolutions: Odena,
+               Dumoulin & Olah 2016, "Deconvolution and checkerboard artifacts"
+    """
+
+    def __init__(self, size=2):
+        self.size = pair("UpSampling2D", "size", size)
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        if len(input_shape) != 3:
+            raise ShapeError(f"{self.name}: expected images (n, h, w, c), got (n, {', '.join(map(str, input_shape))}).")
+        h, w, c = input_shape
+        self.output_shape = (h * self.size[0], w * self.size[1], c)
+        return self.output_shape
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        self.keep(x)
+        (n, h, w, c), (sh, sw) = x.shape, self.size
+        blocks = self.xp.broadcast_to(x[:, :, None, :, None, :], (n, h, sh, w, sw, c))
+        return blocks.reshape(n, h * sh, w * sw, c)
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.take_cache(dy)
+        (h, w, c), (sh, sw) = self.input_shape, self.size
+        return dy.reshape(-1, h, sh, w, sw, c).sum(axis=(2, 4)) if input_grad else None  # (1)
+
+    def flops(self):
+        return 0

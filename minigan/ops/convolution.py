@@ -1,0 +1,30 @@
+"""Choosing between the two ways to convolve, by counted cost."""
+
+import numpy as np
+
+from minigan.errors import OptionError
+from minigan.ops.fourier import Fourier
+from minigan.ops.im2col import Im2col
+from minigan.ops.windows import output_size
+
+ALGORITHMS = {"im2col": Im2col, "fourier": Fourier}
+
+
+def check_algorithm(owner, algorithm):
+    if algorithm != "auto" and algorithm not in ALGORITHMS:
+        raise OptionError(f"{owner}: expected algorithm as im2col, fourier or auto, got {algorithm!r}.")
+
+
+def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, algorithm):
+    """The plan for a convolution of images (h, w, c) with kernels (kh, kw, c, o).
+
+    "auto" takes the algorithm with fewer flops for an image; on a GPU always im2col, until measured otherwise.
+    Errors: ShapeError where a window does not fit the padded image.
+    """
+    outputs, pads = output_size(owner, image_shape, kernel_shape, strides, padding)
+    arguments = (image_shape, kernel_shape, strides, pads, outputs, dtype, xp)
+    if algorithm == "auto":
+        if xp is not np:
+            return Im2col(*arguments)
+        return min((kind(*arguments) for kind in ALGORITHMS.values()), key=lambda plan: plan.flops())
+    return ALGORITHMS[algorithm](*arguments)

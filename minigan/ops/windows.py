@@ -1,0 +1,87 @@
+"""Where the windows of a convolution or a pooling lie: output sizes and padding along both axes of an image.
+
+Along one axis: out = (size + before + after - k) // stride + 1; window i covers the padded entries from i stride on.
+"""
+
+from numbers import Integral
+
+from minigan.errors import OptionError, ShapeError
+
+
+def pair(owner, name, value):
+    """An option for both axes as (rows, columns): an integer of at least 1, or two of them."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(values) != 2 or not all(isinstance(v, Integral) and not isinstance(v, bool) and v >= 1 for v in values):
+        raise OptionError(f"{owner}: expected {name} as an integer of at least 1 or a pair of them, got {value!r}.")
+    return int(values[0]), int(values[1])
+
+
+def check_padding(owner, padding):
+    """Refuse what is neither "same", "valid", an integer, nor ((top, bottom), (left, right))."""
+    if padding in ("same", "valid") or (is_size(padding) and not isinstance(padding, bool)):
+        return
+    try:
+        (top, bottom), (left, right) = padding
+    except (TypeError, ValueError):
+        top = bottom = left = right = None
+    if not all(is_size(size) for size in (top, bottom, left, right)):
+        raise OptionError(
+            f'{owner}: expected padding as "same", "valid", an integer, or ((top, bottom), (left, right)), got '
+            f"{padding!r}."
+        )
+
+
+def is_size(value):
+    return isinstance(value, Integral) and value >= 0
+
+
+def pads(size, k, stride, padding, axis):
+    """(before, after): the zeros at both ends of one axis. "same": out = ceil(size / stride), the odd zero after."""
+    if padding == "same":
+        total = max((-(-size // stride) - 1) * stride + k - size, 0)
+        return total // 2, total - total // 2
+    if padding == "valid":
+        return 0, 0
+    return (padding, padding) if isinstance(padding, Integral) else tuple(padding[axis])
+
+
+def output_size(owner, image, window, strides, padding):
+    """((rows, columns), ((top, bottom), (left, right))) of the windows over an image (h, w, ...).
+
+    Errors: ShapeError, with the formula, where a window is larger than the padded image.
+    """
+    sizes, all_pads = [], []
+    for axis in (0, 1):
+        size, k, stride = image[axis], window[axis], strides[axis]
+        before, after = pads(size, k, stride, padding, axis)
+        if size + before + after < k:
+            raise ShapeError(
+                f"{owner}: the output would be empty: a window of {k} does not fit {'height' if axis == 0 else 'width'}"
+                f" {size} with padding {before} + {after}; out = ({size} + {before} + {after} - {k}) // {stride} + 1. "
+                'Take a smaller window, more padding ("same"), or fewer layers that halve the image before it.'
+            )
+        sizes.append((size + before + after - k) // stride + 1)
+        all_pads.append((before, after))
+    return tuple(sizes), tuple(all_pads)
+
+
+def transposed_size(owner, small, window, strides, padding):
+    """The image (rows, columns) whose windows number `small`: what a transposed convolution makes.
+
+    "same": size stride; otherwise (size - 1) stride + k, less the padding, as PyTorch's with output_padding 0.
+    """
+    sizes = []
+    for axis in (0, 1):
+        size, k, stride = small[axis], window[axis], strides[axis]
+        if padding == "same":
+            sizes.append(size * stride)
+            continue
+        before, after = pads(size, k, stride, padding, axis)
+        full = (size - 1) * stride + k
+        if full - before - after < 1:
+            raise ShapeError(
+                f"{owner}: the output would be empty: ({size} - 1) {stride} + {k} - {before} - {after} = "
+                f"{full - before - after}. Take less padding."
+            )
+        sizes.append(full - before - after)
+    return tuple(sizes)
