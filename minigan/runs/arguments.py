@@ -1,0 +1,43 @@
+"""The command-line options that all training programs share."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from minigan import backend, data
+from minigan.errors import MiniganError
+
+
+def add_run_arguments(parser, systems, default_system, out):
+    """Add --system, --dataset, --data-dir, --epochs, --batch-size, --device, --seed, --out, --quiet to a parser.
+
+    `systems`: name -> an object with the attribute `about`, a few words on it
+    """
+    known = ", ".join(f"{name} ({system.about})" for name, system in systems.items())
+    parser.add_argument("--system", choices=systems, default=default_system, metavar="NAME", help=f"one of {known}")
+    parser.add_argument("--dataset", choices=data.NAMES, default="digits", help="default: the built-in 10,000 digits")
+    parser.add_argument("--data-dir", type=Path, help="folder of the data set's files; without it: cache or download")
+    parser.add_argument("--epochs", type=positive, help="default: the system's own")
+    parser.add_argument("--batch-size", type=positive, help="default: the system's own")
+    parser.add_argument("--device", choices=backend.DEVICES, default="auto", help="default: the GPU if there is one")
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same run, bit for bit")
+    parser.add_argument("--out", type=Path, default=Path(out), help=f"folder for what the run makes, default {out}")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def positive(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text}")
+    return int(text)
+
+
+def run_program(main, args):
+    """Exit with main(args)'s code; an error of minigan becomes one line and code 2, Ctrl-C code 130."""
+    try:
+        sys.exit(main(args))
+    except MiniganError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped before training began, or while files were written; each file is whole\n")
+        sys.exit(130)
