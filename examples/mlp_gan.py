@@ -14,7 +14,8 @@ import numpy as np
 from tqdm import tqdm
 
 from minigan import backend, data
-from minigan.experiments.mlp import SYSTEMS, make_gan
+from minigan.experiments.mlp import SYSTEMS
+from minigan.experiments.system import make_gan
 from minigan.runs.arguments import add_run_arguments, run_program
 from minigan.runs.gallery import Gallery
 

@@ -4,22 +4,20 @@ The files are tiny fakes whose sums stand in the tables for the time of a test; 
 """
 
 import gzip
-import hashlib
-import http.server
 import logging
 import struct
-import threading
 import time
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pooch
 import pytest
+from data_helpers import broken_off, local_mirror, md5, names_in, whole
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minigan import backend, data
-from minigan.data import dataset, download, idx, make_digits, sources
+from minigan.data import dataset, download, make_digits, reading, sources
 from minigan.errors import DataError, DtypeError, FileError, MiniganError, OptionError, ShapeError
 
 SPLIT_SIZES = {"train": 30, "test": 12}
@@ -32,10 +30,6 @@ FILE_NAMES = {
 def idx_bytes(array):
     header = struct.pack(f">{1 + array.ndim}I", 0x0800 + array.ndim, *array.shape)
     return header + array.tobytes()
-
-
-def md5(content):
-    return hashlib.md5(content).hexdigest()
 
 
 class FakeSet:
@@ -167,7 +161,7 @@ def test_make_digits_reports_missing_files_without_a_traceback(mnist, tmp_path):
 
 
 def test_names():
-    assert data.NAMES == ("digits", "mnist", "fashion-mnist")
+    assert data.NAMES == ("digits", "mnist", "fashion-mnist", "cifar10", "svhn")
 
 
 @pytest.mark.parametrize(
@@ -176,8 +170,9 @@ def test_names():
         ("mnst", r"Did you mean 'mnist'"),
         ("MNIST", r"Did you mean 'mnist'"),
         ("fashion_mnist", r"Did you mean 'fashion-mnist'"),
+        ("CIFAR-10", r"Did you mean 'cifar10'"),
         ("digit", r"Did you mean 'digits'"),
-        ("zzz", r"expected one of 'digits', 'mnist', 'fashion-mnist'\.$"),
+        ("zzz", r"expected one of 'digits', 'mnist', 'fashion-mnist', 'cifar10', 'svhn'\.$"),
         (None, r"unknown data set None"),
     ],
 )
@@ -283,7 +278,7 @@ def test_unreadable_file(folder, monkeypatch):
     def refuse(path, mode):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(idx, "open", refuse, raising=False)
+    monkeypatch.setattr(reading, "open", refuse, raising=False)
     error = refused(folder, r"train-images-idx3-ubyte\.gz: cannot be read: Permission denied. Check its permissions")
     assert isinstance(error.__cause__, PermissionError)
 
@@ -388,7 +383,7 @@ def test_decompression_bomb_is_not_unpacked(folder, monkeypatch):
             asked.append(size)
             return super().read(size)
 
-    monkeypatch.setattr(idx.gzip, "GzipFile", Counting)
+    monkeypatch.setattr(reading.gzip, "GzipFile", Counting)
     bomb = gzip.compress(bytes(10_000_000))
     (folder / "train-images-idx3-ubyte.gz").write_bytes(bomb)
     refused(folder, "no idx file of unsigned bytes: magic number 0")
@@ -398,55 +393,9 @@ def test_decompression_bomb_is_not_unpacked(folder, monkeypatch):
 # --- the cache and the download ----------------------------------------------------------------------------------
 
 
-class Mirror:
-    """An HTTP server on 127.0.0.1. `pages`: path -> function(handler) that answers; what was asked is in `asked`."""
-
-    def __init__(self):
-        self.pages, self.asked = {}, []
-        mirror = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                mirror.asked.append(self.path)
-                mirror.pages.get(self.path, lambda handler: handler.send_error(404))(self)
-
-            def log_message(self, *message):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-
-    def offer(self, folder, contents, answer=None):
-        for name, content in contents.items():
-            self.pages[f"/{folder}/{name}.gz"] = (answer or whole)(content)
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-def whole(content, claimed_length=None):
-    def answer(handler):
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(claimed_length or len(content)))
-        handler.end_headers()
-        handler.wfile.write(content)
-
-    return answer
-
-
-def broken_off(content):
-    return whole(content[:-20], claimed_length=len(content))
-
-
 @pytest.fixture
 def mirror(monkeypatch):
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    server = Mirror()
-    yield server
-    server.close()
+    yield from local_mirror(monkeypatch)
 
 
 @pytest.fixture
@@ -455,10 +404,6 @@ def mirrored(mnist, mirror, monkeypatch, cache):
     entry = replace(mnist.entry, mirrors=(f"{mirror.url}/a/", f"{mirror.url}/b/"))
     monkeypatch.setitem(sources.IDX_SETS, "mnist", entry)
     return mnist
-
-
-def names_in(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def download_refused(match, split="train"):

@@ -8,7 +8,8 @@ import pytest
 
 from minigan import GAN, Sequential
 from minigan.errors import DataError, DtypeError, OptionError, ShapeError
-from minigan.experiments.mlp import SYSTEMS, make_gan
+from minigan.experiments.mlp import SYSTEMS
+from minigan.experiments.system import make_gan
 from minigan.gan import latent, objectives
 from minigan.gan.architectures import mlp_discriminator, mlp_generator
 from minigan.layers import BatchNorm, Dense, Dropout, Flatten, LeakyReLU

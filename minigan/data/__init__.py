@@ -1,6 +1,7 @@
-"""Data sets of images: built-in digits, MNIST and Fashion-MNIST, checked, scaled and handed out in mini-batches."""
+"""Data sets of images: digits (built in), MNIST, Fashion-MNIST, CIFAR-10, SVHN; checked, scaled, in mini-batches."""
 
 from minigan.data.batching import batches, scale
+from minigan.data.completeness import PartialDataWarning
 from minigan.data.dataset import NAMES, Dataset, load
 
-__all__ = ["NAMES", "Dataset", "batches", "load", "scale"]
+__all__ = ["NAMES", "Dataset", "PartialDataWarning", "batches", "load", "scale"]

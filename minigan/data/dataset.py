@@ -1,15 +1,17 @@
-"""Data sets by name: `load` finds the files of one, has them downloaded where need be, and checks every byte."""
+"""Data sets by name: `load` finds the files of one, has them downloaded where need be, and checks them."""
 
 import difflib
 import hashlib
 import io
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from minigan.data import download, idx, sources
+from minigan.data import cifar, download, idx, reading, sources, svhn
+from minigan.data.completeness import PartialDataWarning
 from minigan.errors import DataError, OptionError
 
 SPLITS = ("train", "test")
@@ -20,7 +22,7 @@ DIGITS_PATH = Path(__file__).with_name("digits.npz")
 class Dataset:
     """The images of one split of a data set. The arrays that `load` gives are read-only: copy them to change them.
 
-    images   uint8 (n, h, w, c), 0 black to 255 white
+    images   uint8 (n, h, w, c), 0 black to 255 white; c is 1 for grey images, 3 for red, green and blue
     labels   uint8 (n,), indices into `classes`, or None
     classes  the names of the classes
     """
@@ -41,8 +43,15 @@ class Dataset:
 def load(name, directory=None, split="train"):
     """The data set `name` (one of NAMES), split "train" or "test".
 
-    "digits" is built in: 10,000 training digits of MNIST, 1,000 of each class. The others are read from `directory`,
-    a folder with the official files; without one from the cache folder, into which missing files are downloaded.
+    digits                10,000 training digits of MNIST, 1,000 of each class, built in
+    mnist, fashion-mnist  grey images of 28 x 28 pixels in four idx files
+    cifar10               colour images of 32 x 32 pixels, the binary version: cifar-10-batches-bin or its .tar.gz
+    svhn                  colour images of 32 x 32 pixels in train_32x32.mat and test_32x32.mat; needs SciPy, that is
+                          pip install "minigan[svhn]"; the labels are None where the file has none
+
+    All but "digits" are read from `directory`, a folder with the official files; without one from the cache folder,
+    into which missing files are downloaded. A folder with only a part of "cifar10" or "svhn" is used as it is, with a
+    PartialDataWarning that says how many images it holds.
     Errors: OptionError for an unknown name; DataError where a file is missing, damaged or not what its name says.
     """
     _check_choice("data set", name, NAMES)
@@ -109,24 +118,24 @@ def _paths_in(name, folder, files):
     if missing:
         raise DataError(
             f"{name}: {' and '.join(missing)} missing in the folder {folder} (unpacked, without .gz, is fine too). "
-            f"It holds {_listing(folder)}. Put the official files there, or leave directory (--data-dir) out to have "
-            f"them downloaded."
+            f"It holds {reading.listing(folder, 'idx files')}. Put the official files there, or leave directory "
+            f"(--data-dir) out to have them downloaded."
         )
     return paths
 
 
-def _listing(folder, most=10):
-    try:
-        names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
-    except OSError as error:
-        raise DataError(
-            f"cannot read the folder {folder}: {error.strerror or error}. Give an existing folder that holds the idx "
-            f"files of the data set: directory= (--data-dir)."
-        ) from error
-    more = [f"and {len(names) - most} more"] if len(names) > most else []
-    return ", ".join(names[:most] + more) or "nothing"
+def _load_color(name, read, classes, directory, split):
+    images, labels, notice = read(directory, split)
+    if notice:
+        warnings.warn(notice, PartialDataWarning, stacklevel=3)  # points to the caller of `load`
+    return Dataset(name, split, images, labels, classes)
 
 
-# One loader a data set, called as loader(directory, split).
-LOADERS = {"digits": _load_digits, **{name: partial(_load_idx_set, name) for name in sources.IDX_SETS}}
+# One loader a data set, called by `load` as loader(directory, split).
+LOADERS = {
+    "digits": _load_digits,
+    **{name: partial(_load_idx_set, name) for name in sources.IDX_SETS},
+    cifar.NAME: partial(_load_color, cifar.NAME, cifar.load, sources.CIFAR10.classes),
+    svhn.NAME: partial(_load_color, svhn.NAME, svhn.load, sources.SVHN.classes),
+}
 NAMES = tuple(LOADERS)

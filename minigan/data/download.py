@@ -1,4 +1,4 @@
-"""Downloading one official file into the cache folder: from the first mirror that hands it out whole, or not at all."""
+"""The cache folder and downloading one official file into it, from the first mirror that works, whole or not at all."""
 
 import logging
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 import pooch
 from tqdm import tqdm
 
+from minigan.data import reading
 from minigan.errors import DataError, FileError
 from minigan.files import make_folder
 
@@ -17,6 +18,21 @@ TIMEOUT = 30  # seconds without a byte from the server
 def cache_folder(name):
     """The folder of the data set `name` below the environment variable MINIGAN_CACHE or the user's cache folder."""
     return Path(os.environ.get("MINIGAN_CACHE") or pooch.os_cache("minigan")).expanduser() / name
+
+
+def cached(set_name, name, md5, mirrors):
+    """The path of the official file `name` in the cache, its MD5 sum checked; downloaded where it is not there."""
+    folder = cache_folder(set_name)
+    path = reading.find(folder, name)
+    if path is None:
+        return fetch(name, md5, mirrors, folder)
+    try:
+        found = pooch.file_hash(path, alg="md5")
+    except OSError as error:
+        raise reading.unreadable(path, error) from error
+    if found != md5:
+        raise DataError(f"{path}: damaged, or not the official file: MD5 {found}, expected {md5}. {reading.ADVICE}")
+    return path
 
 
 def fetch(name, md5, mirrors, folder):

@@ -4,32 +4,23 @@ An idx file is a header of big-endian 32-bit numbers (the magic number 0x08nn: u
 the size of each dimension) followed by one byte a value, the last dimension fastest. It is often gzipped.
 """
 
-import gzip
 import hashlib
 import math
-import os
 import struct
-import zlib
 
 import numpy as np
 
-from minigan.data import sources
+from minigan.data import reading, sources
 from minigan.errors import DataError
 
 UNSIGNED_BYTES = 0x0800
 KINDS = {UNSIGNED_BYTES + 3: "images", UNSIGNED_BYTES + 1: "labels"}
-ADVICE = (
-    "Remove it from this folder and put the official file there; without a directory (directory=, --data-dir) minigan "
-    "downloads what is missing."
-)
 
 
 def find(folder, file):
     """The path in `folder` of the IdxFile `file` under one of the names in use, gzipped or not; None without one."""
     dotted = file.name.replace("-idx", ".idx")  # as some older programs unpack it
-    names = (file.name + ".gz", file.name, dotted + ".gz", dotted)
-    # os.path.isfile is False, and no error, in a folder that may not be looked into.
-    return next((folder / name for name in names if os.path.isfile(folder / name)), None)
+    return reading.find(folder, file.name + ".gz", file.name, dotted + ".gz", dotted)
 
 
 def read(path, file):
@@ -40,25 +31,12 @@ def read(path, file):
     header_size = 4 + 4 * len(file.shape)
     size = header_size + math.prod(file.shape)
     # One byte more than expected shows that a file is too long; a decompression bomb is never unpacked further.
-    content = _read_at_most(path, size + 1)
+    content = reading.read_at_most(path, size + 1)
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if md5 != file.md5:
         wrong = _what_is_wrong(content, md5, file, header_size, size)
-        raise DataError(f"{path}: expected {sources.identify(file.md5)}, but {wrong}. {ADVICE}")
+        raise DataError(f"{path}: expected {sources.identify(file.md5)}, but {wrong}. {reading.ADVICE}")
     return np.frombuffer(content, np.uint8, offset=header_size).reshape(file.shape)
-
-
-def _read_at_most(path, limit):
-    try:
-        with open(path, "rb") as file:
-            stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
-            return stream.read(limit)
-    except EOFError as error:
-        raise DataError(f"{path}: the gzip file is truncated, as after a download that broke off. {ADVICE}") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a sound gzip file ({error}). {ADVICE}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}. Check its permissions.") from error
 
 
 def _what_is_wrong(content, md5, file, header_size, size):

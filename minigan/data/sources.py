@@ -22,6 +22,44 @@ class IdxSet:
     files: dict
 
 
+@dataclass(frozen=True)
+class RecordFile:
+    """One official file of CIFAR-10's binary version: `records` images with their labels."""
+
+    name: str
+    records: int
+
+
+@dataclass(frozen=True)
+class RecordSet:
+    """CIFAR-10: one archive with one folder that holds all files; `files` gives for each split its RecordFiles."""
+
+    mirrors: tuple
+    classes: tuple
+    archive: str
+    archive_md5: str
+    folder: str
+    files: dict
+
+
+@dataclass(frozen=True)
+class MatFile:
+    """One official MATLAB file with the images and labels of one split."""
+
+    name: str
+    images: int
+    md5: str
+
+
+@dataclass(frozen=True)
+class MatSet:
+    """One data set of MATLAB files: `files` gives for each split its MatFile."""
+
+    mirrors: tuple
+    classes: tuple
+    files: dict
+
+
 DIGIT_CLASSES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 
 # minigan/data/digits.npz as make_digits.py wrote it.
@@ -116,6 +154,29 @@ IDX_SETS = {
         },
     ),
 }
+
+# A. Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images". No licence is stated.
+CIFAR10 = RecordSet(
+    mirrors=("https://www.cs.toronto.edu/~kriz/",),
+    classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    archive="cifar-10-binary.tar.gz",
+    archive_md5="c32a1d4ab5d03f1284b67883e8d87530",
+    folder="cifar-10-batches-bin",
+    files={
+        "train": tuple(RecordFile(f"data_batch_{i}.bin", 10_000) for i in range(1, 6)),
+        "test": (RecordFile("test_batch.bin", 10_000),),
+    },
+)
+
+# Netzer et al. 2011, "Reading Digits in Natural Images with Unsupervised Feature Learning". Non-commercial use only.
+SVHN = MatSet(
+    mirrors=("http://ufldl.stanford.edu/housenumbers/",),
+    classes=DIGIT_CLASSES,
+    files={
+        "train": MatFile("train_32x32.mat", 73_257, "e26dedcc434d2e4c54c9b2d4a06d8373"),
+        "test": MatFile("test_32x32.mat", 26_032, "eb5a983be6a315427106f1b164d9cef3"),
+    },
+)
 
 
 def identify(md5):

@@ -67,7 +67,7 @@ def c1_discriminator():
 
 
 def e2_generator(features=128):
-    """E2: Dense to 7 x 7 x F, two transposed convolutions s2, tanh; also E7."""
+    """E2: Dense to 7 x 7 x F, two transposed convolutions s2, tanh."""
     return [
         *(Dense(7 * 7 * features), LeakyReLU(0.3), Reshape((7, 7, features))),
         *(Conv2DTranspose(64, 5, strides=2), LeakyReLU(0.3)),
@@ -76,7 +76,7 @@ def e2_generator(features=128):
 
 
 def e3_generator(features=128):
-    """E3: E2 with UpSampling2D and Conv2D in place of each transposed convolution."""
+    """E3, and E7 on Fashion-MNIST: E2 with UpSampling2D and Conv2D in place of each transposed convolution."""
     return [
         *(Dense(7 * 7 * features), LeakyReLU(0.3), Reshape((7, 7, features))),
         *(UpSampling2D(2), Conv2D(64, 5), LeakyReLU(0.3)),

@@ -1,0 +1,50 @@
+"""Finding and reading the files of a data set without trusting them: bounded reads, and errors that say what to do."""
+
+import gzip
+import os
+import zlib
+
+from minigan.errors import DataError
+
+ADVICE = (
+    "Remove it from this folder and put the official file there; without a directory (directory=, --data-dir) minigan "
+    "downloads what is missing."
+)
+
+
+def find(folder, *names):
+    """The path of the first of the files `names` that lies in `folder`; None without one."""
+    # os.path.isfile is False, and no error, in a folder that may not be looked into.
+    return next((folder / name for name in names if os.path.isfile(folder / name)), None)
+
+
+def read_at_most(path, limit):
+    """The first `limit` bytes of the file `path`, unpacked where its name ends in .gz; DataError where that fails."""
+    try:
+        with open(path, "rb") as file:
+            stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+            return stream.read(limit)
+    except EOFError as error:
+        raise DataError(f"{path}: the gzip file is truncated, as after a download that broke off. {ADVICE}") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: not a sound gzip file ({error}). {ADVICE}") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path, error):
+    """The DataError for the file `path` that the system does not let us read."""
+    return DataError(f"{path}: cannot be read: {error.strerror or error}. Check its permissions.")
+
+
+def listing(folder, wanted, most=10):
+    """What `folder` holds, in a few words; DataError, which names the files `wanted` there, where it cannot be read."""
+    try:
+        names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
+    except OSError as error:
+        raise DataError(
+            f"cannot read the folder {folder}: {error.strerror or error}. Give an existing folder that holds the "
+            f"{wanted} of the data set: directory= (--data-dir)."
+        ) from error
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join(names[:most] + more) or "nothing"
