@@ -1,7 +1,7 @@
 """Time several programs side by side: each in a process of its own, taking turns, so that all meet the same machine.
 
 A contestant is a function without arguments that makes a `step`; a benchmark file holds a table of them and calls
-`main(__file__, CONTESTANTS, reference)`. Times on a shared machine drift by tens of percent within minutes; the ratio
+`main(__file__, CONTESTANTS, references)`. Times on a shared machine drift by tens of percent within minutes; the ratio
 within one round hardly does, so it is the median of these ratios that is reported.
 """
 
@@ -13,13 +13,11 @@ import subprocess
 import sys
 import time
 
-STEPS = 8  # a turn
 
-
-def main(file, contestants, references):
+def main(file, contestants, references, steps=8):
     """Run as the race, or, with --worker NAME, as one contestant of it."""
     parser = argparse.ArgumentParser(description="Time the contestants side by side, in turns.")
-    parser.add_argument("--rounds", type=int, default=15, help=f"turns of {STEPS} steps for each")
+    parser.add_argument("--rounds", type=int, default=15, help=f"turns of {steps} steps for each")
     parser.add_argument("--threads", type=int, default=2, help="threads of BLAS and of PyTorch")
     parser.add_argument("--only", nargs="+", choices=contestants, help="leave the others out")
     parser.add_argument("--worker", choices=contestants, help=argparse.SUPPRESS)
@@ -27,7 +25,7 @@ def main(file, contestants, references):
     if args.worker:
         work(contestants[args.worker]())
     else:
-        race(file, args.only or list(contestants), references, args.rounds, args.threads)
+        race(file, args.only or list(contestants), references, args.rounds, steps, args.threads)
 
 
 def work(step):
@@ -43,7 +41,7 @@ def work(step):
         print(json.dumps(times), flush=True)
 
 
-def race(file, names, references, rounds, threads):
+def race(file, names, references, rounds, steps, threads):
     """Start all workers, let them take turns, print a table in Markdown."""
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     environment = {**os.environ, **dict.fromkeys(variables, str(threads))}
@@ -59,18 +57,16 @@ def race(file, names, references, rounds, threads):
         if workers[name].stdout.readline().strip() != "ready":
             sys.exit(f"{name} did not start; its error stands above. PyTorch: pip install torch")
 
-    def turn(name, steps):
-        workers[name].stdin.write(f"{steps}\n")
+    def turn(name, count):
+        workers[name].stdin.write(f"{count}\n")
         workers[name].stdin.flush()
         return json.loads(workers[name].stdout.readline())
 
-    for name in names:
-        turn(name, 3)
     medians = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:
             turn(name, 1)  # wakes the threads, which slept during the others' turns
-            medians[name].append(statistics.median(turn(name, STEPS)))
+            medians[name].append(statistics.median(turn(name, steps)))
     for worker in workers.values():
         worker.stdin.close()
         worker.wait()

@@ -219,6 +219,7 @@ def test_copies_share_the_plan_and_keep_their_dtype(rng):
         (architectures.e2_generator, architectures.e2_discriminator, (28, 28, 1)),
         (architectures.e3_generator, architectures.e2_discriminator, (28, 28, 1)),
         (architectures.e8_generator, architectures.e8_discriminator, (32, 32, 3)),
+        (architectures.e8_upsampling_generator, architectures.e8_discriminator, (32, 32, 3)),
         (architectures.b10_generator, architectures.b10_discriminator, (28, 28, 1)),
     ],
 )

@@ -82,6 +82,24 @@ def test_errors_are_one_line_and_exit_code_2(tmp_path, arguments, message):
     assert code == 2 and message in err and "Traceback" not in err
 
 
+@pytest.mark.parametrize("generator", ["transpose", "upsampling"])
+def test_dcgan_on_colour_images(tmp_path, rng, generator):
+    for i in range(1, 6):
+        records = rng.integers(0, 256, (8, 3073), np.uint8)
+        records[:, 0] = np.arange(8)
+        (tmp_path / f"data_batch_{i}.bin").write_bytes(records.tobytes())
+    arguments = ["--dataset", "cifar10", "--data-dir", tmp_path, "--batch-size", 20, "--epochs", 1]
+    code, out, err = run("dcgan.py", *arguments, "--generator", generator, "--out", tmp_path / "out")
+    assert code == 0 and "1 of 1 epochs" in out and "40" in err, err
+    with Image.open(tmp_path / "out" / "epoch_001.png") as picture:
+        assert picture.mode == "RGB"
+
+
+def test_dcgan_refuses_a_system_for_other_images(tmp_path):
+    code, _, err = run("dcgan.py", "--system", "E8", "--out", tmp_path)
+    assert code == 2 and "(28, 28, 1)" in err and "E2" in err
+
+
 def test_gradient_check_shows_a_pass_and_a_catch():
     code, out, err = run("gradient_check.py")
     assert code == 0, err

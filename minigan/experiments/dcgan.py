@@ -20,7 +20,7 @@ class ConvSystem(System):
         if tuple(image_shape) != self.image_shape:
             raise ShapeError(
                 f"this system makes images of {self.image_shape}, the data set has {tuple(image_shape)}. Choose "
-                "another --system: C1, E2, E3, E7, B10, B12 for 28 x 28 x 1, C2, E8 for 32 x 32 x 3."
+                "another --system: C1, E2, E3, E7, B10, B12 for 28 x 28 x 1, C2, E8, E8-upsampling for 32 x 32 x 3."
             )
         return self.generator(), self.discriminator()
 
@@ -58,6 +58,13 @@ SYSTEMS = {
     "E8": ConvSystem(
         "for CIFAR-10",
         generator=nets.e8_generator,
+        discriminator=nets.e8_discriminator,
+        image_shape=COLOR,
+        epochs=100,
+    ),
+    "E8-upsampling": ConvSystem(
+        "E8 with upsampling and convolutions",
+        generator=nets.e8_upsampling_generator,
         discriminator=nets.e8_discriminator,
         image_shape=COLOR,
         epochs=100,

@@ -93,6 +93,16 @@ def e2_discriminator():
     ]
 
 
+def e8_upsampling_generator():
+    """E8's generator in the manner of E3."""
+    return [
+        *(Dense(4 * 4 * 256), LeakyReLU(0.3), Reshape((4, 4, 256))),
+        *(UpSampling2D(2), Conv2D(128, 5), LeakyReLU(0.3)),
+        *(UpSampling2D(2), Conv2D(64, 5), LeakyReLU(0.3)),
+        *(UpSampling2D(2), Conv2D(3, 5), Tanh()),
+    ]
+
+
 def e8_generator():
     """E8, CIFAR-10: three transposed convolutions, 4 -> 8 -> 16 -> 32 pixels."""
     return [
