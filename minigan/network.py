@@ -44,7 +44,7 @@ class Sequential(Layer):
         for index, layer in enumerate(self.layers):
             if layer.input_shape is None:
                 layer.name = f"{index}.{type(layer).__name__}"
-            shape = tuple(layer.build(shape, rng, dtype, xp))
+            shape = layer.output_shape = tuple(layer.build(shape, rng, dtype, xp))
         self.output_shape = shape
         self._allocate()
         return shape
@@ -160,6 +160,9 @@ class Sequential(Layer):
 
     def flops(self):
         return sum(layer.flops() for layer in self.layers)
+
+    def __repr__(self):
+        return f"Sequential({self.layers}, input_shape={self.input_shape})"
 
     def config(self):
         """The architecture as JSON values."""

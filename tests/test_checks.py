@@ -102,6 +102,26 @@ def test_not_finite_gradients_and_wrong_shapes():
         check_gradients(Summed(), (3,))
 
 
+def test_a_layer_that_only_returns_its_output_shape(rng):
+    class FirstTwo(Layer):
+        def build(self, input_shape, rng, dtype, xp):
+            super().build(input_shape, rng, dtype, xp)
+            return (2,)
+
+        def forward(self, x, training=False):
+            self.keep(x)
+            return x[:, :2].copy()
+
+        def backward(self, dy, param_grads=True, input_grad=True):
+            self.take_cache(dy)
+            dx = self.xp.zeros((len(dy), *self.input_shape), self.dtype)
+            dx[:, :2] = dy
+            return dx if input_grad else None
+
+    check_layer(FirstTwo, (5,))
+    assert "FirstTwo" in repr(Sequential([FirstTwo()], (5,)))
+
+
 def test_options():
     with pytest.raises(OptionError, match="finite"):
         check_gradients(Tanh(), np.full((2, 3), np.nan))
