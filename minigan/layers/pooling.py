@@ -1,6 +1,7 @@
 """Pooling: a window of an image becomes one number, its maximum or its mean, for every channel by itself."""
 
-import numpy as np
+import math
+from itertools import product
 
 from minigan.errors import OptionError, ShapeError
 from minigan.layers.base import Layer
@@ -39,7 +40,7 @@ class Pooling(Layer):
     def pictures(self, padded):
         """For each place in a window, the entries there of all windows: kh kw views (n, p, q, c)"""
         (sh, sw), (p, q) = self.strides, self.outputs
-        for u, v in np.ndindex(*self.pool_size):
+        for u, v in product(*map(range, self.pool_size)):
             yield padded[:, u : u + sh * p : sh, v : v + sw * q : sw]
 
     def spread(self, shares):
@@ -69,9 +70,9 @@ class MaxPool2D(Pooling):
 
     def forward(self, x, training=False):
         self.check_input(x)
-        first, *others = self.pictures(self.padded(x, -np.inf))
+        first, *others = self.pictures(self.padded(x, -math.inf))
         y = first.copy()
-        winner = self.xp.zeros(y.shape, np.uint8 if len(others) < 256 else np.int32)
+        winner = self.xp.zeros(y.shape, "uint8" if len(others) < 256 else "int32")
         for k, picture in enumerate(others, start=1):
             better = picture > y
             self.xp.maximum(y, picture, out=y)
