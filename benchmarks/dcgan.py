@@ -7,19 +7,10 @@
 fused, activations in place, channels_last.
 """
 
-import numpy as np
+from gan_step import batch_stream, torch_gan_step
 from interleave import main
 
 BATCH = 256
-
-
-def batch_stream():
-    """Endless shuffled batches of the digits as float32 in [-1, 1]."""
-    from minigan import data
-
-    images, rng = data.load("digits").images, np.random.default_rng(0)
-    while True:
-        yield from data.batches(images, BATCH, rng)
 
 
 def minigan_step(algorithm):
@@ -32,7 +23,7 @@ def minigan_step(algorithm):
             if hasattr(layer, "algorithm"):
                 layer.algorithm = algorithm
         networks.append(Sequential(layers, shape, seed=len(networks)))
-    gan, batches = GAN(*networks), batch_stream()
+    gan, batches = GAN(*networks), batch_stream(BATCH)
     return lambda: gan.train_step(next(batches))
 
 
@@ -59,28 +50,13 @@ def torch_step(tuned, channels_last):
     )
     if channels_last:
         generator, discriminator = (net.to(memory_format=torch.channels_last) for net in (generator, discriminator))
-    options = {"lr": 2e-4, "betas": (0.5, 0.999), **({"fused": True} if tuned else {})}
-    g_adam = torch.optim.Adam(generator.parameters(), **options)
-    d_adam = torch.optim.Adam(discriminator.parameters(), **options)
-    bce, batches = nn.BCEWithLogitsLoss(), batch_stream()
-    ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
+    batches = batch_stream(BATCH)
 
-    def step():
-        images = torch.from_numpy(next(batches)).permute(0, 3, 1, 2)
-        images = images.contiguous(memory_format=torch.channels_last) if channels_last else images.contiguous()
-        generated = generator(torch.randn(BATCH, 100))
-        d_adam.zero_grad(set_to_none=True)
-        bce(discriminator(images), ones).backward()
-        bce(discriminator(generated.detach()), zeros).backward()
-        d_adam.step()
-        if tuned:
-            discriminator.requires_grad_(False)
-        g_adam.zero_grad(set_to_none=True)
-        bce(discriminator(generated), ones).backward()
-        g_adam.step()
-        discriminator.requires_grad_(True)
+    def images():
+        nchw = torch.from_numpy(next(batches)).permute(0, 3, 1, 2)
+        return nchw.contiguous(memory_format=torch.channels_last) if channels_last else nchw.contiguous()
 
-    return step
+    return torch_gan_step(generator, discriminator, images, BATCH, tuned)
 
 
 CONTESTANTS = {

@@ -12,19 +12,11 @@ arrays, are the floor that each BLAS sets.
 from itertools import pairwise
 
 import numpy as np
+from gan_step import batch_stream, torch_gan_step
 from interleave import main
 
 BATCH = 128
 G_WIDTHS, D_WIDTHS = (256, 512, 1024), (1024, 512, 256)
-
-
-def batch_stream():
-    """Endless shuffled batches of the digits as float32 in [-1, 1]."""
-    from minigan import data
-
-    images, rng = data.load("digits").images, np.random.default_rng(0)
-    while True:
-        yield from data.batches(images, BATCH, rng)
 
 
 def minigan_step():
@@ -33,7 +25,7 @@ def minigan_step():
 
     generator = Sequential(mlp_generator(G_WIDTHS), input_shape=(100,), seed=0)
     discriminator = Sequential(mlp_discriminator(D_WIDTHS, dropout=0.4), input_shape=(28, 28, 1), seed=1)
-    gan, batches = GAN(generator, discriminator), batch_stream()
+    gan, batches = GAN(generator, discriminator), batch_stream(BATCH)
     return lambda: gan.train_step(next(batches))
 
 
@@ -57,28 +49,8 @@ def torch_networks(inplace):
 def torch_step(tuned):
     import torch
 
-    generator, discriminator = torch_networks(inplace=tuned)
-    options = {"lr": 2e-4, "betas": (0.5, 0.999), **({"fused": True} if tuned else {})}
-    g_adam = torch.optim.Adam(generator.parameters(), **options)
-    d_adam = torch.optim.Adam(discriminator.parameters(), **options)
-    bce, batches = torch.nn.BCEWithLogitsLoss(), batch_stream()
-    ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
-
-    def step():
-        images = torch.from_numpy(next(batches))
-        generated = generator(torch.randn(BATCH, 100))
-        d_adam.zero_grad(set_to_none=True)
-        bce(discriminator(images), ones).backward()
-        bce(discriminator(generated.detach()), zeros).backward()
-        d_adam.step()
-        if tuned:
-            discriminator.requires_grad_(False)
-        g_adam.zero_grad(set_to_none=True)
-        bce(discriminator(generated), ones).backward()
-        g_adam.step()
-        discriminator.requires_grad_(True)
-
-    return step
+    batches = batch_stream(BATCH)
+    return torch_gan_step(*torch_networks(tuned), lambda: torch.from_numpy(next(batches)), BATCH, tuned)
 
 
 def shapes_of_products():

@@ -298,7 +298,7 @@ def test_unpacked_files_go_before_the_archive(cifar10, folder):
         tar_member("../evil.bin", tarfile.REGTYPE),
         tar_member(f"{FOLDER}/../../evil.bin", tarfile.REGTYPE),
         tar_member("..\\evil.bin", tarfile.REGTYPE),
-        tar_member("/tmp/evil.bin", tarfile.REGTYPE),
+        tar_member("/absolute/evil.bin", tarfile.REGTYPE),
         tar_member("C:\\evil.bin", tarfile.REGTYPE),
         tar_member("../folder", tarfile.DIRTYPE),
         tar_member(f"{FOLDER}/{TEST}", tarfile.SYMTYPE, "/etc/passwd"),
