@@ -123,8 +123,6 @@ class Sequential(Layer):
     def predict(self, x, batch_size=256):
         """The outputs for x in inference mode, batch by batch: x (n, ...) -> a new array (n, ...). Keeps no cache."""
         self.check_input(x)
-        if len(x) == 0:
-            raise ShapeError(f"{self.name} predict: expected at least one sample, got x of shape {x.shape}.")
         parts = []
         for start in range(0, len(x), batch_size):
             parts.append(self.forward(x[start : start + batch_size]).copy())

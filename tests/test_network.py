@@ -373,6 +373,7 @@ def test_an_unwritable_place(tmp_path):
         (lambda: Sequential([Dense(3), Dense(2)], (2, 2)), ShapeError, r"0\.Dense: expected vectors"),
         (lambda: small().astype("int32"), OptionError, "float32 or float64"),
         (lambda: small().predict(np.zeros((0, 2, 2, 1), np.float32)), ShapeError, "at least one sample"),
+        (lambda: small().forward(np.zeros((0, 2, 2, 1), np.float32), True), ShapeError, "at least one sample"),
         (lambda: small().forward(data.load("digits").images[:2]), DtypeError, "scale"),
     ],
 )

@@ -66,6 +66,8 @@ class Layer:
         if self.input_shape is None:
             raise ShapeError(f"{self.name}: not built yet. Put it into a Sequential, or call build first.")
         self._check_array("forward", "x", x, self.input_shape, batch=None)
+        if len(x) == 0:
+            raise ShapeError(f"{self.name} forward: expected at least one sample, got x of shape {x.shape}.")
 
     def keep(self, x, *arrays):
         """Keep `arrays` for backward; `x` tells how many samples it has to expect."""
