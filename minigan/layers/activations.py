@@ -6,7 +6,7 @@
 
 Each keeps its output y alone: the slope follows from it, and the next layer keeps the same array as its input anyway.
 The slope of ReLU and LeakyReLU is computed, not chosen: a choice between two values for every element (`where`) costs
-ten times as much, since a processor cannot predict it.
+nine times as much (benchmarks/elementwise.py), since a processor cannot predict it.
 Derivations: docs/layers/activations.md
 """
 

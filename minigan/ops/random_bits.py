@@ -18,8 +18,8 @@ def drop_levels(rate):
 def keep_mask(shape, rate, seed, call, xp):
     """A boolean array that is True with probability 1 - drop_levels(rate) / 65,536, independently for every unit.
 
-    `seed` is the layer's own, `call` (an array of one integer) counts its training passes. SFC64 hands out 64
-    bits, four units, in the time that a uniform float takes 25 bits.
+    `seed` is the layer's own, `call` (an array of one integer) counts its training passes. A word of SFC64 has 64
+    bits, enough for four units.
     """
     size = int(np.prod(shape))
     words = np.random.SFC64([int(seed), int(to_cpu(call))]).random_raw(-(-size // 4))

@@ -1,0 +1,55 @@
+"""The small choices of the layers, each beside the way it avoids, in nanoseconds a number.
+
+python benchmarks/elementwise.py
+"""
+
+import time
+
+import numpy as np
+
+SHAPE = (256, 1024)
+
+
+def nanoseconds(function, repeats=9, calls=10):
+    """The median time of a call, by the numbers of an array of SHAPE."""
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        for _ in range(calls):
+            function()
+        times.append((time.perf_counter() - start) / calls)
+    return np.median(times) / np.prod(SHAPE) * 1e9
+
+
+def main():
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((2, *SHAPE), dtype=np.float32)
+    keep, ones, raw = x > 0, np.ones(len(x), np.float32), np.random.SFC64(0)
+
+    def computed_slope():
+        slope = (x > 0).astype(x.dtype)
+        np.maximum(slope, 0.2, out=slope)
+        slope *= dy
+
+    def cast_then_product():
+        y = keep.astype(x.dtype)
+        y *= x
+
+    rows = {
+        "slope of LeakyReLU times dy: `where(x > 0, dy, 0.2 * dy)`": lambda: np.where(x > 0, dy, 0.2 * dy),
+        "... computed, as the layer does": computed_slope,
+        "float array times bool mask": lambda: x * keep,
+        "... the mask cast first, as Dropout does": cast_then_product,
+        "dropout's mask from `rng.random(float32) >= rate`": lambda: rng.random(SHAPE, dtype=np.float32) >= 0.4,
+        "... from 16 bits of SFC64": lambda: raw.random_raw(x.size // 4).view(np.uint16) >= 26214,
+        "column sums by `x.sum(axis=0)`": lambda: x.sum(axis=0),
+        "... by a row of ones, `ones @ x`": lambda: ones @ x,
+    }
+    print("| | ns a number |\n|---|---|")
+    for name, function in rows.items():
+        print(f"| {name} | {nanoseconds(function):.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
