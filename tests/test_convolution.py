@@ -1,4 +1,4 @@
-"""Convolutions, pooling and upsampling: both algorithms against the loops, the adjoint identities, by hand, errors."""
+"""Convolutions, pooling and upsampling: every algorithm against the loops, the adjoint identities, by hand, errors."""
 
 import copy
 
@@ -64,7 +64,7 @@ def test_transposed_against_loops(geometry, algorithm):
     np.testing.assert_allclose(net.forward(x), expected, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("algorithm", ["im2col", "fourier", "auto"])
+@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "auto"])
 @pytest.mark.parametrize(
     ("kind", "options", "shape"),
     [
@@ -173,25 +173,32 @@ def test_upsampling_by_hand():
 # the plans
 
 
-def test_blocks_change_nothing(monkeypatch, rng):
-    from minigan.ops import im2col
+@pytest.mark.parametrize("algorithm", ["im2col", "kn2row"])
+def test_blocks_change_nothing(algorithm, monkeypatch, rng):
+    plan = make_plan("test", (6, 6, 2), (3, 3, 2, 4), (1, 1), "same", np.dtype("float64"), np, algorithm)
+    X, W = plan.image(rng.standard_normal((7, 6, 6, 2))), plan.kernel(rng.standard_normal((3, 3, 2, 4)))
+    Y = plan.output(rng.standard_normal((7, 6, 6, 4)))
 
-    plan = make_plan("test", (6, 6, 2), (3, 3, 2, 4), (1, 1), "same", np.dtype("float64"), np, "im2col")
-    x, w = rng.standard_normal((7, 6, 6, 2)), rng.standard_normal((3, 3, 2, 4))
-    y = plan.correlate(plan.image(x), plan.kernel(w))
+    def maps():
+        return plan.correlate(X, W), plan.input_gradient(Y, W), plan.weight_gradient(X, Y)
+
+    whole = maps()
     assert len(plan.blocks(7)) == 1
-    monkeypatch.setattr(im2col, "BLOCK", 2 * 36 * 18)
+    monkeypatch.setattr("minigan.ops.plan.BLOCK", 2 * plan.numbers())
     assert [b.stop - b.start for b in plan.blocks(7)] == [2, 2, 2, 1]
-    np.testing.assert_array_equal(plan.correlate(plan.image(x), plan.kernel(w)), y)
+    for part, expected in zip(maps(), whole, strict=True):
+        np.testing.assert_allclose(part, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_auto_counts_and_summary_says_which():
     net = Sequential([Conv2D(64, 5, 2), Conv2D(128, 5, 2), Conv2D(256, 5, 2)], (28, 28, 1))
     assert [layer.plan.name for layer in net.layers] == ["im2col", "fourier", "fourier"]
     assert all(f"Conv2D {layer.plan.name}" in net.summary() for layer in net.layers)
-    for layer in net.layers:
-        costs = [kind(*plan_arguments(layer)).flops() for kind in ALGORITHMS.values()]
-        assert layer.flops() == min(costs)
+    narrow = Sequential([Conv2D(1, 5)], (28, 28, 64))
+    assert narrow.layers[0].plan.name == "kn2row"  # one filter: a matrix 64 times as small as that of im2col
+    for layer in (*net.layers, *narrow.layers):
+        costs = [kind(*plan_arguments(layer)).cost() for kind in ALGORITHMS.values()]
+        assert layer.plan.cost() == min(costs)
 
 
 def plan_arguments(layer):
@@ -255,7 +262,7 @@ def test_c1_has_the_layers_of_its_report():
         (lambda: Conv2D(1, 3, padding="full"), (5, 5, 1), OptionError, '"same", "valid"'),
         (lambda: Conv2D(1, 3, padding=-1), (5, 5, 1), OptionError, "padding"),
         (lambda: Conv2D(1, 3, padding=(1, 1)), (5, 5, 1), OptionError, "padding"),
-        (lambda: Conv2D(1, 3, algorithm="fft"), (5, 5, 1), OptionError, "im2col, fourier or auto"),
+        (lambda: Conv2D(1, 3, algorithm="fft"), (5, 5, 1), OptionError, "im2col, kn2row, fourier or auto"),
         (lambda: Conv2D(1, 3), (25,), ShapeError, "Reshape"),
         (lambda: Conv2D(1, 7, padding="valid"), (5, 5, 1), ShapeError, r"0\.Conv2D: .*out = \(5 \+ 0 \+ 0 - 7\)"),
         (lambda: Conv2DTranspose(1, 2, padding=2), (2, 2, 1), ShapeError, "would be empty"),

@@ -1,6 +1,6 @@
 """The two convolutions. Both are the same three maps with the roles of image and output exchanged.
 
-A plan (minigan/ops/im2col.py, minigan/ops/fourier.py) encodes an image, a kernel, an output, and offers three products:
+A plan (minigan/ops/plan.py) encodes an image, a kernel, an output, and offers three products:
     correlate(image, kernel) -> output,   input_gradient(output, kernel) -> image,   weight_gradient(image, output)
 """
 
@@ -75,8 +75,8 @@ class Conv2D(Convolution):
     Shapes     x (n, h, w, c) -> y (n, p, q, filters); W (kh, kw, c, filters), b (filters,)
     Cost       2 n p q kh kw c filters flops forward by im2col, twice that backward; keeps the encoded image
     Options    kernel_size, strides: an integer or (rows, columns); padding: "same" (out = ceil(in / stride), the odd
-               zero after), "valid", an integer, or ((top, bottom), (left, right)); algorithm: "im2col", "fourier", or
-               "auto", the one with fewer flops
+               zero after), "valid", an integer, or ((top, bottom), (left, right)); algorithm: "im2col", "kn2row",
+               "fourier", or "auto", the one that costs least
     Source     Dumoulin & Visin 2016, arXiv:1603.07285, section 2
     """
 

@@ -1,24 +1,25 @@
-"""Choosing between the two ways to convolve, by counted cost."""
+"""Choosing between the three ways to convolve, by counted cost."""
 
 import numpy as np
 
 from minigan.errors import OptionError
 from minigan.ops.fourier import Fourier
 from minigan.ops.im2col import Im2col
+from minigan.ops.kn2row import Kn2row
 from minigan.ops.windows import output_size
 
-ALGORITHMS = {"im2col": Im2col, "fourier": Fourier}
+ALGORITHMS = {plan.name: plan for plan in (Im2col, Kn2row, Fourier)}
 
 
 def check_algorithm(owner, algorithm):
     if algorithm != "auto" and algorithm not in ALGORITHMS:
-        raise OptionError(f"{owner}: expected algorithm as im2col, fourier or auto, got {algorithm!r}.")
+        raise OptionError(f"{owner}: expected algorithm as {', '.join(ALGORITHMS)} or auto, got {algorithm!r}.")
 
 
 def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, algorithm):
     """The plan for a convolution of images (h, w, c) with kernels (kh, kw, c, o).
 
-    "auto" takes the algorithm with fewer flops for an image; on a GPU always im2col, until measured otherwise.
+    "auto" takes the one that costs least for an image, by Plan.cost; on a GPU always im2col, until measured otherwise.
     Errors: ShapeError where a window does not fit the padded image.
     """
     outputs, pads = output_size(owner, image_shape, kernel_shape, strides, padding)
@@ -26,5 +27,5 @@ def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, alg
     if algorithm == "auto":
         if xp is not np:
             return Im2col(*arguments)
-        return min((kind(*arguments) for kind in ALGORITHMS.values()), key=lambda plan: plan.flops())
+        return min((kind(*arguments) for kind in ALGORITHMS.values()), key=lambda plan: plan.cost())
     return ALGORITHMS[algorithm](*arguments)

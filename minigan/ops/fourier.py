@@ -14,9 +14,12 @@ The form is linear in x, w and y, so the three maps are the three ways to contra
 matrices transposed. The transforms are as long as it takes that nothing that wraps around is ever read.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
+
+from minigan.ops.plan import Plan
 
 
 @lru_cache(maxsize=64)
@@ -69,25 +72,18 @@ class Axis:
         return self.key == other.key
 
 
-class Fourier:
-    """A plan for one shape, with the six methods of minigan.ops.im2col.Im2col.
-
-    image_shape (h, w, c), kernel_shape (kh, kw, c, o), pads ((top, bottom), (left, right)), outputs (p, q)
-    """
+class Fourier(Plan):
+    """A plan whose products are taken frequency by frequency."""
 
     name = "fourier"
 
     def __init__(self, image_shape, kernel_shape, strides, pads, outputs, dtype, xp):
-        self.image_shape, self.kernel_shape = tuple(image_shape), tuple(kernel_shape)
-        self.strides, self.outputs, self.xp = strides, outputs, xp
+        super().__init__(image_shape, kernel_shape, strides, pads, outputs, dtype, xp)
         self.rows, self.columns = (
             Axis(image_shape[i], kernel_shape[i], strides[i], pads[i][0], outputs[i]) for i in (0, 1)
         )
         A, B, D = matrices(self.rows, self.columns, np.dtype(dtype))
         self.A, self.B, self.D = (xp.asarray(matrix) for matrix in (A, B, D))
-
-    def __deepcopy__(self, memo):
-        return self  # a plan never changes: copies of a layer share it
 
     # encode: transform the three operands
 
@@ -141,7 +137,15 @@ class Fourier:
         return w[front : front + kh, left : left + kw]
 
     def flops(self):
-        """Of one correlate of one image, the kernel's transform shared by a batch and not counted."""
-        (sh, sw), (_, _, c, o) = self.strides, self.kernel_shape
-        channels = sh * sw * c
-        return 2 * (self.A.size * channels + len(self.A) * channels * o + self.D.size * o)
+        """The kernel's transform is shared by a batch and not counted."""
+        M, channels, o = len(self.A), self.phase_channels, self.kernel_shape[3]
+        return 2 * (self.A.size * channels + M * channels * o + self.D.size * o)
+
+    def numbers(self):
+        """Of the image's transform and of the products"""
+        return len(self.A) * (self.phase_channels + self.kernel_shape[3])
+
+    @property
+    def phase_channels(self):
+        """s^2 c: the channels of the image once the stride is folded into them"""
+        return math.prod(self.strides) * self.kernel_shape[2]

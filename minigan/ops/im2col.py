@@ -11,29 +11,19 @@ the cache; they are made again for the weight gradient, which is cheaper than ke
 
 import numpy as np
 
-BLOCK = 2**20  # numbers in the columns of a block: 4 MB in float32
+from minigan.ops.plan import Plan
 
 
-class Im2col:
-    """A plan for one shape. See minigan/ops/fourier.py for the other algorithm with the same six methods.
-
-    image_shape (h, w, c), kernel_shape (kh, kw, c, o), pads ((top, bottom), (left, right)), outputs (p, q)
-    """
+class Im2col(Plan):
+    """A plan whose large matrix holds every window as a row."""
 
     name = "im2col"
-
-    def __init__(self, image_shape, kernel_shape, strides, pads, outputs, dtype, xp):
-        self.image_shape, self.kernel_shape = tuple(image_shape), tuple(kernel_shape)
-        self.strides, self.pads, self.outputs, self.xp = strides, pads, outputs, xp
-
-    def __deepcopy__(self, memo):
-        return self  # a plan never changes: copies of a layer share it
 
     # encode the three operands: here nearly nothing
 
     def image(self, x):
         """(n, h, w, c) -> zero-padded"""
-        return self.xp.pad(x, ((0, 0), *self.pads, (0, 0))) if any(map(any, self.pads)) else x
+        return self.pad(x)
 
     def kernel(self, w):
         """(kh, kw, c, o) -> (kh kw c, o)"""
@@ -63,14 +53,13 @@ class Im2col:
 
     def input_gradient(self, output, kernel):
         """dx[n, i s + u, j s + v, c] += sum_o output[n,i,j,o] kernel[u,v,c,o] for all i, j, u, v; then unpadded"""
-        (h, w, c), (kh, kw), (sh, sw), (p, q) = self.image_shape, self.kernel_shape[:2], self.strides, self.outputs
-        (top, bottom), (left, right) = self.pads
-        dx = self.xp.zeros((len(output), h + top + bottom, w + left + right, c), output.dtype)
+        (kh, kw, c), (sh, sw), (p, q) = self.kernel_shape[:3], self.strides, self.outputs
+        dx = self.xp.zeros((len(output), *self.padded, c), output.dtype)
         for block in self.blocks(len(output)):
             columns = (output[block].reshape(-1, output.shape[2]) @ kernel.T).reshape(-1, p, q, kh, kw, c)
             for u, v in np.ndindex(kh, kw):  # windows overlap: their contributions add up
                 dx[block, u : u + sh * p : sh, v : v + sw * q : sw] += columns[:, :, :, u, v]
-        return dx[:, top : top + h, left : left + w]
+        return self.unpad(dx)
 
     def columns(self, padded):
         """The windows of a block of padded images as rows: (n, ...) -> (n p q, kh kw c), a copy"""
@@ -85,13 +74,9 @@ class Im2col:
         )
         return windows.reshape(n * p * q, kh * kw * c)
 
-    def blocks(self, n):
-        """Slices of the batch whose columns hold about BLOCK numbers."""
-        (p, q), (kh, kw, c, _) = self.outputs, self.kernel_shape
-        step = max(1, BLOCK // (p * q * kh * kw * c))
-        return [slice(start, min(start + step, n)) for start in range(0, n, step)]
-
     def flops(self):
-        """Of one correlate of one image; the two gradients cost the same."""
-        (p, q), (kh, kw, c, o) = self.outputs, self.kernel_shape
-        return 2 * p * q * kh * kw * c * o
+        return 2 * self.numbers() * self.kernel_shape[3]
+
+    def numbers(self):
+        (p, q), (kh, kw, c, _) = self.outputs, self.kernel_shape
+        return p * q * kh * kw * c

@@ -1,0 +1,49 @@
+"""What every algorithm for convolution knows about its shape, and how its cost is counted."""
+
+BLOCK = 2**20  # numbers of the large matrix that are made at a time: 4 MB in float32
+FLOPS_A_NUMBER = 60  # what writing and reading one of them costs, in flops of a matrix product; measured
+
+
+class Plan:
+    """A convolution of one shape: three methods that encode an operand, three that multiply two encoded operands.
+
+    image(x), kernel(w), output(y)                   encode
+    correlate(image, kernel)                         y[n,i,j,o] = sum_{u,v,c} x[n, i s + u, j s + v, c] w[u,v,c,o]
+    input_gradient(output, kernel)                   its adjoint with respect to x
+    weight_gradient(image, output)                   its adjoint with respect to w
+    flops()                                          of one correlate of one image; the two gradients cost the same
+    numbers()                                        of the large intermediate matrix, for one image
+
+    image_shape (h, w, c), kernel_shape (kh, kw, c, o), pads ((top, bottom), (left, right)), outputs (p, q)
+    """
+
+    def __init__(self, image_shape, kernel_shape, strides, pads, outputs, dtype, xp):
+        self.image_shape, self.kernel_shape = tuple(image_shape), tuple(kernel_shape)
+        self.strides, self.pads, self.outputs, self.dtype, self.xp = strides, pads, outputs, dtype, xp
+
+    def __deepcopy__(self, memo):
+        return self  # a plan never changes: copies of a layer share it
+
+    def pad(self, x):
+        """(n, h, w, c) with zeros around"""
+        return self.xp.pad(x, ((0, 0), *self.pads, (0, 0))) if any(map(any, self.pads)) else x
+
+    def unpad(self, x):
+        """The inner part of padded images"""
+        (h, w, _), ((top, _), (left, _)) = self.image_shape, self.pads
+        return x[:, top : top + h, left : left + w]
+
+    @property
+    def padded(self):
+        """Height and width with the zeros around"""
+        (h, w, _), ((top, bottom), (left, right)) = self.image_shape, self.pads
+        return h + top + bottom, w + left + right
+
+    def blocks(self, n):
+        """Slices of the batch whose large matrix holds about BLOCK numbers."""
+        step = max(1, BLOCK // self.numbers())
+        return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+    def cost(self):
+        """Of one image, in flops: arithmetic and traffic."""
+        return self.flops() + FLOPS_A_NUMBER * self.numbers()
