@@ -9,6 +9,7 @@ import numpy as np
 
 from minigan.checks import check_layer  # noqa: F401  (for the line above)
 from minigan.layers import (
+    LSTM,
     AveragePool2D,
     BatchNorm,
     Conv2D,
@@ -551,6 +552,126 @@ class AveragePoolUndivided(AveragePool2D):
         return self.spread(dy for _ in range(4)) if input_grad else None
 
 
+class BrokenLSTM(LSTM):
+    """LSTM(2) with every state handed out, whose backward, one step after the other, subclasses get wrong."""
+
+    def __init__(self):
+        super().__init__(2, return_sequences=True)
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        xh, c, gates, tanh_c = self.take_cache(dy)
+        steps, size = self.input_shape
+        W, U = self.params["W"], self.params["U"]
+        dx, dW, dU, db = np.zeros((len(dy), steps, size)), np.zeros_like(W), np.zeros_like(U), np.zeros(8)
+        dh, dc = np.zeros((len(dy), 2)), np.zeros((len(dy), 2))
+        for t in reversed(range(steps)):
+            i, f, g, o, tc, last_c, new_c = (part.T for part in (*gates[t], tanh_c[t], c[t], c[t + 1]))
+            x, last_h, new_h = xh[t, :size].T, xh[t, size:-1].T, xh[t + 1, size:-1].T
+            dh = self.state_gradient(dy[:, t], dh)
+            dc = dc + dh * o * self.slope_of_shown_cell(new_c, tc)
+            parts = (dc * g * i * (1 - i), self.forget_gate(dc, last_c, new_c, f), dc * i * (1 - g * g))
+            da = np.concatenate([*parts, dh * tc * o * (1 - o)], axis=1)
+            dW, dU, db = dW + x.T @ da, self.add_recurrent(dU, da, last_h, new_h), db + da.sum(axis=0)
+            if t == steps - 1:
+                last_step = dW, dU, db
+            dx[:, t], dh, dc = da @ W.T, da @ U.T, self.earlier_cell(dc, f, i)
+        if param_grads:
+            for name, gradient in zip(("W", "U", "b"), self.parameter_gradients((dW, dU, db), last_step), strict=True):
+                self.grads[name] += gradient.astype(self.dtype)
+        return dx.astype(self.dtype) if input_grad else None
+
+    def state_gradient(self, dy, dh):
+        return dy + dh
+
+    def slope_of_shown_cell(self, new_c, tanh_c):
+        return 1 - tanh_c * tanh_c
+
+    def forget_gate(self, dc, last_c, new_c, f):
+        return dc * last_c * f * (1 - f)
+
+    def add_recurrent(self, dU, da, last_h, new_h):
+        return dU + last_h.T @ da
+
+    def earlier_cell(self, dc, f, i):
+        return dc * f
+
+    def parameter_gradients(self, gradients, last_step):
+        return gradients
+
+
+class LSTMCellPathLost(BrokenLSTM):
+    """Nothing goes back through the cell: the path c[t] = f c[t-1] + ..., for which the LSTM was invented, is cut."""
+
+    cause = "dx: 20 of the compared are wrong"
+
+    def earlier_cell(self, dc, f, i):
+        return np.zeros_like(dc)
+
+
+class LSTMCellThroughInputGate(BrokenLSTM):
+    """The way back through the cell is weighted by the input gate instead of the forget gate."""
+
+    cause = "dx: 20 of the compared are wrong"
+
+    def earlier_cell(self, dc, f, i):
+        return dc * i
+
+
+class LSTMStatePathLost(BrokenLSTM):
+    """What step t+1 hands back to h[t] replaced by dy[:,t] instead of added to it."""
+
+    cause = "dx: 20 of the compared are wrong"
+
+    def state_gradient(self, dy, dh):
+        return dy
+
+
+class LSTMLastStepOnly(BrokenLSTM):
+    """Parameter gradients from the last step alone, not summed over time: dx is right all the same."""
+
+    cause = "dW: 16 of the compared are wrong"
+
+    def parameter_gradients(self, gradients, last_step):
+        return last_step
+
+
+class LSTMBiasGatesSwapped(BrokenLSTM):
+    """db with the blocks of cell and output gate exchanged: another library's order."""
+
+    cause = "db: 4 of the compared are wrong. Likely cause: permuted"
+
+    def parameter_gradients(self, gradients, last_step):
+        dW, dU, db = gradients
+        return dW, dU, db[[0, 1, 2, 3, 6, 7, 4, 5]]
+
+
+class LSTMSlopeOfCell(BrokenLSTM):
+    """1 - c^2 for the slope of tanh(c), instead of 1 - tanh(c)^2."""
+
+    cause = "dx: 30 of the compared are wrong"
+
+    def slope_of_shown_cell(self, new_c, tanh_c):
+        return 1 - new_c * new_c
+
+
+class LSTMForgetsTheNewCell(BrokenLSTM):
+    """The forget gate's gradient with c[t], though it multiplied c[t-1]."""
+
+    cause = "dx: 30 of the compared are wrong"
+
+    def forget_gate(self, dc, last_c, new_c, f):
+        return dc * new_c * f * (1 - f)
+
+
+class LSTMStateOfTheSameStep(BrokenLSTM):
+    """dU with h[t], though h[t-1] was multiplied by U: only dU is wrong."""
+
+    cause = "dU: 16 of the compared are wrong"
+
+    def add_recurrent(self, dU, da, last_h, new_h):
+        return dU + new_h.T @ da
+
+
 class HiddenState(Layer):
     """Uses what an earlier batch left behind: the second forward of the same input differs."""
 
@@ -572,6 +693,8 @@ IMAGES = (Conv2D, Conv2DTranspose, UpSampling2D, MaxPool2D, AveragePool2D)
 def input_shape_for(kind):
     if issubclass(kind, IMAGES):
         return (4, 4, 2)
+    if issubclass(kind, LSTM):
+        return (3, 2)
     return (2, 3) if issubclass(kind, Flatten) else (12,) if issubclass(kind, Dropout) else (3,)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigan import GAN, Sequential
-from minigan.layers import BatchNorm, Dense, LeakyReLU, ReLU, Sigmoid, Tanh
+from minigan.layers import LSTM, BatchNorm, Dense, LeakyReLU, ReLU, Sigmoid, Tanh
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from minigan.optimizers import SGD, Adam, RMSProp
 
@@ -64,6 +64,34 @@ def test_forward_and_backward_in_both_modes(rng):
         ty.backward(torch.tensor(dy))
         close(net.backward(dy), tx.grad)
         np.testing.assert_allclose(net.flat_grads, flat(twin.parameters(), grads=True), rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize("given_state", [False, True])
+def test_lstm(return_sequences, given_state, rng):
+    """PyTorch keeps the gates in the same order, its weights as (4 units, in), and two biases that it adds up."""
+    layer = LSTM(7, return_sequences)
+    net = Sequential([layer], (6, 5), dtype="float64")
+    net.flat_params += 0.1 * rng.standard_normal(net.flat_params.size)
+    twin = torch.nn.LSTM(5, 7, batch_first=True, dtype=torch.float64)
+    W, U, b = (layer.params[name].copy() for name in ("W", "U", "b"))
+    twin.weight_ih_l0.data, twin.weight_hh_l0.data = torch.tensor(W.T), torch.tensor(U.T)
+    twin.bias_ih_l0.data, twin.bias_hh_l0.data = torch.tensor(0.25 * b), torch.tensor(0.75 * b)
+    x, state = rng.standard_normal((8, 6, 5)), tuple(rng.standard_normal((2, 8, 7))) if given_state else None
+    tx = torch.tensor(x, requires_grad=True)
+    t_state = tuple(torch.tensor(s[None], requires_grad=True) for s in state) if given_state else None
+    ty = twin(tx, t_state)[0] if return_sequences else twin(tx, t_state)[0][:, -1]
+    y = layer.forward(x, initial_state=state)
+    close(y, ty)
+    dy = rng.standard_normal(y.shape)
+    ty.backward(torch.tensor(dy))
+    close(layer.backward(dy), tx.grad)
+    close(layer.grads["W"], twin.weight_ih_l0.grad.T, rtol=1e-9)
+    close(layer.grads["U"], twin.weight_hh_l0.grad.T, rtol=1e-9)
+    close(layer.grads["b"], twin.bias_ih_l0.grad, rtol=1e-9)
+    if given_state:
+        for ours, theirs in zip(layer.initial_state_grads, t_state, strict=True):
+            close(ours, theirs.grad[0])
 
 
 def test_losses(rng):

@@ -192,3 +192,34 @@ def upsampling(x, size):
     for k, i, j, channel in np.ndindex(y.shape):
         y[k, i, j, channel] = x[k, i // size[0], j // size[1], channel]
     return y
+
+
+def lstm(x, W, U, b, h0=None, c0=None):
+    """All h[t] as (n, steps, units): c[t] = f c[t-1] + i g, h[t] = o tanh(c[t]), columns in the order i, f, g, o.
+
+    a[t] = x[t] W + h[t-1] U + b;  i, f, o = 1 / (1 + e^-a),  g = tanh(a);  h[0] = c[0] = 0 unless given.
+    """
+    n, steps, size = x.shape
+    units = len(U)
+    y = np.zeros((n, steps, units))
+    for k in range(n):
+        h = [0.0] * units if h0 is None else list(h0[k])
+        c = [0.0] * units if c0 is None else list(c0[k])
+        for t in range(steps):
+            a = []
+            for column in range(4 * units):
+                total = b[column]
+                for row in range(size):
+                    total += x[k, t, row] * W[row, column]
+                for row in range(units):
+                    total += h[row] * U[row, column]
+                a.append(total)
+            for j in range(units):
+                write = 1 / (1 + math.exp(-a[j]))
+                remember = 1 / (1 + math.exp(-a[units + j]))
+                candidate = math.tanh(a[2 * units + j])
+                show = 1 / (1 + math.exp(-a[3 * units + j]))
+                c[j] = remember * c[j] + write * candidate
+                h[j] = show * math.tanh(c[j])
+                y[k, t, j] = h[j]
+    return y

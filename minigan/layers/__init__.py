@@ -7,6 +7,7 @@ from minigan.layers.dense import Dense
 from minigan.layers.dropout import Dropout
 from minigan.layers.normalization import BatchNorm
 from minigan.layers.pooling import AveragePool2D, MaxPool2D
+from minigan.layers.recurrent import LSTM
 from minigan.layers.reshaping import Flatten, Reshape
 from minigan.layers.upsampling import UpSampling2D
 
@@ -17,6 +18,7 @@ ALL = (
     UpSampling2D,
     MaxPool2D,
     AveragePool2D,
+    LSTM,
     ReLU,
     LeakyReLU,
     Tanh,
@@ -29,6 +31,7 @@ ALL = (
 
 __all__ = [
     "ALL",
+    "LSTM",
     "AveragePool2D",
     "BatchNorm",
     "Conv2D",
