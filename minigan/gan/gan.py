@@ -7,9 +7,9 @@ import numpy as np
 from minigan import backend
 from minigan.errors import DataError, OptionError, ShapeError
 from minigan.gan.latent import Normal
-from minigan.gan.objectives import NonSaturating
-from minigan.optimizers import Adam
-from minigan.options import require_count
+from minigan.gan.objectives import NonSaturating, Objective
+from minigan.optimizers import Adam, clip_grad_norm
+from minigan.options import require_count, require_positive
 
 
 class GAN:
@@ -19,6 +19,8 @@ class GAN:
                latent: where z comes from, by default Normal; objective: by default NonSaturating
                g_optimizer, d_optimizer: each made for its network, by default Adam(net, lr=2e-4, beta1=0.5)
                d_steps: steps of the discriminator for one of the generator
+               max_grad_norm: before each update the network's gradient is shortened to this Euclidean norm where it
+               is longer; None leaves it as it is
                seed: of the latents and the label noise
     Errors     ShapeError, OptionError where the parts do not fit one another
     Source     Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1
@@ -33,6 +35,7 @@ class GAN:
         g_optimizer=None,
         d_optimizer=None,
         d_steps=1,
+        max_grad_norm=None,
         seed=0,
     ):
         self.generator, self.discriminator = generator, discriminator
@@ -40,10 +43,11 @@ class GAN:
         self.objective = objective or NonSaturating()
         self.g_optimizer = g_optimizer or Adam(generator)
         self.d_optimizer = d_optimizer or Adam(discriminator)
-        self.d_steps = d_steps
+        self.d_steps, self.max_grad_norm = d_steps, max_grad_norm
         self.rng = np.random.default_rng(seed)
         self.d_updates = 0
         self.g_loss = math.nan
+        self.norms_before_clipping = {}
         self._check_parts()
 
     def _check_parts(self):
@@ -66,7 +70,14 @@ class GAN:
             raise OptionError("GAN: generator and discriminator must have the same dtype and device.")
         if self.g_optimizer.net is not generator or self.d_optimizer.net is not discriminator:
             raise OptionError("GAN: g_optimizer must be made for the generator, d_optimizer for the discriminator.")
+        if not isinstance(self.objective, Objective):
+            raise OptionError(
+                f"GAN: expected an objective, got {self.objective!r}. Make an instance: Hinge(), and derive your own "
+                "from minigan.gan.objectives.Objective."
+            )
         require_count("GAN", d_steps=self.d_steps)
+        if self.max_grad_norm is not None:
+            require_positive("GAN", max_grad_norm=self.max_grad_norm)
 
     def train_step(self, images):
         """One step of the discriminator on a batch of real images, and one of the generator (every `d_steps` calls).
@@ -105,7 +116,8 @@ class GAN:
             real_loss, dreal = objective.real(logits[: len(images)], self.rng)
             fake_loss, dfake = objective.fake(logits[len(images) :], self.rng)
             net.backward(net.xp.concatenate([dreal, dfake]), input_grad=False)
-        self.d_optimizer.step()
+        self._update(self.d_optimizer)
+        objective.after_discriminator_step(net)
         return real_loss + fake_loss
 
     def _train_generator(self, generated):
@@ -114,8 +126,32 @@ class GAN:
         dimages = self.discriminator.backward(dlogits, param_grads=False)
         self.generator.forget_grads()
         self.generator.backward(dimages, input_grad=False)
-        self.g_optimizer.step()
+        self._update(self.g_optimizer)
         return value
+
+    def _update(self, optimizer):
+        """One step of an optimizer, its gradient clipped first where that is wanted."""
+        if self.max_grad_norm is not None:
+            self.norms_before_clipping[optimizer] = clip_grad_norm(optimizer.net, self.max_grad_norm)
+        optimizer.step()
+
+    @property
+    def d_grad_norm(self):
+        """Euclidean norm of the discriminator's last gradient, before clipping; before the first step 0.
+
+        A number, on a GPU an array of one. Without clipping it is computed when asked for: a step costs no more.
+        """
+        return self._grad_norm(self.d_optimizer)
+
+    @property
+    def g_grad_norm(self):
+        """The same of the generator's last gradient."""
+        return self._grad_norm(self.g_optimizer)
+
+    def _grad_norm(self, optimizer):
+        if self.max_grad_norm is None:
+            return optimizer.net.xp.linalg.norm(optimizer.net.flat_grads)
+        return self.norms_before_clipping.get(optimizer, 0.0)
 
     def _check_images(self, images):
         """Refuse what would otherwise be noticed only after the networks were changed, or never."""
