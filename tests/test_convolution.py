@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from minigan import Sequential
 from minigan.checks import check_layer, loops
 from minigan.errors import OptionError, ShapeError
-from minigan.gan import architectures
-from minigan.layers import AveragePool2D, Conv2D, Conv2DTranspose, Dense, MaxPool2D, UpSampling2D
+from minigan.layers import AveragePool2D, Conv2D, Conv2DTranspose, MaxPool2D, UpSampling2D
 from minigan.ops.convolution import ALGORITHMS, make_plan
 from minigan.ops.windows import output_size, transposed_size
 
@@ -213,40 +212,6 @@ def test_copies_share_the_plan_and_keep_their_dtype(rng):
     x = rng.standard_normal((2, 5, 5, 1))
     np.testing.assert_allclose(double.forward(x), net.forward(x.astype("float32")), atol=1e-5)
     assert double.forward(x).dtype == np.float64
-
-
-# architectures: the shapes that the reports name
-
-
-@pytest.mark.parametrize(
-    ("generator", "discriminator", "image"),
-    [
-        (architectures.c1_generator, architectures.c1_discriminator, (28, 28, 1)),
-        (lambda: architectures.c1_generator(8, 3), architectures.c1_discriminator, (32, 32, 3)),
-        (architectures.e2_generator, architectures.e2_discriminator, (28, 28, 1)),
-        (architectures.e3_generator, architectures.e2_discriminator, (28, 28, 1)),
-        (architectures.e8_generator, architectures.e8_discriminator, (32, 32, 3)),
-        (architectures.e8_upsampling_generator, architectures.e8_discriminator, (32, 32, 3)),
-        (architectures.b10_generator, architectures.b10_discriminator, (28, 28, 1)),
-    ],
-)
-def test_architectures_train(generator, discriminator, image, rng):
-    from minigan import GAN
-
-    gan = GAN(Sequential(generator(), (100,)), Sequential(discriminator(), image, seed=1))
-    losses = [gan.train_step(rng.uniform(-1, 1, (4, *image)).astype("float32")) for _ in range(2)]
-    assert np.isfinite(losses).all() and gan.sample(2).shape == (2, *image)
-
-
-def test_c1_has_the_layers_of_its_report():
-    g, d = Sequential(architectures.c1_generator(), (100,)), Sequential(architectures.c1_discriminator(), (28, 28, 1))
-    shapes = [layer.output_shape for layer in g.layers if isinstance(layer, (Dense, Conv2DTranspose))]
-    assert shapes == [(12544,), (7, 7, 128), (14, 14, 64), (28, 28, 1)]
-    assert [layer.output_shape for layer in d.layers if isinstance(layer, Conv2D)] == [
-        (14, 14, 64),
-        (7, 7, 128),
-        (4, 4, 256),
-    ]
 
 
 # errors

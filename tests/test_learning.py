@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from minigan import Sequential, data
-from minigan.experiments.mlp import SYSTEMS
-from minigan.experiments.system import make_gan
+from minigan.experiments import find
 from minigan.layers import Dense, Flatten, LeakyReLU
 from minigan.losses import SoftmaxCrossEntropy
 from minigan.optimizers import Adam
@@ -37,11 +36,11 @@ def score_and_rarest(classifier, images):
 def test_the_default_recipe_learns_all_ten_digits(capsys):
     digits, rng = data.load("digits"), np.random.default_rng(0)
     classifier = train_classifier(digits, rng)
-    system = SYSTEMS["fast"]
-    gan = make_gan(system)
+    experiment = find("fast")
+    gan = experiment.make_gan()
     before, _ = score_and_rarest(classifier, gan.sample(2000, seed=1))
     for _ in range(12):
-        for batch in data.batches(digits.images, system.batch_size, rng):
+        for batch in data.batches(digits.images, experiment.batch_size, rng):
             gan.train_step(batch)
     after, rarest = score_and_rarest(classifier, gan.sample(2000, seed=1))
     real, _ = score_and_rarest(classifier, data.scale(digits.images[:2000]))

@@ -1,1 +1,6 @@
-"""The systems of the reports by name: architecture and training recipe."""
+"""The systems of the five reports by name: networks, data, recipe, and the claim to test."""
+
+from minigan.experiments.catalogue import EXPERIMENTS, find
+from minigan.experiments.experiment import Experiment
+
+__all__ = ["EXPERIMENTS", "Experiment", "find"]

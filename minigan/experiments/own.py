@@ -1,0 +1,39 @@
+"""minigan's own recipes: the defaults of the example programs, chosen to show digits in minutes on a laptop."""
+
+from functools import partial
+
+from minigan.experiments.experiment import Experiment
+from minigan.experiments.parts import adam, for_any_image, mlp_discriminator, mlp_generator
+from minigan.gan import architectures
+from minigan.initializers import RandomNormal
+
+FAST = Experiment(
+    "fast",
+    "G 256-512-1024-784 with BatchNorm; D 1024-512-1, Dropout .4; a high rate",
+    claim="digits from the 10,000 built-in images in minutes",
+    generator=mlp_generator(256, 512, 1024, batch_norm=True, first=RandomNormal(0.02)),
+    discriminator=mlp_discriminator(1024, 512, first=RandomNormal(0.02), dropout=0.4),
+    dataset="digits",
+    epochs=45,
+    g_optimizer=adam(5e-4),
+    d_optimizer=adam(5e-4),
+)
+
+FAST_DCGAN = Experiment(
+    "fast-dcgan",
+    "G Dense 7x7x128, Conv2DTranspose 64-1, BatchNorm; D Conv2D 32-64, Dropout .3; a high rate",
+    claim="digits from the 10,000 built-in images within ten minutes",
+    generator=architectures.small_generator,
+    discriminator=for_any_image(architectures.small_discriminator),
+    dataset="digits",
+    epochs=20,
+    g_optimizer=adam(1e-3),
+    d_optimizer=adam(5e-4),
+)
+FAST_UPSAMPLING = FAST_DCGAN.but(
+    "fast-upsampling",
+    networks="fast-dcgan with UpSampling2D and Conv2D in place of Conv2DTranspose",
+    generator=partial(architectures.small_generator, upsampling=True),
+)
+
+EXPERIMENTS = (FAST, FAST_DCGAN, FAST_UPSAMPLING)

@@ -1,0 +1,24 @@
+"""What the entries of the reports are written with: networks as functions of the shape of an image."""
+
+from functools import partial
+
+from minigan.gan import architectures
+from minigan.optimizers import Adam
+
+
+def adam(lr, beta1=0.5):
+    return partial(Adam, lr=lr, beta1=beta1)
+
+
+def mlp_generator(*widths, **options):
+    """Dense layers of these widths, then the image; options as in architectures.mlp_generator"""
+    return lambda image_shape: architectures.mlp_generator(widths, image_shape, **options)
+
+
+def mlp_discriminator(*widths, **options):
+    return lambda image_shape: architectures.mlp_discriminator(widths, **options)
+
+
+def for_any_image(discriminator, **options):
+    """A discriminator that is the same for every shape of image"""
+    return lambda image_shape: discriminator(**options)

@@ -1,0 +1,70 @@
+"""Report D, "Experiments with GANs": four families of networks, Dropout .5 everywhere, small rates, clipped gradients.
+
+The report sweeps sizes; the entries without a suffix are the middle of each sweep.
+"""
+
+from functools import partial
+
+from minigan.experiments.experiment import Experiment
+from minigan.experiments.parts import adam, for_any_image, mlp_discriminator, mlp_generator
+from minigan.gan import architectures
+
+
+def mlp(name, width):
+    """Two hidden layers of one width in both networks; the gradients of the MLPs are not clipped."""
+    return Experiment(
+        name,
+        f"G {width}-{width}-784 tanh; D {width}-{width}-1; Dropout .5",
+        claim="fastest and sharpest; improves from step 50, flat by 300; all but one configuration exploded to NaN",
+        generator=mlp_generator(width, width, dropout=0.5),
+        discriminator=mlp_discriminator(width, width, dropout=0.5),
+        epochs=500,
+        batch_size=256,
+        g_optimizer=adam(1e-4),
+        d_optimizer=adam(1e-4),
+    )
+
+
+D1, D1_128, D1_512 = mlp("D1", 256), mlp("D1-units128", 128), mlp("D1-units512", 512)
+
+
+def convolutional(name, kernel_size=5, strides=2):
+    """A generator of transposed convolutions against a convolutional discriminator, 5 channels each."""
+    return D1.but(
+        name,
+        networks=f"G Conv2DTranspose {kernel_size}x{kernel_size} s{strides}, 5-5 channels, capped by Dense; D likewise",
+        claim="smallest stride and filter best; improves after step 200; never explodes; slower",
+        generator=partial(architectures.d2_generator, kernel_size=kernel_size, strides=strides),
+        discriminator=for_any_image(architectures.d2_discriminator, kernel_size=kernel_size, strides=strides),
+        max_grad_norm=5.0,
+    )
+
+
+D2 = convolutional("D2")
+D2_stride1 = convolutional("D2-stride1", strides=1)
+D2_filter3 = convolutional("D2-filter3", kernel_size=3)
+D2_filter3_stride1 = convolutional("D2-filter3-stride1", kernel_size=3, strides=1)
+
+D3 = D2.but(
+    "D3",
+    networks="D2 with pooling [2, 2], stride [1, 1], between the convolutions",
+    claim="poor, no lasting gain",
+    generator=partial(architectures.d2_generator, pooling=True),
+    discriminator=for_any_image(architectures.d2_discriminator, pooling=True),
+)
+
+
+def recurrent(name, units):
+    """Two LSTM layers in both networks."""
+    return D2.but(
+        name,
+        networks=f"G LSTM {units}-{units}, capped by Dense 784 tanh; D LSTM {units}-{units}, Dense 1",
+        claim="gradients fall to 0; worst",
+        generator=partial(architectures.d4_generator, units=units),
+        discriminator=partial(architectures.d4_discriminator, units=units),
+    )
+
+
+D4, D4_64, D4_256 = recurrent("D4", 128), recurrent("D4-units64", 64), recurrent("D4-units256", 256)
+
+EXPERIMENTS = (D1, D1_128, D1_512, D2, D2_stride1, D2_filter3, D2_filter3_stride1, D3, D4, D4_64, D4_256)

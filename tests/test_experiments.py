@@ -1,0 +1,165 @@
+"""The named systems of the reports: each trains and draws, has the layers of its report, and is found by its name."""
+
+import numpy as np
+import pytest
+
+from minigan.errors import OptionError, ShapeError
+from minigan.experiments import EXPERIMENTS, find
+from minigan.gan import latent, objectives
+from minigan.layers import LSTM, BatchNorm, Conv2D, Conv2DTranspose, Dense, Dropout, MaxPool2D, ReLU, UpSampling2D
+from minigan.optimizers import SGD, Adam, RMSProp
+
+COLOR = {"svhn", "cifar10"}
+
+
+def image_shape(experiment):
+    return (32, 32, 3) if experiment.dataset in COLOR else (28, 28, 1)
+
+
+def networks(name):
+    experiment = find(name)
+    return experiment.make_networks(image_shape(experiment))
+
+
+def dense_units(net):
+    return [layer.units for layer in net.layers if isinstance(layer, Dense)]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_trains_two_steps_and_draws(name, rng):
+    experiment = find(name)
+    shape = image_shape(experiment)
+    gan = experiment.make_gan(shape, seed=3)
+    images = rng.uniform(*experiment.data_range, (2, *shape)).astype("float32")
+    before = gan.generator.flat_params.copy(), gan.discriminator.flat_params.copy()
+    for _ in range(max(2, experiment.d_steps)):
+        losses = gan.train_step(images)
+    assert np.isfinite(losses).all()
+    assert (gan.generator.flat_params != before[0]).any() and (gan.discriminator.flat_params != before[1]).any()
+    assert gan.sample(2, seed=0).shape == (2, *shape)
+    assert experiment.claim and experiment.networks and experiment.epochs > 0
+
+
+def test_every_row_of_the_reports_is_there():
+    rows = {f"A{i}" for i in range(1, 7)} | {f"B{i}" for i in range(14)} | {f"C{i}" for i in range(1, 5)}
+    rows |= {f"D{i}" for i in range(1, 5)} | {f"E{i}" for i in range(1, 9)}
+    assert {name.partition("-")[0] for name, entry in EXPERIMENTS.items() if entry.report} == rows
+
+
+MLP_UNITS = {
+    "A1": ([256, 784], [256, 1]),
+    "A2": ([256, 512, 784], [256, 512, 1]),
+    "A3": ([256, 512, 1024, 784], [1024, 512, 1]),
+    "A4": ([256, 512, 1024, 784], [1024, 512, 1]),
+    "A5": ([256, 512, 1024, 784], [1024, 512, 1]),
+    "A6": ([256, 512, 1024, 784], [1024, 512, 256, 1]),
+    "B0": ([128, 256, 512, 1024, 784], [1024, 512, 256, 128, 1]),
+    "B2": ([128, 128, 128, 128, 784], [128, 128, 128, 128, 1]),
+    "B10": ([784], [1024, 512, 256, 128, 1]),
+    "D1": ([256, 256, 784], [256, 256, 1]),
+    "E1": ([128, 128, 128, 28 * 28 * 64], [1]),
+    "C1": ([12544], [1]),
+    "E2": ([7 * 7 * 128], [1]),
+    "E2-F512": ([7 * 7 * 512], [1]),
+    "D4": ([784], [1]),
+}
+
+
+@pytest.mark.parametrize("name", MLP_UNITS)
+def test_dense_layers_have_the_units_of_the_report(name):
+    assert tuple(map(dense_units, networks(name))) == MLP_UNITS[name]
+
+
+def convolutions(net):
+    kinds = (Conv2D, Conv2DTranspose)
+    return [
+        (layer.output_shape, layer.kernel_size[0], layer.strides[0]) for layer in net.layers if type(layer) in kinds
+    ]
+
+
+CONVOLUTIONS = {
+    "C1": (
+        [((7, 7, 128), 5, 1), ((14, 14, 64), 5, 2), ((28, 28, 1), 5, 2)],
+        [((14, 14, 64), 5, 2), ((7, 7, 128), 5, 2), ((4, 4, 256), 5, 2)],
+    ),
+    "C2": (
+        [((8, 8, 128), 5, 1), ((16, 16, 64), 5, 2), ((32, 32, 3), 5, 2)],
+        [((16, 16, 64), 5, 2), ((8, 8, 128), 5, 2), ((4, 4, 256), 5, 2)],
+    ),
+    "E2": ([((14, 14, 64), 5, 2), ((28, 28, 1), 5, 2)], [((14, 14, 32), 5, 2), ((7, 7, 64), 5, 2)]),
+    "E3": ([((14, 14, 64), 5, 1), ((28, 28, 1), 5, 1)], [((14, 14, 32), 5, 2), ((7, 7, 64), 5, 2)]),
+    "E8": (
+        [((8, 8, 128), 5, 2), ((16, 16, 64), 5, 2), ((32, 32, 3), 5, 2)],
+        [((16, 16, 32), 5, 2), ((8, 8, 64), 5, 2), ((4, 4, 128), 5, 2)],
+    ),
+    "B10": ([((28, 28, 8), 3, 1), ((28, 28, 16), 3, 1), ((28, 28, 32), 3, 1), ((28, 28, 1), 3, 1)], []),
+    "B12": ([((28, 28, 16), 3, 1), ((28, 28, 32), 3, 1), ((28, 28, 64), 3, 1), ((28, 28, 1), 3, 1)], []),
+    "D2": ([((14, 14, 5), 5, 2), ((28, 28, 5), 5, 2)], [((14, 14, 5), 5, 2), ((7, 7, 5), 5, 2)]),
+    "D2-stride1": ([((28, 28, 5), 5, 1), ((28, 28, 5), 5, 1)], [((28, 28, 5), 5, 1), ((28, 28, 5), 5, 1)]),
+    "E1": ([((28, 28, 1), 5, 1)], [((14, 14, 32), 5, 2), ((7, 7, 64), 5, 2)]),
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_convolutions_have_the_shapes_of_the_report(name):
+    assert tuple(map(convolutions, networks(name))) == CONVOLUTIONS[name]
+
+
+def rates(net):
+    return {layer.rate for layer in net.layers if isinstance(layer, Dropout)}
+
+
+def has(net, kind):
+    return any(isinstance(layer, kind) for layer in net.layers)
+
+
+def test_what_the_variants_change():
+    a1, a4, a5 = find("A1"), find("A4"), find("A5")
+    assert isinstance(a1.latent, latent.Uniform) and isinstance(a4.latent, latent.Normal)
+    assert has(networks("A1")[0], ReLU) and not has(networks("A2")[0], ReLU)
+    assert rates(networks("A4")[1]) == {0.4} and not rates(networks("A3")[1])
+    assert 0.015 < networks("A4")[0].layers[0].params["W"].std() < 0.025
+    assert a5.objective.label_noise and not a4.objective.label_noise
+    assert find("A6").epochs == 100 and find("B1-300").epochs == 300 and find("B11").epochs == 100
+    assert rates(networks("B3")[0]) == {0.4} and rates(networks("B4")[1]) == {0.4} and not rates(networks("B4")[0])
+    assert [rates(networks(f"B5-dropout{rate}")[1]) for rate in (30, 40, 50)] == [{0.3}, {0.4}, {0.5}]
+    assert find("B7").data_range == (0, 1) and find("B0").data_range == (-1, 1)
+    assert has(networks("B8")[0], BatchNorm) and isinstance(find("B9").latent, latent.Uniform)
+    assert has(networks("D3")[0], MaxPool2D) and has(networks("D3")[1], MaxPool2D)
+    assert [layer.units for layer in networks("D4-units64")[1].layers if isinstance(layer, LSTM)] == [64, 64]
+    assert all(rates(net) == {0.5} for name in ("D1", "D2", "D3", "D4") for net in networks(name))
+    assert has(networks("E3")[0], UpSampling2D) and has(networks("C1")[0], BatchNorm)
+    assert [find(f"E4-batch{size}").batch_size for size in (32, 1024)] == [32, 1024]
+    assert find("E6-upsampling01").data_range == find("E6-transpose01").data_range == (0, 1)
+    assert len(convolutions(networks("E5-deep")[1])) == 3 and find("E5-noise").objective.label_noise
+    assert find("E7").dataset == "fashion-mnist" and find("C4").dataset == "svhn" and find("E8").dataset == "cifar10"
+
+
+def test_recipes_of_the_reports():
+    def optimizers(name):
+        gan = find(name).make_gan(image_shape(find(name)))
+        return [(type(optimizer), optimizer.lr) for optimizer in (gan.g_optimizer, gan.d_optimizer)]
+
+    assert optimizers("B0") == [(Adam, 2e-4)] * 2 and optimizers("C1") == [(Adam, 1e-3), (Adam, 1e-4)]
+    assert optimizers("C3") == [(RMSProp, 5e-5)] * 2 and optimizers("D1") == [(Adam, 1e-4)] * 2
+    assert [kind for kind, _ in optimizers("B6")] == [Adam, SGD]
+    c3 = find("C3")
+    assert isinstance(c3.objective, objectives.Wasserstein) and (c3.objective.clip, c3.d_steps) == (0.01, 5)
+    assert find("D1").max_grad_norm is None and all(find(name).max_grad_norm == 5 for name in ("D2", "D3", "D4"))
+    assert find("C1").batch_size == find("D1").batch_size == 256 and find("E2").batch_size == 128
+
+
+def test_seeds_decide():
+    gans = [find("A4").make_gan(seed=seed) for seed in (1, 1, 2)]
+    params = [gan.generator.flat_params for gan in gans]
+    assert (params[0] == params[1]).all() and (params[0] != params[2]).any()
+
+
+def test_bad_names_seeds_and_images():
+    with pytest.raises(OptionError, match=r"Did you mean .*B5-dropout40"):
+        find("B5-dropout41")
+    assert find("b0") is EXPERIMENTS["B0"]
+    with pytest.raises(OptionError, match="seed"):
+        find("A1").make_gan(seed=-1)
+    with pytest.raises(ShapeError, match=r"E8 makes images of \(24, 24, 1\), the data set has \(28, 28, 1\)"):
+        find("E8").make_gan((28, 28, 1))
