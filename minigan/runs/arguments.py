@@ -1,4 +1,4 @@
-"""The command-line options that all training programs share."""
+"""The command-line options that the example programs share, and how a program ends."""
 
 import argparse
 import sys
@@ -8,24 +8,21 @@ from minigan import backend, data
 from minigan.errors import MiniganError
 
 
-def add_run_arguments(parser, systems, out, default_system=None, epochs=None):
+def add_run_arguments(parser, out, system=None):
     """Add --system, --dataset, --data-dir, --epochs, --batch-size, --device, --seed, --out, --quiet to a parser.
 
-    systems: name -> an object with the attribute `about`, a few words on it; default_system: its name, or None where
-    the program chooses by the other options; epochs: the default, or None for the system's own
+    system: the default, or None where the program chooses by the other options
     """
     own = "the system's own"
-    known = ", ".join(f"{name} ({system.about})" for name, system in systems.items())
     parser.add_argument(
         "--system",
-        choices=systems,
-        default=default_system,
+        default=system,
         metavar="NAME",
-        help=f"one of {known}; default: {default_system or 'by the other options'}",
+        help=f"an experiment of `python -m minigan list`; default: {system or 'by the other options'}",
     )
     parser.add_argument("--dataset", choices=data.NAMES, default="digits", help="default: the built-in 10,000 digits")
     parser.add_argument("--data-dir", type=Path, help="folder of the data set's files; without it: cache or download")
-    parser.add_argument("--epochs", type=positive, default=epochs, help=f"default: {epochs or own}")
+    parser.add_argument("--epochs", type=positive, help=f"default: {own}")
     parser.add_argument("--batch-size", type=positive, help=f"default: {own}")
     parser.add_argument("--device", choices=backend.DEVICES, default="auto", help="default: the GPU if there is one")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same run, bit for bit")

@@ -1,42 +1,39 @@
-"""The progress of a training run: the bar, the mean losses of each epoch, and a clean end on Ctrl-C."""
+"""The progress of a training run on the terminal: epochs and steps, losses, images a second, the time left."""
 
-import numpy as np
+import math
+
 from tqdm import tqdm
 
 
-class Progress:
-    """Wraps a training loop:
+class ProgressBar:
+    """A bar over all images of a run; one of the watchers of Training."""
 
-        with Progress(gallery, epochs, n_images, batch_size) as progress:
-            for _ in range(epochs):
-                for batch in data.batches(images, batch_size, rng):
-                    progress.step(*gan.train_step(batch))
-                progress.end_epoch()
+    def __init__(self, config, step, quiet=False):
+        self.batch_size, self.epochs = config.batch_size, math.ceil(config.total_steps / config.steps_per_epoch)
+        self.steps_per_epoch, self.total_steps = config.steps_per_epoch, config.total_steps
+        self.bar = tqdm(
+            total=config.total_steps * config.batch_size,
+            initial=step * config.batch_size,
+            unit=" images",
+            unit_scale=True,
+            disable=quiet,
+        )
 
-    Ctrl-C ends the loop as if it were over; `completed` then is less than `epochs`.
-    """
-
-    def __init__(self, gallery, epochs, n_images, batch_size, quiet=False):
-        self.gallery, self.epochs, self.batch_size = gallery, epochs, batch_size
-        total = epochs * (n_images // batch_size) * batch_size
-        self.bar = tqdm(total=total, unit=" images", unit_scale=True, disable=quiet)
-        self.losses, self.completed = [], 0
-
-    def __enter__(self):
-        return self
-
-    def step(self, d_loss, g_loss):
-        """Note the losses of a step."""
-        self.losses.append((d_loss, g_loss))
+    def after_step(self, step, batch, d_loss, g_loss):
         self.bar.update(self.batch_size)
+        if not self.bar.disable and step % 10 == 0:  # reading a loss would let a GPU wait
+            epoch = (step - 1) // self.steps_per_epoch + 1
+            losses = f"D {float(d_loss):.3f}  G {float(g_loss):.3f}"
+            self.bar.set_postfix_str(
+                f"epoch {epoch}/{self.epochs}  step {step}/{self.total_steps}  {losses}", refresh=False
+            )
 
-    def end_epoch(self):
-        """Show the mean losses of the epoch, and let the gallery draw its samples."""
-        d_loss, g_loss = np.mean([[float(loss) for loss in pair] for pair in self.losses], axis=0)
-        self.losses, self.completed = [], self.completed + 1
-        self.bar.set_postfix_str(f"epoch {self.completed}/{self.epochs}  D {d_loss:.3f}  G {g_loss:.3f}")
-        self.gallery.add_epoch(d_loss, g_loss)
+    def after_epoch(self, row, picture):
+        pass
 
-    def __exit__(self, kind, error, traceback):
+    def say(self, text):
+        """Write a line above the bar."""
+        self.bar.write(text)
+
+    def close(self):
         self.bar.close()
-        return kind is KeyboardInterrupt

@@ -1,0 +1,59 @@
+"""list: the table of all experiments, or the two networks of one."""
+
+import textwrap
+
+from minigan.experiments import EXPERIMENTS, find
+
+WIDTHS = {"name": 18, "report": 6, "networks": 46, "data": 13, "epochs": 6, "claim": 50}
+IMAGE_SHAPES = {"cifar10": (32, 32, 3), "svhn": (32, 32, 3)}
+
+
+def add_to(commands):
+    parser = commands.add_parser("list", help="all experiments; list NAME: its recipe and both networks")
+    parser.add_argument("name", nargs="?", help="an experiment")
+    parser.set_defaults(command=show)
+
+
+def show(args):
+    print(details(find(args.name)) if args.name else table())
+
+
+def table():
+    """A row for each experiment, long texts on several lines."""
+    lines = [row(WIDTHS), "  ".join("-" * width for width in WIDTHS.values())]
+    for entry in EXPERIMENTS.values():
+        cells = (entry.name, entry.report, entry.networks, entry.dataset, str(entry.epochs), entry.claim)
+        wrapped = [textwrap.wrap(text, width) or [""] for text, width in zip(cells, WIDTHS.values(), strict=True)]
+        for i in range(max(map(len, wrapped))):
+            lines.append(row([parts[i] if i < len(parts) else "" for parts in wrapped]))
+    return "\n".join(lines)
+
+
+def row(cells):
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS.values(), strict=True)).rstrip()
+
+
+def details(experiment):
+    """The recipe, the claim, and the summaries of both networks."""
+    shape = IMAGE_SHAPES.get(experiment.dataset, (28, 28, 1))
+    gan = experiment.make_gan(shape)
+    low, high = experiment.data_range
+    clipped = f"gradient norm at most {experiment.max_grad_norm:g}" if experiment.max_grad_norm else "not clipped"
+    recipe = {
+        "networks": experiment.networks,
+        "claim": experiment.claim,
+        "data": f"{experiment.dataset}, images in [{low}, {high}], {experiment.epochs} epochs, "
+        f"batch {experiment.batch_size}",
+        "latent": f"{type(experiment.latent).__name__}({experiment.latent.size})",
+        "objective": f"{type(experiment.objective).__name__}, {experiment.d_steps} step(s) of D for one of G",
+        "optimizers": f"G {optimizer_text(gan.g_optimizer)}; D {optimizer_text(gan.d_optimizer)}; {clipped}",
+    }
+    head = "\n".join(f"{name:12}{text}" for name, text in recipe.items())
+    return (
+        f"{experiment.name}\n{head}\n\ngenerator\n{gan.generator.summary()}\n\n"
+        f"discriminator\n{gan.discriminator.summary()}"
+    )
+
+
+def optimizer_text(optimizer):
+    return f"{type(optimizer).__name__} {optimizer.lr:g}"

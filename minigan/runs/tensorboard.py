@@ -1,0 +1,33 @@
+"""Training watched in TensorBoard: losses and gradient norms as curves, samples as images."""
+
+from minigan.errors import OptionError
+
+EVERY = 10  # steps between two points of the losses
+
+
+class TensorBoard:
+    """Writes events into a folder for `tensorboard --logdir`; one of the watchers of Training. Needs tensorboardX."""
+
+    def __init__(self, folder, step):
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise OptionError(
+                '--tensorboard needs tensorboardX, which is not installed: pip install "minigan[tensorboard]"'
+            ) from error
+        self.writer = SummaryWriter(str(folder), purge_step=step)
+
+    def after_step(self, step, batch, d_loss, g_loss):
+        if step % EVERY == 0:
+            self.writer.add_scalar("loss/discriminator", float(d_loss), step)
+            self.writer.add_scalar("loss/generator", float(g_loss), step)
+
+    def after_epoch(self, row, picture):
+        step = row["step"]
+        self.writer.add_scalar("gradient norm/discriminator", row["d_grad_norm"], step)
+        self.writer.add_scalar("gradient norm/generator", row["g_grad_norm"], step)
+        if picture is not None:
+            self.writer.add_image("samples", picture, step, dataformats="HWC")
+
+    def close(self):
+        self.writer.close()

@@ -1,0 +1,287 @@
+"""Runs as folders: what they write, resuming bit for bit after any kind of kill, damage, and bad settings."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from minigan.errors import CheckpointError, DataError, FileError, OptionError
+from minigan.experiments import EXPERIMENTS
+from minigan.experiments.experiment import Experiment
+from minigan.experiments.parts import mlp_discriminator, mlp_generator
+from minigan.gan.objectives import NonSaturating
+from minigan.gan.state import gan_state
+from minigan.runs import checkpoints
+from minigan.runs.folder import RunFolder
+from minigan.runs.gallery import Gallery
+from minigan.runs.training import begin, reopen
+
+# everything that has a state: batch statistics, dropout, label noise, moments of Adam, a generator that waits
+SMALL = Experiment(
+    "Small",
+    "for these tests",
+    claim="-",
+    generator=mlp_generator(8, batch_norm=True),
+    discriminator=mlp_discriminator(8, dropout=0.4),
+    objective=NonSaturating(label_noise=True),
+    dataset="digits",
+    d_steps=2,
+    epochs=3,
+    batch_size=2000,  # 5 steps an epoch
+)
+
+
+@pytest.fixture(autouse=True)
+def small_is_known(monkeypatch):
+    monkeypatch.setitem(EXPERIMENTS, "Small", SMALL)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """They take longer than the training, and what is tested with this fixture does not depend on them."""
+    for method in ("draw", "finish"):
+        monkeypatch.setattr(Gallery, method, lambda *arguments: None)
+
+
+def outcome(training):
+    """All that two equal runs have in common: history, parameters, states, random numbers."""
+    arrays, values = gan_state(training.gan)
+    history = (training.folder.path / "history.csv").read_bytes()
+    return history, {name: array.tobytes() for name, array in arrays.items()}, values
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    EXPERIMENTS["Small"] = SMALL
+    training = begin(SMALL, tmp_path_factory.mktemp("run") / "whole", seed=5)
+    assert training.run(quiet=True) is None
+    del EXPERIMENTS["Small"]
+    return training
+
+
+def test_a_run_writes_what_it_promises(uninterrupted):
+    path = uninterrupted.folder.path
+    files = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()}
+    assert files == {
+        *("config.json", "history.csv", "notes.txt", "losses.png", "real_beside_generated.png", "learning.gif"),
+        *("generator.npz", "discriminator.npz", *(f"samples/epoch_00{i}.png" for i in (1, 2, 3))),
+        *(f"checkpoints/step_{step:08d}.checkpoint" for step in (5, 10, 15)),
+    }
+    config = json.loads((path / "config.json").read_text())
+    assert (config["experiment"], config["seed"], config["images"]) == ("Small", 5, 10000)
+    assert set(config["versions"]) == {"minigan", "numpy", "python"} and config["device"] == "cpu"
+    lines = (path / "history.csv").read_text().splitlines()
+    assert lines[0].startswith("step,epoch,d_loss,g_loss") and len(lines) == 4
+    assert "finished after 15 steps" in (path / "notes.txt").read_text()
+
+
+def kill_at_step(step):
+    """The process dies with SIGKILL when the GAN is about to take this step of it."""
+
+    def prepare(training):
+        train_step, taken = training.gan.train_step, iter(range(10**6))
+
+        def lethal(batch):
+            if next(taken) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return train_step(batch)
+
+        training.gan.train_step = lethal
+
+    return prepare
+
+
+def kill_at_file_operation(function, number):
+    """... when it calls os.fsync or os.replace for the n-th time: in the midst of writing a file."""
+
+    def prepare(training):
+        original, calls = getattr(os, function), iter(range(10**6))
+
+        def lethal(*arguments):
+            if next(calls) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*arguments)
+
+        setattr(os, function, lethal)  # in the child only
+
+    return prepare
+
+
+def run_in_child(make, prepare):
+    """Train in a forked process that `prepare` makes lethal; returns the signal it died of, or 0."""
+    child = os.fork()
+    if child == 0:
+        try:
+            training = make()
+            prepare(training)
+            training.run(quiet=True)
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+KILLS = [
+    *(kill_at_step(int(step)) for step in np.random.default_rng(0).permutation(15)[:10]),
+    *(kill_at_file_operation("fsync", number) for number in range(6)),
+    *(kill_at_file_operation("replace", number) for number in range(6)),
+]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("kill", KILLS)
+@pytest.mark.usefixtures("no_pictures")
+def test_a_killed_and_resumed_run_equals_one_that_was_not(kill, tmp_path, uninterrupted):
+    assert run_in_child(lambda: begin(SMALL, tmp_path, seed=5), kill) == -signal.SIGKILL
+    assert run_in_child(lambda: reopen(tmp_path), kill_at_step(2)) == -signal.SIGKILL  # once more
+    training = reopen(tmp_path)
+    assert training.run(quiet=True) is None
+    assert outcome(training) == outcome(uninterrupted)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_stop_after_the_step_and_resume_goes_on(number, tmp_path, uninterrupted):
+    training = begin(SMALL, tmp_path, seed=5)
+    train_step = training.gan.train_step
+
+    def interrupted(batch):
+        if training.step == 7:
+            os.kill(os.getpid(), number)
+        return train_step(batch)
+
+    training.gan.train_step = interrupted
+    assert training.run(quiet=True) == number and training.step == 8
+    assert (tmp_path / "generator.npz").exists()
+    again = reopen(tmp_path)
+    assert again.step == 8 and again.run(quiet=True) is None
+    assert outcome(again) == outcome(uninterrupted)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_steps_and_later_ends(tmp_path, uninterrupted):
+    training = begin(SMALL, tmp_path, seed=5, steps=7)
+    training.run(quiet=True)
+    assert training.step == 7 and [row["step"] for row in training.history] == [5, 7]
+    longer = reopen(tmp_path, steps=15)
+    longer.run(quiet=True)
+    assert outcome(longer) == outcome(uninterrupted)
+    with pytest.raises(OptionError, match="has taken 15 steps already"):
+        reopen(tmp_path, epochs=1)
+
+
+def test_only_the_newest_three_checkpoints_are_kept(tmp_path):
+    for step in range(5):
+        checkpoints.write(tmp_path, step, {"a": np.arange(step)}, {"step": step})
+    assert [step for step, _ in checkpoints.in_folder(tmp_path)] == [2, 3, 4]
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_damaged_checkpoints_are_refused_and_the_one_before_is_used(tmp_path, uninterrupted, rng):
+    begin(SMALL, tmp_path, seed=5).run(quiet=True)
+    newest = checkpoints.in_folder(tmp_path / "checkpoints")[-1][1]
+    whole = newest.read_bytes()
+    for _ in range(100):
+        damaged = bytearray(whole)
+        if rng.random() < 0.5:
+            damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        else:
+            del damaged[rng.integers(len(whole)) :]
+        newest.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="damaged"):
+            checkpoints.read(newest)
+    training = reopen(tmp_path)
+    assert training.step == 10 and "damaged" in (tmp_path / "notes.txt").read_text()
+    training.run(quiet=True)
+    assert outcome(training) == outcome(uninterrupted)
+    for _, path in checkpoints.in_folder(tmp_path / "checkpoints"):
+        path.write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match="all 3 checkpoints are damaged"):
+        reopen(tmp_path)
+
+
+def edit_config(path, **changes):
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 6}, "seed = 5, config.json now says 6"),
+        ({"batch_size": 1000}, "batch_size"),
+        ({"images_md5": "0"}, "not the data"),
+        ({"epochs": "many"}, "positive integers"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+@pytest.mark.usefixtures("no_pictures")
+def test_other_settings_are_refused(changes, message, tmp_path):
+    begin(SMALL, tmp_path, seed=5, steps=1).run(quiet=True)
+    edit_config(tmp_path, **changes)
+    with pytest.raises(CheckpointError, match=message):
+        reopen(tmp_path)
+
+
+def test_bad_folders_and_options(tmp_path):
+    with pytest.raises(CheckpointError, match="not the folder of a run: no such folder"):
+        reopen(tmp_path / "none")
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be read"):
+        reopen(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(CheckpointError, match="not the configuration of a run"):
+        reopen(tmp_path)
+    with pytest.raises(OptionError, match=r"is not empty.*resume"):
+        begin(SMALL, tmp_path)
+    with pytest.raises(OptionError, match="only 10000 images"):
+        begin(SMALL, tmp_path / "new", batch_size=20000)
+    with pytest.raises(DataError):
+        begin(SMALL, tmp_path / "new", dataset="mnist", data_dir=tmp_path)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_no_space_on_the_disk_is_one_clear_error_and_nothing_is_lost(tmp_path, monkeypatch, uninterrupted):
+    training = begin(SMALL, tmp_path, seed=5)
+    replace, calls = os.replace, iter(range(100))
+
+    def full(*arguments):
+        if next(calls) == 6:
+            raise OSError(28, "No space left on device")
+        return replace(*arguments)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(FileError, match="No space left on device"):
+        training.run(quiet=True)
+    monkeypatch.undo()
+    EXPERIMENTS["Small"] = SMALL
+    again = reopen(tmp_path)
+    again.run(quiet=True)
+    assert outcome(again) == outcome(uninterrupted)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_history_is_derived_from_the_checkpoint(tmp_path, uninterrupted):
+    begin(SMALL, tmp_path, seed=5).run(quiet=True)
+    (tmp_path / "history.csv").unlink()
+    training = reopen(tmp_path)
+    training.run(quiet=True)
+    assert outcome(training) == outcome(uninterrupted)
+
+
+def test_a_run_folder_opens(uninterrupted):
+    folder, config = RunFolder.open(uninterrupted.folder.path)
+    assert config.total_steps == 15 and config.image_shape == [28, 28, 1] and folder.samples.is_dir()
+
+
+def test_tensorboard_events_are_written(tmp_path):
+    pytest.importorskip("tensorboardX")
+    begin(SMALL, tmp_path, seed=5, tensorboard=True).run(quiet=True)
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_without_tensorboardx_the_option_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "tensorboardX", None)
+    with pytest.raises(OptionError, match=r"minigan\[tensorboard\]"):
+        begin(SMALL, tmp_path, seed=5, tensorboard=True).run(quiet=True)
