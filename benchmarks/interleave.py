@@ -1,8 +1,9 @@
 """Time several programs side by side: each in a process of its own, taking turns, so that all meet the same machine.
 
 A contestant is a function without arguments that makes a `step`; a benchmark file holds a table of them and calls
-`main(__file__, CONTESTANTS, references)`. Times on a shared machine drift by tens of percent within minutes; the ratio
-within one round hardly does, so it is the median of these ratios that is reported.
+`main(__file__, CONTESTANTS, references)`, or takes the times from `race` and makes a table of its own. Times on a
+shared machine drift by tens of percent within minutes; the ratio within one round hardly does, so it is the median of
+these ratios that is reported.
 """
 
 import argparse
@@ -16,16 +17,23 @@ import time
 
 def main(file, contestants, references, steps=8):
     """Run as the race, or, with --worker NAME, as one contestant of it."""
-    parser = argparse.ArgumentParser(description="Time the contestants side by side, in turns.")
-    parser.add_argument("--rounds", type=int, default=15, help=f"turns of {steps} steps for each")
-    parser.add_argument("--threads", type=int, default=2, help="threads of BLAS and of PyTorch")
+    parser = options(contestants, rounds=15, steps=steps)
     parser.add_argument("--only", nargs="+", choices=contestants, help="leave the others out")
-    parser.add_argument("--worker", choices=contestants, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
         work(contestants[args.worker]())
     else:
-        race(file, args.only or list(contestants), references, args.rounds, steps, args.threads)
+        times = race(file, args.only or list(contestants), args.rounds, steps, args.threads)
+        print_table(times, [name for name in references if name in times])
+
+
+def options(contestants, rounds, steps):
+    """The command line that every race has."""
+    parser = argparse.ArgumentParser(description="Time the contestants side by side, in turns.")
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"turns of {steps} steps for each")
+    parser.add_argument("--threads", type=int, default=2, help="threads of BLAS and of PyTorch")
+    parser.add_argument("--worker", choices=contestants, metavar="NAME", help=argparse.SUPPRESS)
+    return parser
 
 
 def work(step):
@@ -41,10 +49,8 @@ def work(step):
         print(json.dumps(times), flush=True)
 
 
-def race(file, names, references, rounds, steps, threads):
-    """Start all workers, let them take turns, print a table in Markdown."""
-    variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    environment = {**os.environ, **dict.fromkeys(variables, str(threads))}
+def race(file, names, rounds, steps, threads):
+    """Start all workers and let them take turns: {name: the median time of a step in each round, in seconds}."""
     workers = {}
     for name in names:
         workers[name] = subprocess.Popen(
@@ -52,7 +58,7 @@ def race(file, names, references, rounds, steps, threads):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=environment(threads),
         )
         if workers[name].stdout.readline().strip() != "ready":
             sys.exit(f"{name} did not start; its error stands above. PyTorch: pip install torch")
@@ -62,21 +68,32 @@ def race(file, names, references, rounds, steps, threads):
         workers[name].stdin.flush()
         return json.loads(workers[name].stdout.readline())
 
-    medians = {name: [] for name in names}
+    times = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:
             turn(name, 1)  # wakes the threads, which slept during the others' turns
-            medians[name].append(statistics.median(turn(name, steps)))
+            times[name].append(statistics.median(turn(name, steps)))
     for worker in workers.values():
         worker.stdin.close()
         worker.wait()
+    return times
 
-    references = [name for name in references if name in names]
+
+def environment(threads):
+    """The variables of a worker: how many threads its BLAS and PyTorch take."""
+    variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return {**os.environ, **dict.fromkeys(variables, str(threads))}
+
+
+def ratio(times, reference):
+    """How long the one takes beside the other: the median of the ratios within each round."""
+    return statistics.median(a / b for a, b in zip(times, reference, strict=True))
+
+
+def print_table(times, references):
+    """The times of a race as a table in Markdown, with the ratios to the contestants in `references`."""
     print("| | median step | " + " | ".join(f"of {name}" for name in references) + " |")
     print("|---|---" + "|---" * len(references) + "|")
-    for name in names:
-        ratios = [
-            statistics.median(a / b for a, b in zip(medians[name], medians[other], strict=True)) for other in references
-        ]
-        cells = [f"{statistics.median(medians[name]) * 1e3:.1f} ms", *(f"{ratio:.2f}" for ratio in ratios)]
+    for name, own in times.items():
+        cells = [f"{statistics.median(own) * 1e3:.1f} ms", *(f"{ratio(own, times[other]):.2f}" for other in references)]
         print(f"| {name} | " + " | ".join(cells) + " |")

@@ -1,0 +1,87 @@
+"""The benchmarks time the same numbers on both sides, and make their tables as they say."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def convolution(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    yield pytest.importorskip("convolution")
+    for name in ("convolution", "interleave"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.torch
+def test_all_algorithms_and_pytorch_compute_the_same_three_maps(convolution):
+    """In float64, which PyTorch's gradients in channels_last do not have: this layout in float32."""
+    pytest.importorskip("torch")
+    back = {"forward": (0, 2, 3, 1), "dW": (2, 3, 1, 0), "dx": (0, 2, 3, 1)}  # to minigan's order of axes
+    for key, layer in convolution.LAYERS.items():
+        nchw = convolution.torch_maps(layer, "NCHW", n=2, dtype="float64")
+        channels_last = convolution.torch_maps(layer, "channels_last", n=2)
+        for name in convolution.MAPS:
+            expected = nchw[name]()
+            close = (channels_last[name]() - expected).abs().max() < 1e-5 * expected.abs().max()
+            assert close, f"{key} {name} channels_last"
+            for algorithm in convolution.ALGORITHMS:
+                ours = convolution.minigan_maps(layer, algorithm, n=2, dtype="float64")[name]()
+                theirs = expected.numpy().transpose(back[name])
+                np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10, err_msg=f"{key} {name} {algorithm}")
+
+
+def test_the_layers_are_those_of_the_networks(convolution):
+    """Shapes and strides; and what auto takes, at what counted cost, although the zeros lie elsewhere."""
+    from minigan import Sequential
+    from minigan.gan import architectures
+
+    networks = {
+        "C1-G": Sequential(architectures.c1_generator(), (100,)),
+        "C1-D": Sequential(architectures.c1_discriminator(), (28, 28, 1)),
+        "E3-G": Sequential(architectures.e3_generator(), (100,)),
+        "B10-G": Sequential(architectures.b10_generator(), (100,)),
+    }
+    for key, layer in convolution.LAYERS.items():
+        convolutions = [layer for layer in networks[key[:-1]].layers if hasattr(layer, "plan")]
+        plan, twin = layer.plan("auto"), convolutions[int(key[-1]) - 1]
+        assert type(twin).__name__ == layer.kind
+        assert (plan.image_shape, plan.kernel_shape) == (twin.plan.image_shape, twin.plan.kernel_shape)
+        assert (plan.strides, plan.outputs) == (twin.plan.strides, twin.plan.outputs)
+        assert (plan.name, plan.flops()) == (twin.plan.name, twin.plan.flops())
+
+
+def test_the_rows_take_the_faster_layout_and_the_ratio_within_each_round(convolution):
+    times = {name: [1.0, 2.0, 4.0] for name in convolution.contestants("C1-D2")}
+    for name in times:
+        if "channels_last" in name and "dW" in name:
+            times[name] = [0.5, 1.0, 2.0]
+        if "fourier" in name:
+            times[name] = [0.25, 0.5, 1.0]
+    table = {row[1]: row for row in convolution.rows("C1-D2", times)}
+    algorithms = list(convolution.ALGORITHMS)
+    fourier, im2col = 3 + algorithms.index("fourier"), 3 + algorithms.index("im2col")
+    assert table["forward"][2] == "2000.00 (NCHW)" and table["dW"][2] == "1000.00 (channels_last)"
+    assert (table["dx"][im2col], table["dx"][fourier]) == ("1.00", "0.25")
+    assert (table["dW"][im2col], table["dW"][fourier]) == ("2.00", "0.50")
+    assert table["all"][2] == "5000.00 (channels_last)"
+    assert (table["all"][im2col], table["all"][fourier]) == ("1.20", "0.30")
+
+
+def test_contestants_take_turns(convolution, tmp_path):
+    """Two small programs write down their steps: the warm-up, then in each round one to wake up and those timed."""
+    import interleave
+
+    program = tmp_path / "program.py"
+    program.write_text(
+        f"import sys\nsys.path.insert(0, {str(BENCHMARKS)!r})\nfrom interleave import options, work\n"
+        "name = options(['a', 'b'], 1, 1).parse_args().worker\n"
+        f"work(lambda: open({str(tmp_path / 'log')!r}, 'a').write(name) and None)\n"
+    )
+    times = interleave.race(program, ["a", "b"], rounds=3, steps=2, threads=1)
+    assert (tmp_path / "log").read_text() == "a" + "b" + 3 * ("aaa" + "bbb")
+    assert set(times) == {"a", "b"} and all(len(own) == 3 and min(own) > 0 for own in times.values())
