@@ -142,6 +142,7 @@ class Training:
             with StopRequest() as stop:
                 while self.step < config.total_steps and not stop.signal:
                     self.train_epoch(stop, watchers)
+                health.check_finite(self.step)
                 self.save()
         except MiniganError as error:
             folder.note(f"stopped at step {self.step:,}: {error}")
