@@ -1,0 +1,45 @@
+"""How far apart two clouds of features are, each described by its mean and covariance alone."""
+
+import numpy as np
+
+from minigan.errors import DataError
+
+
+def mean_and_covariance(features):
+    """The mean (f,) and the unbiased covariance (f, f) of features (n, f), in float64."""
+    if len(features) < 2:
+        raise DataError(f"mean_and_covariance: expected at least 2 feature vectors, got {len(features)}.")
+    features = np.asarray(features, dtype="float64")
+    mean = features.mean(axis=0)
+    centred = features - mean
+    return mean, centred.T @ centred / (len(features) - 1)
+
+
+def frechet_distance(mean1, covariance1, mean2, covariance2):
+    """The squared Frechet (2-Wasserstein) distance of two normal distributions.
+
+    d^2 = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))
+
+    S1 S2 is not symmetric; S1^(1/2) S2 S1^(1/2) is, and has the same eigenvalues. So the trace of the root is the sum
+    of the roots of that matrix's eigenvalues, and both roots come from `eigh`, which neither fails nor turns complex.
+    Source     Dowson & Landau 1982, "The Frechet distance between multivariate normal distributions"
+    """
+    values, vectors = np.linalg.eigh(covariance1)
+    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T  # rounding can leave an eigenvalue just below 0
+    trace_of_root = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariance2 @ root), 0)).sum()
+    difference = mean1 - mean2
+    return float(difference @ difference + np.trace(covariance1) + np.trace(covariance2) - 2 * trace_of_root)
+
+
+def normalised_frechet_distance(mean, covariance, real_mean, real_covariance):
+    """nFD, in percent: the Frechet distance to the real features over their total variance.
+
+    nFD = 100 d^2 / tr(S_real)
+
+    0 is a perfect match. 100 is what a generator gets that always makes one image, with the mean of the real features.
+    Errors     DataError where the real features do not vary
+    """
+    variance = np.trace(real_covariance)
+    if not variance > 0:
+        raise DataError("normalised_frechet_distance: the features of the real images are all the same.")
+    return float(100 * frechet_distance(mean, covariance, real_mean, real_covariance) / variance)

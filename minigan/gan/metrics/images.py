@@ -1,0 +1,44 @@
+"""The images that are judged: what is accepted, and how they become floats in [-1, 1] or rows of pixels."""
+
+import numpy as np
+
+from minigan import data
+from minigan.backend import array_module, to_cpu
+from minigan.errors import DataError, DtypeError, NonFiniteError, ShapeError
+
+
+def as_floats(images):
+    """Bytes 0 ... 255 as float32 in [-1, 1]; floats stay as they are."""
+    return data.scale(images) if images.dtype == np.uint8 else images
+
+
+def pixel_rows(images):
+    """Images (n, h, w, c) as NumPy rows (n, h w c) of float64 in [-1, 1]."""
+    return to_cpu(as_floats(images)).reshape(len(images), -1).astype("float64")
+
+
+def check_samples(samples, image_shape, count):
+    """Refuse what cannot be judged: `count` images of `image_shape`, bytes or finite floats in [-1, 1], are needed."""
+    if getattr(samples, "shape", (0,))[1:] != image_shape:
+        raise ShapeError(
+            f"evaluate: expected samples of shape (n, {', '.join(map(str, image_shape))}), like the real images, got "
+            f"{getattr(samples, 'shape', type(samples).__name__)}."
+        )
+    if len(samples) < count:
+        raise DataError(
+            f"evaluate: expected at least {count:,} samples, got {len(samples):,}. The figures depend on the number of "
+            f"samples, so it is the same for all: gan.sample({count}, seed=0)."
+        )
+    if samples.dtype == np.uint8:
+        return
+    if samples.dtype.kind != "f":
+        raise DtypeError(f"evaluate: expected samples as uint8 (0..255) or floats in [-1, 1], got {samples.dtype}.")
+    if not bool(array_module(samples).isfinite(samples).all()):
+        raise NonFiniteError("evaluate: the samples hold NaN or infinity: the generator's training has diverged.")
+    low, high = float(samples.min()), float(samples.max())
+    # Images of [-1, 1] without any value below 0 are conceivable; that their darkest value is just 0 is not.
+    if low < -1 or high > 1 or 0 <= low < 0.01:
+        raise DataError(
+            f"evaluate: expected samples in [-1, 1], -1 black and 1 white; these go from {low:.4g} to {high:.4g}. From "
+            "[0, 1]: 2 * samples - 1; from [0, 255]: samples / 127.5 - 1."
+        )
