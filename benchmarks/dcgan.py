@@ -16,7 +16,9 @@ BATCH = 256
 def minigan_step(algorithm):
     from minigan import GAN, Sequential
     from minigan.gan.architectures import c1_discriminator, c1_generator
+    from minigan.ops.allocator import keep_freed_memory
 
+    keep_freed_memory()  # as the training programs do
     networks = []
     for layers, shape in ((c1_generator(), (100,)), (c1_discriminator(), (28, 28, 1))):
         for layer in layers:

@@ -23,7 +23,9 @@ def random_arrays(*shapes):
 def minigan_step():
     from minigan import Sequential
     from minigan.layers import LSTM
+    from minigan.ops.allocator import keep_freed_memory
 
+    keep_freed_memory()  # as the training programs do
     net = Sequential([LSTM(UNITS, return_sequences=True)], input_shape=(STEPS, SIZE))
     x, dy = random_arrays((BATCH, STEPS, SIZE), (BATCH, STEPS, UNITS))
 

@@ -72,11 +72,36 @@ def save_real_beside_generated(path, real, generated, low=-1, high=1):
     """Two grids of the same size side by side, real images left, generated ones right."""
     figure = Figure(figsize=(9, 4.8), layout="constrained")
     for place, (title, images) in enumerate((("real", real), ("generated", generated)), start=1):
-        axes = figure.add_subplot(1, 2, place, title=title)
-        picture = grid(images, low=low, high=high)
-        axes.imshow(picture[:, :, 0] if picture.shape[2] == 1 else picture, cmap="gray", vmin=0, vmax=255)
-        axes.axis("off")
+        show_grid(figure.add_subplot(1, 2, place, title=title), grid(images, low=low, high=high))
     save_figure(path, figure)
+
+
+def save_evaluation(path, samples, class_shares, classes, searched, nearest):
+    """A grid of samples, the histogram of their classes, and samples above the training images nearest to them.
+
+    samples, searched, nearest   images in [-1, 1]; of the last two as many, paired
+    class_shares                 the share of each class, in the order of their names `classes`
+    """
+    figure = Figure(figsize=(11, 5.8), layout="constrained")
+    left, right = figure.add_gridspec(1, 2)
+    show_grid(figure.add_subplot(left, title="samples"), grid(samples))
+    top, bottom = right.subgridspec(2, 1, height_ratios=(5, 3))
+    axes = figure.add_subplot(top, title="classes of the samples, by the classifier")
+    axes.bar(range(len(classes)), class_shares)
+    axes.set_xticks(range(len(classes)), classes, rotation=0 if max(map(len, classes)) < 3 else 45)
+    axes.axhline(1 / len(classes), color="black", linestyle=":", linewidth=1, label="all classes alike")
+    axes.set(ylabel="share")
+    axes.legend()
+    pairs = np.concatenate([searched, nearest])
+    axes = figure.add_subplot(bottom, title="samples, and below each the nearest training image")
+    show_grid(axes, grid(pairs, columns=len(searched)))
+    save_figure(path, figure)
+
+
+def show_grid(axes, picture):
+    """Put a picture of bytes into a plot, without axes around it."""
+    axes.imshow(picture[:, :, 0] if picture.shape[2] == 1 else picture, cmap="gray", vmin=0, vmax=255)
+    axes.axis("off")
 
 
 def save_figure(path, figure):

@@ -342,7 +342,7 @@ def test_load_reference_of_the_built_in_digits(tmp_path, monkeypatch):
     monkeypatch.setattr(
         classifier, "train_classifier", lambda dataset, *args, **k: classifier.make_classifier((28, 28, 1), 10)
     )
-    reference = metrics.load_reference("digits", quiet=True)
+    reference = metrics.load_reference(data.load("digits"), quiet=True)
     assert reference.samples == 10_000 and reference.real_features.shape == (5000, 64)
     assert reference.test_distances is None and 'only the split "train"' in reference.no_test
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from minigan import backend, data
 from minigan.errors import MiniganError
+from minigan.ops.allocator import keep_freed_memory
 
 
 def add_run_arguments(parser, out, system=None):
@@ -38,11 +39,12 @@ def positive(text):
 
 def run_program(main, args):
     """Exit with main(args)'s code; an error of minigan becomes one line and code 2, Ctrl-C code 130."""
+    keep_freed_memory()
     try:
         sys.exit(main(args))
     except MiniganError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.stderr.write("stopped before training began, or while files were written; each file is whole\n")
+        sys.stderr.write("stopped; each file that was written is whole\n")
         sys.exit(130)

@@ -56,7 +56,7 @@ def read_newest(folder, warn):
         try:
             return read(path)
         except CheckpointError as error:
-            warn(f"{error} The one before is taken.")
+            warn(f"{error} It is passed over.")
     if found:
         raise CheckpointError(f"{folder}: all {len(found)} checkpoints are damaged. Train anew, into another folder.")
     return None

@@ -4,10 +4,10 @@ import hashlib
 import json
 import platform
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import version
 
 import numpy as np
 
+import minigan
 from minigan.errors import CheckpointError
 
 # what a run cannot change on its way without becoming another run
@@ -16,7 +16,7 @@ FIXED = ("experiment", "dataset", "images", "images_md5", "batch_size", "seed")
 
 def versions():
     """Of everything whose results may differ in the last bit."""
-    return {"minigan": version("minigan"), "numpy": np.__version__, "python": platform.python_version()}
+    return {"minigan": minigan.__version__, "numpy": np.__version__, "python": platform.python_version()}
 
 
 @dataclass
@@ -65,9 +65,11 @@ class RunConfig:
             if unknown:
                 raise CheckpointError(f"{path}: entries missing or unknown: {', '.join(sorted(unknown))}.")
             config = cls(**values)
-            numbers = (config.images, config.epochs, config.batch_size, config.every)
+            numbers = (config.images, config.epochs, config.batch_size, config.every, *config.image_shape)
             if not all(isinstance(n, int) and n > 0 for n in numbers) or not isinstance(config.seed, int):
-                raise CheckpointError(f"{path}: expected positive integers for images, epochs, batch_size and every.")
+                raise CheckpointError(
+                    f"{path}: expected positive integers for images, image_shape, epochs, batch_size, every."
+                )
             return config
         except (ValueError, TypeError) as error:
             if isinstance(error, CheckpointError):

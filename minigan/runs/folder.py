@@ -49,9 +49,7 @@ class RunFolder:
             raise CheckpointError(
                 f"{run.path} is not the folder of a run: {reason}. Runs are begun by: python -m minigan train NAME"
             ) from error
-        config = RunConfig.from_json(text, file)
-        run.make_folders()
-        return run, config
+        return run, RunConfig.from_json(text, file)
 
     def make_folders(self):
         """What a killed run may have left half made is completed, or cleared away."""

@@ -64,12 +64,14 @@ def load_trained(path, device="auto"):
     folder, config = RunFolder.open(path)
     experiment = find(config.experiment)
     gan = experiment.make_gan(tuple(config.image_shape), config.seed, device)
-    values = restore_newest(gan, config, folder, lambda text: sys.stderr.write(f"note: {text}\n"))
+    notes = []
+    values = restore_newest(gan, config, folder, notes.append)
     if values is None:
         raise CheckpointError(
             f"{folder.path} holds no checkpoint: the run was begun, but stopped before its first epoch was over. Train "
             f"it first: python -m minigan resume {folder.path}"
         )
+    sys.stderr.writelines(f"note: {note}\n" for note in notes)
     return TrainedRun(folder, config, experiment, gan, values["step"])
 
 

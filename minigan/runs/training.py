@@ -8,7 +8,7 @@ import numpy as np
 from minigan import backend, data
 from minigan.errors import CheckpointError, MiniganError, OptionError
 from minigan.experiments import find
-from minigan.gan.state import gan_state, restore_gan
+from minigan.gan.state import gan_state
 from minigan.runs import checkpoints
 from minigan.runs.config import RunConfig, images_md5, versions
 from minigan.runs.folder import RunFolder
@@ -17,6 +17,7 @@ from minigan.runs.health import Health
 from minigan.runs.progress import ProgressBar
 from minigan.runs.stopping import StopRequest
 from minigan.runs.tensorboard import TensorBoard
+from minigan.runs.trained import restore_newest
 
 
 def begin(experiment, out, dataset=None, data_dir=None, seed=0, device="auto", **options):
@@ -67,6 +68,7 @@ def reopen(path, epochs=None, steps=None, device=None):
     if device is not None:
         config.device = "gpu" if backend.device_module(device) is not np else "cpu"
     gan = experiment.make_gan(dataset.images.shape[1:], config.seed, config.device)
+    folder.make_folders()
     training = Training(folder, config, experiment, dataset.images, gan)
     training.restore()
     if training.step > config.total_steps:
@@ -99,19 +101,9 @@ class Training:
 
     def restore(self):
         """Take over the newest whole checkpoint; a run that was killed before its first one begins at step 0."""
-        newest = checkpoints.read_newest(self.folder.checkpoints, self.folder.note)
-        if newest is None:
+        values = restore_newest(self.gan, self.config, self.folder, self.folder.note)
+        if values is None:
             return
-        arrays, values = newest
-        where = f"the newest checkpoint in {self.folder.checkpoints}"
-        self.config.check_same(values["config"], where)
-        try:
-            restore_gan(self.gan, arrays, values["gan"])
-        except (KeyError, ValueError, TypeError) as error:
-            raise CheckpointError(
-                f"{where} does not fit the networks of {self.config.experiment} ({error}). It was made by another "
-                "version of minigan; train anew into another folder."
-            ) from error
         self.step, self.losses, self.history = values["step"], values["losses"], values["history"]
         if self.config.versions != versions():
             self.folder.note(f"versions changed: {self.config.versions} to {versions()}; the last bits may differ")

@@ -1,6 +1,6 @@
 """How good are generated images? Figures that compare them with real ones through a small classifier.
 
-reference = load_reference("mnist")                                 trains the classifier once, then caches it
+reference = load_reference(data.load("mnist"))                      trains the classifier once, then caches it
 figures = evaluate(gan.sample(10_000, seed=0), reference)           a dict of plain numbers
 print(table({"my GAN": figures}))
 """

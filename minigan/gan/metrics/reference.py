@@ -57,17 +57,16 @@ def chosen(count, size):
     return np.random.default_rng(SEED).permutation(count)[:size]
 
 
-def load_reference(name, directory=None, device="cpu", quiet=False):
-    """The Reference of the data set `name`, read as `minigan.data.load` reads it, its classifier cached.
+def load_reference(train, directory=None, samples=10_000, device="cpu", quiet=False):
+    """The Reference of a training set that `minigan.data.load` gave, its classifier cached.
 
-    Where there is no test split (the built-in digits, a partial folder), memorisation is not judged: every image that
-    could take the part of the test images was seen by the GAN.
-    Errors     those of `minigan.data.load` and `trained_classifier`
+    directory  where the test split is read from, as by `minigan.data.load`. Where there is none (the built-in digits,
+               a partial folder), memorisation is not judged: every image that could take its part was seen by the GAN
+    Errors     those of `trained_classifier` and Reference
     """
-    train = data.load(name, directory)
     classifier = trained_classifier(train, device=device, quiet=quiet)
     try:
-        test, no_test = data.load(name, directory, split="test"), None
+        test, no_test = data.load(train.name, directory, split="test"), None
     except DataError as error:
         test, no_test = None, str(error)
-    return Reference(train, classifier, test, no_test=no_test)
+    return Reference(train, classifier, test, samples, no_test)
