@@ -55,7 +55,7 @@ def test_terms_are_numbered_in_docstring_code_and_page():
     pages = {"Tanh": "activations", "Sigmoid": "activations", "LeakyReLU": "activations"}
     pages |= {"Dense": "dense", "BatchNorm": "batchnorm", "Dropout": "dropout", "UpSampling2D": "pooling"}
     pages |= {"Conv2D": "conv2d", "Conv2DTranspose": "conv2d_transpose"}
-    pages |= {"MaxPool2D": "pooling", "AveragePool2D": "pooling"}
+    pages |= {"MaxPool2D": "pooling", "AveragePool2D": "pooling", "LSTM": "lstm"}
     for name, page_of in pages.items():
         layer, page = getattr(layers, name), (ROOT / f"docs/layers/{page_of}.md").read_text()
         code = getsource(layer).replace(layer.__doc__, "")
