@@ -9,16 +9,10 @@ from minigan.gan import latent, objectives
 from minigan.layers import LSTM, BatchNorm, Conv2D, Conv2DTranspose, Dense, Dropout, MaxPool2D, ReLU, UpSampling2D
 from minigan.optimizers import SGD, Adam, RMSProp
 
-COLOR = {"svhn", "cifar10"}
-
-
-def image_shape(experiment):
-    return (32, 32, 3) if experiment.dataset in COLOR else (28, 28, 1)
-
 
 def networks(name):
     experiment = find(name)
-    return experiment.make_networks(image_shape(experiment))
+    return experiment.make_networks(experiment.image_shape)
 
 
 def dense_units(net):
@@ -28,7 +22,7 @@ def dense_units(net):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_trains_two_steps_and_draws(name, rng):
     experiment = find(name)
-    shape = image_shape(experiment)
+    shape = experiment.image_shape
     gan = experiment.make_gan(shape, seed=3)
     images = rng.uniform(*experiment.data_range, (2, *shape)).astype("float32")
     before = gan.generator.flat_params.copy(), gan.discriminator.flat_params.copy()
@@ -137,7 +131,7 @@ def test_what_the_variants_change():
 
 def test_recipes_of_the_reports():
     def optimizers(name):
-        gan = find(name).make_gan(image_shape(find(name)))
+        gan = find(name).make_gan(find(name).image_shape)
         return [(type(optimizer), optimizer.lr) for optimizer in (gan.g_optimizer, gan.d_optimizer)]
 
     assert optimizers("B0") == [(Adam, 2e-4)] * 2 and optimizers("C1") == [(Adam, 1e-3), (Adam, 1e-4)]

@@ -7,7 +7,6 @@ import numpy as np
 
 from minigan.checks import check_gradients
 from minigan.checks.gradient_check import DIRECTIONS
-from minigan.commands.listing import IMAGE_SHAPES
 from minigan.errors import GradientError
 from minigan.experiments import find
 from minigan.gan import GAN
@@ -38,8 +37,7 @@ def add_to(commands):
 def check_experiment(args):
     """Print a line for each part as soon as it is measured, the reports of what is wrong at the end."""
     experiment = find(args.name)
-    image_shape = IMAGE_SHAPES.get(experiment.dataset, (28, 28, 1))
-    gan = experiment.make_gan(image_shape, args.seed)
+    gan = experiment.make_gan(experiment.image_shape, args.seed)
     networks = {name: getattr(gan, name).astype("float64") for name in ("generator", "discriminator")}
     width = max(len(layer.name) for net in networks.values() for layer in net.layers)
     width = max(width, len("the whole step"))

@@ -5,7 +5,6 @@ import textwrap
 from minigan.experiments import EXPERIMENTS, find
 
 WIDTHS = {"name": 18, "report": 6, "networks": 46, "data": 13, "epochs": 6, "claim": 50}
-IMAGE_SHAPES = {"cifar10": (32, 32, 3), "svhn": (32, 32, 3)}
 
 
 def add_to(commands):
@@ -35,8 +34,7 @@ def row(cells):
 
 def details(experiment):
     """The recipe, the claim, and the summaries of both networks."""
-    shape = IMAGE_SHAPES.get(experiment.dataset, (28, 28, 1))
-    gan = experiment.make_gan(shape)
+    gan = experiment.make_gan(experiment.image_shape)
     low, high = experiment.data_range
     clipped = f"gradient norm at most {experiment.max_grad_norm:g}" if experiment.max_grad_norm else "not clipped"
     recipe = {

@@ -51,6 +51,11 @@ class Experiment:
         """The letter of the report; empty for minigan's own recipes."""
         return self.name[0] if self.name[0].isupper() else ""
 
+    @property
+    def image_shape(self):
+        """Of its data set: (h, w, c)"""
+        return (32, 32, 3) if self.dataset in ("cifar10", "svhn") else (28, 28, 1)
+
     def make_networks(self, image_shape, seed=0, device="cpu"):
         """(generator, discriminator) for images of a shape (h, w, c)"""
         parts = ((self.generator, (self.latent.size,)), (self.discriminator, image_shape))
