@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from interleave import options, race, ratio, work
 
+from minigan.ops.allocator import keep_freed_memory
 from minigan.ops.convolution import ALGORITHMS, make_plan
 
 BATCH, STEPS = 256, 3
@@ -82,6 +83,7 @@ LAYERS = {
 
 def minigan_maps(layer, algorithm, n=BATCH, dtype="float32"):
     """{map: a function that computes it by the layer's plan}."""
+    keep_freed_memory()  # as the training programs do
     plan = layer.plan(algorithm, dtype)
     image, kernel, output = layer.arrays(n, dtype)
     kept_image, kept_kernel, kept_output = plan.image(image), plan.kernel(kernel), plan.output(output)

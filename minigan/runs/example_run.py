@@ -5,6 +5,7 @@ from tqdm import tqdm
 
 from minigan import backend, data
 from minigan.runs.gallery import Gallery
+from minigan.runs.stopping import StopRequest
 
 
 class ExampleRun:
@@ -17,7 +18,7 @@ class ExampleRun:
                 run.after_epoch()
         return run.finish()
 
-    Ctrl-C ends the loop as if it were over; `losses` then has fewer rows than `epochs`.
+    Ctrl-C ends the loop after the step that it is in, as if it were over; `losses` then has fewer rows than `epochs`.
     """
 
     def __init__(self, experiment, args):
@@ -30,15 +31,19 @@ class ExampleRun:
         self.rng = np.random.default_rng((args.seed, 3))
         self.losses, self.step_losses = [], []
         total = self.epochs * (len(self.images) // self.batch_size) * self.batch_size
+        self.stop = StopRequest()
         self.bar = tqdm(total=total, unit=" images", unit_scale=True, disable=args.quiet)
 
     def __enter__(self):
+        self.stop.__enter__()
         return self
 
     def after_step(self, d_loss, g_loss):
-        """Note the losses of a step."""
+        """Note the losses of a step; leave the loop if a signal has asked for it."""
         self.step_losses.append((d_loss, g_loss))
         self.bar.update(self.batch_size)
+        if self.stop.signal:
+            raise KeyboardInterrupt
 
     def after_epoch(self):
         """Note the mean losses of the epoch, show them, and draw its samples."""
@@ -50,6 +55,7 @@ class ExampleRun:
 
     def __exit__(self, kind, error, traceback):
         self.bar.close()
+        self.stop.__exit__()
         return kind is KeyboardInterrupt
 
     def finish(self):
