@@ -1,6 +1,6 @@
 """Train a convolutional GAN on digits, clothes or colour images.
 
-    python examples/dcgan.py                                          built-in digits, about ten minutes
+    python examples/dcgan.py                                          built-in digits, five to ten minutes
     python examples/dcgan.py --generator upsampling --dataset fashion-mnist
     python examples/dcgan.py --system C1 --dataset mnist              a report's system
     python examples/dcgan.py --dataset cifar10 --data-dir DIR
