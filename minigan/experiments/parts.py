@@ -6,8 +6,9 @@ from minigan.gan import architectures
 from minigan.optimizers import Adam
 
 
-def adam(lr, beta1=0.5):
-    return partial(Adam, lr=lr, beta1=beta1)
+def adam(lr):
+    """Adam at a rate of its own, as a function of the network it is for; beta1 is 0.5 in all reports."""
+    return partial(Adam, lr=lr, beta1=0.5)
 
 
 def mlp_generator(*widths, **options):
@@ -16,6 +17,7 @@ def mlp_generator(*widths, **options):
 
 
 def mlp_discriminator(*widths, **options):
+    """Flatten, Dense layers of these widths, one logit; options as in architectures.mlp_discriminator"""
     return lambda image_shape: architectures.mlp_discriminator(widths, **options)
 
 
