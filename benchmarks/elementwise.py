@@ -25,7 +25,7 @@ def nanoseconds(function, repeats=9, calls=10):
 def main():
     rng = np.random.default_rng(0)
     x, dy = rng.standard_normal((2, *SHAPE), dtype=np.float32)
-    keep, ones, raw = x > 0, np.ones(len(x), np.float32), np.random.SFC64(0)
+    keep, ones, raw = x > 0, np.ones(len(x), np.float32), np.random.Philox(0)
 
     def computed_slope():
         slope = (x > 0).astype(x.dtype)
@@ -42,7 +42,7 @@ def main():
         "float array times bool mask": lambda: x * keep,
         "... the mask cast first, as Dropout does": cast_then_product,
         "dropout's mask from `rng.random(float32) >= rate`": lambda: rng.random(SHAPE, dtype=np.float32) >= 0.4,
-        "... from 16 bits of SFC64": lambda: raw.random_raw(x.size // 4).view(np.uint16) >= 26214,
+        "... from 16 bits of Philox": lambda: raw.random_raw(x.size // 4).view(np.uint16) >= 26214,
         "column sums by `x.sum(axis=0)`": lambda: x.sum(axis=0),
         "... by a row of ones, `ones @ x`": lambda: ones @ x,
     }

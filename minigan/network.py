@@ -8,6 +8,7 @@ import numpy as np
 from minigan import backend, storage
 from minigan.errors import OptionError, ShapeError
 from minigan.layers.base import Layer
+from minigan.layers.fused import fuse
 
 
 class Sequential(Layer):
@@ -52,6 +53,7 @@ class Sequential(Layer):
     def _allocate(self):
         size = sum(value.size for layer in self.layers for value in layer.params.values())
         self.bind(self.xp.zeros(size, self.dtype), self.xp.zeros(size, self.dtype))
+        self.parts = fuse(self.layers, self.xp)
 
     def bind(self, flat_params, flat_grads):
         """Move the parameters and gradients of all layers into the flat vectors, one layer after the other."""
@@ -69,8 +71,8 @@ class Sequential(Layer):
     def forward(self, x, training=False):
         self.check_input(x)
         self.keep(x)
-        for layer in self.layers:
-            x = layer.forward(x, training)
+        for part in self.parts:
+            x = part.forward(x, training)
         return x
 
     def backward(self, dy, param_grads=True, input_grad=True):
@@ -79,13 +81,14 @@ class Sequential(Layer):
         Without `input_grad` it ends at the first layer that has parameters: nobody would use what lies before.
         """
         self.take_cache(dy)
-        first = 0 if input_grad else next((i for i, layer in enumerate(self.layers) if layer.params), len(self.layers))
+        parts = self.parts
+        first = 0 if input_grad else next((i for i, part in enumerate(parts) if part.params), len(parts))
         if not (param_grads or input_grad):
-            first = len(self.layers)
-        for layer in reversed(self.layers[first:]):
-            dy = layer.backward(dy, param_grads, input_grad=input_grad or layer is not self.layers[first])
-        for layer in self.layers[:first]:
-            layer.clear_cache()
+            first = len(parts)
+        for part in reversed(parts[first:]):
+            dy = part.backward(dy, param_grads, input_grad=input_grad or part is not parts[first])
+        for part in parts[:first]:
+            part.clear_cache()
         return dy if input_grad else None
 
     def clear_cache(self):

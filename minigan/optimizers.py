@@ -4,9 +4,13 @@ Each optimizer is made for one network and keeps what it remembers in `state`, b
 Derivations and first steps by hand: docs/layers/optimizers.md
 """
 
+import numpy as np
+
 from minigan import backend
 from minigan.errors import OptionError
-from minigan.ops.adam_update import PIECE, adam_update
+from minigan.ops.adam_update import adam_numbers, adam_update
+from minigan.ops.captured import from_host
+from minigan.ops.sums import sum_of_squares
 from minigan.options import require_positive, require_share
 
 
@@ -17,14 +21,23 @@ class Optimizer:
         if not hasattr(net, "flat_params"):
             raise OptionError(f"{type(self).__name__}: expected a built network (with input_shape), got {net!r}.")
         require_positive(type(self).__name__, lr=lr)
-        self.net, self.lr, self.steps = net, float(lr), 0  # float: a NumPy float64 would upcast float32 arrays
+        self.net, self.lr, self.steps = net, lr, 0
         self.xp = backend.array_module(net.flat_params)
         self.state = {}
 
     def step(self):
         """Change the parameters by what the gradients say; the gradients stay (`zero_grads` clears them)."""
+        numbers = from_host(self.next_numbers, self.xp)
+        self.update(self.net.flat_params, self.net.flat_grads, numbers)
+
+    def next_numbers(self):
+        """Count the step; what changes from one step to the next, as an array in the dtype of the network."""
         self.steps += 1
-        self.update(self.net.flat_params, self.net.flat_grads)
+        return np.array(self.numbers(), self.net.dtype)
+
+    def numbers(self):
+        """The plain numbers that `update` takes, for step number `steps`."""
+        return [self.lr]
 
 
 class SGD(Optimizer):
@@ -45,17 +58,18 @@ class SGD(Optimizer):
         if momentum:
             self.state["velocity"] = self.xp.zeros_like(net.flat_params)
 
-    def update(self, params, grads):
+    def update(self, params, grads, numbers):
+        (lr,) = numbers
         if not self.momentum:
-            params -= self.lr * grads
+            params -= lr * grads
             return
         velocity = self.state["velocity"]
         velocity *= self.momentum
         velocity += grads  # (1)
         if self.nesterov:
-            params -= self.lr * (grads + self.momentum * velocity)  # (3)
+            params -= lr * (grads + self.momentum * velocity)  # (3)
         else:
-            params -= self.lr * velocity  # (2)
+            params -= lr * velocity  # (2)
 
 
 class RMSProp(Optimizer):
@@ -73,11 +87,12 @@ class RMSProp(Optimizer):
         self.rho, self.epsilon = rho, epsilon
         self.state["square"] = self.xp.zeros_like(net.flat_params)
 
-    def update(self, params, grads):
+    def update(self, params, grads, numbers):
+        (lr,) = numbers
         square = self.state["square"]
         square *= self.rho
         square += (1 - self.rho) * grads * grads  # (1)
-        params -= self.lr * grads / (self.xp.sqrt(square) + self.epsilon)  # (2)
+        params -= lr * grads / (self.xp.sqrt(square) + self.epsilon)  # (2)
 
 
 class Adam(Optimizer):
@@ -99,13 +114,12 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
         self.state["m"] = self.xp.zeros_like(net.flat_params)
         self.state["v"] = self.xp.zeros_like(net.flat_params)
-        self.scratch = self.xp.empty(min(PIECE, net.flat_params.size), net.dtype)
 
-    def update(self, params, grads):
-        m, v = self.state["m"], self.state["v"]
-        adam_update(
-            params, grads, m, v, self.scratch, self.steps, self.lr, self.beta1, self.beta2, self.epsilon
-        )  # (1) (2) (3)
+    def numbers(self):
+        return adam_numbers(self.steps, self.lr, self.beta1, self.beta2, self.epsilon)
+
+    def update(self, params, grads, numbers):
+        adam_update(params, grads, self.state["m"], self.state["v"], numbers, self.beta1, self.beta2)  # (1) (2) (3)
 
 
 def clip_grad_norm(net, max_norm):
@@ -116,7 +130,7 @@ def clip_grad_norm(net, max_norm):
     """
     require_positive("clip_grad_norm", max_norm=max_norm)
     xp, grads = backend.array_module(net.flat_grads), net.flat_grads
-    norm = xp.sqrt(grads @ grads)
+    norm = xp.sqrt(sum_of_squares(grads))
     grads *= max_norm / xp.maximum(norm, max_norm)
     return norm
 

@@ -183,7 +183,7 @@ def test_blocks_change_nothing(algorithm, monkeypatch, rng):
 
     whole = maps()
     assert len(plan.blocks(7)) == 1
-    monkeypatch.setattr("minigan.ops.plan.BLOCK", 2 * plan.numbers())
+    monkeypatch.setattr("minigan.ops.plan.Plan.block", 2 * plan.numbers())
     assert [b.stop - b.start for b in plan.blocks(7)] == [2, 2, 2, 1]
     for part, expected in zip(maps(), whole, strict=True):
         np.testing.assert_allclose(part, expected, rtol=1e-12, atol=1e-12)

@@ -135,9 +135,9 @@ def test_what_reaches_the_optimizers_is_within_the_limit(rng):
     gan, norms = small_gan(max_grad_norm=0.5, d_steps=2), []
     for optimizer in (gan.d_optimizer, gan.g_optimizer):
 
-        def update(params, grads, update=optimizer.update):
+        def update(params, grads, numbers, update=optimizer.update):
             norms.append(np.linalg.norm(grads))
-            update(params, grads)
+            update(params, grads, numbers)
 
         optimizer.update = update
     for _ in range(20):

@@ -7,6 +7,7 @@ import numpy as np
 
 from minigan import backend
 from minigan.errors import DataError, DtypeError, OptionError, ShapeError
+from minigan.ops.gather import gather_scaled, scaled
 
 
 def scale(images, low=-1, high=1, dtype="float32"):
@@ -21,7 +22,7 @@ def scale(images, low=-1, high=1, dtype="float32"):
             f"scale: expected a uint8 array of values 0..255, got {_describe(images)}. Numbers that are scaled already "
             f'need no scaling; float values 0..255 become bytes by images.round().astype("uint8").'
         )
-    return _scaled(images, low, high, dtype)
+    return scaled(images, low, high, dtype)
 
 
 def batches(images, batch_size, rng, low=-1, high=1, dtype="float32"):
@@ -49,16 +50,11 @@ def batches(images, batch_size, rng, low=-1, high=1, dtype="float32"):
 
 def _epoch(images, order, batch_size, low, high, dtype):
     for start in range(0, len(order) - batch_size + 1, batch_size):
-        batch = images[order[start : start + batch_size]]
-        yield _scaled(batch, low, high, dtype) if batch.dtype == np.uint8 else batch.astype(dtype, copy=False)
-
-
-def _scaled(images, low, high, dtype):
-    # In place and with Python numbers, which leave the dtype alone.
-    scaled = images.astype(dtype)
-    scaled *= float(high - low) / 255
-    scaled += float(low)
-    return scaled
+        chosen = order[start : start + batch_size]
+        if images.dtype == np.uint8:
+            yield gather_scaled(images, chosen, low, high, dtype)
+        else:
+            yield images[chosen].astype(dtype, copy=False)
 
 
 def _checked_dtype(where, dtype):

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from minigan.backend import to_device
 from minigan.errors import OptionError, ShapeError
+from minigan.ops.captured import from_host
 from minigan.options import require_count
 
 
@@ -18,7 +18,7 @@ class Latent:
 
     def sample(self, n, rng, dtype="float32", xp=np):
         """n latents from the NumPy generator `rng`: (n, size) of `dtype`, an array of the module `xp`."""
-        return to_device(self.draw((n, self.size), rng).astype(dtype, copy=False), xp)
+        return from_host(lambda: self.draw((n, self.size), rng).astype(dtype, copy=False), xp)
 
 
 class Normal(Latent):

@@ -4,9 +4,10 @@ In every formula x is a logit, s the sigmoid, n the number of images; all values
 What each does for the generator, and what to watch: docs/gan.md
 """
 
-from minigan.backend import array_module, to_device
+from minigan.backend import array_module
 from minigan.errors import DtypeError, OptionError, ShapeError
 from minigan.losses import BinaryCrossEntropy
+from minigan.ops.captured import from_host
 from minigan.optimizers import clip_weights
 from minigan.options import require_positive, require_share
 
@@ -195,7 +196,8 @@ class Wasserstein(Objective):
 
 def noisy_targets(logits, rng, low, high):
     """Targets ~ U(low, high), one for each logit."""
-    return to_device(rng.uniform(low, high, logits.shape).astype(logits.dtype), array_module(logits))
+    shape, dtype = logits.shape, logits.dtype
+    return from_host(lambda: rng.uniform(low, high, shape).astype(dtype), array_module(logits))
 
 
 def minus_mean(logits):

@@ -8,6 +8,7 @@ import numpy as np
 
 from minigan import backend, initializers
 from minigan.errors import CacheError, DeviceError, DtypeError, OptionError, ShapeError
+from minigan.ops.matmul import matmul
 
 
 class Layer:
@@ -108,9 +109,9 @@ class Layer:
         """grads[name] += a @ b; a forgotten gradient is overwritten, which spares a sum over arrays of its size."""
         if name in self.forgotten:
             self.forgotten.remove(name)
-            self.xp.matmul(a, b, out=self._grads[name])
+            matmul(a, b, out=self._grads[name])
         else:
-            self._grads[name] += a @ b
+            self._grads[name] += matmul(a, b)
 
     def clear_cache(self):
         """Forget what forward kept."""

@@ -49,7 +49,8 @@ class Convolution(Layer):
             self.name, image_shape, self.kernel_shape(), self.strides, self.padding, self.dtype, self.xp, self.algorithm
         )
 
-    def add_bias(self, y):
+    def forward(self, x, training=False):
+        y = self.product(x)
         if self.use_bias:
             y += self.params["b"]
         return y
@@ -87,11 +88,12 @@ class Conv2D(Convolution):
         self.make_plan(input_shape)
         return (*self.plan.outputs, self.filters)
 
-    def forward(self, x, training=False):
+    def product(self, x):
+        """Forward without the bias"""
         self.check_input(x)
         image, kernel = self.plan.image(x), self.plan.kernel(self.params["W"])
         self.keep(x, image, kernel)
-        return self.add_bias(self.plan.correlate(image, kernel))
+        return self.plan.correlate(image, kernel)
 
     def backward(self, dy, param_grads=True, input_grad=True):
         image, kernel = self.take_cache(dy)
@@ -123,11 +125,12 @@ class Conv2DTranspose(Convolution):
         self.make_plan((*size, self.filters))
         return (*size, self.filters)
 
-    def forward(self, x, training=False):
+    def product(self, x):
+        """Forward without the bias"""
         self.check_input(x)
         output, kernel = self.plan.output(x), self.plan.kernel(self.params["W"])
         self.keep(x, output, kernel)
-        return self.add_bias(self.plan.input_gradient(output, kernel))
+        return self.plan.input_gradient(output, kernel)
 
     def backward(self, dy, param_grads=True, input_grad=True):
         output, kernel = self.take_cache(dy)

@@ -3,6 +3,7 @@
 from minigan.errors import ShapeError
 from minigan.initializers import GlorotUniform, Zeros
 from minigan.layers.base import Layer
+from minigan.ops.matmul import matmul
 from minigan.ops.sums import column_sum
 from minigan.options import require_count
 
@@ -39,12 +40,16 @@ class Dense(Layer):
         return self.output_shape
 
     def forward(self, x, training=False):
-        self.check_input(x)
-        self.keep(x, x)
-        y = x @ self.params["W"]
+        y = self.product(x)
         if self.use_bias:
             y += self.params["b"]
         return y
+
+    def product(self, x):
+        """Forward without the bias"""
+        self.check_input(x)
+        self.keep(x, x)
+        return matmul(x, self.params["W"])
 
     def backward(self, dy, param_grads=True, input_grad=True):
         x = self.take_cache(dy)
@@ -52,7 +57,7 @@ class Dense(Layer):
             self.add_product("W", x.T, dy)  # (1)
             if self.use_bias:
                 self.grads["b"] += column_sum(dy)  # (2)
-        return dy @ self.params["W"].T if input_grad else None  # (3)
+        return matmul(dy, self.params["W"].T) if input_grad else None  # (3)
 
     def flops(self):
         return 2 * self.input_shape[0] * self.units

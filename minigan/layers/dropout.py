@@ -3,7 +3,7 @@
 import numpy as np
 
 from minigan.layers.base import Layer
-from minigan.ops.random_bits import LEVELS, draw_seed, drop_levels, keep_mask
+from minigan.ops.random_bits import draw_seed, keep_mask, kept_scale
 from minigan.options import require_share
 
 
@@ -28,8 +28,8 @@ class Dropout(Layer):
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
-        self.state["seed"] = np.array(draw_seed(rng))
-        self.state["calls"] = np.array(0)
+        self.state["seed"] = xp.asarray(np.array(draw_seed(rng)))
+        self.state["calls"] = xp.zeros((), "int64")
         return self.output_shape
 
     def forward(self, x, training=False):
@@ -51,7 +51,7 @@ class Dropout(Layer):
     def switched(self, x, keep):
         """x keep scale; the scale is exact for the rate rounded to what the random bits can express."""
         y = keep.astype(x.dtype)  # first the cast: NumPy multiplies floats by bools at a third of the speed
-        y *= LEVELS / (LEVELS - drop_levels(self.rate))
+        y *= kept_scale(self.rate)
         y *= x
         return y
 

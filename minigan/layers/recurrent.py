@@ -4,6 +4,7 @@ from minigan import backend
 from minigan.errors import ShapeError
 from minigan.initializers import GlorotUniform, Orthogonal, Zeros
 from minigan.layers.base import Layer
+from minigan.ops.matmul import matmul
 from minigan.options import require_count
 
 GATES = 4  # in the order of the columns of W, U and b: input, forget, cell, output
@@ -82,7 +83,7 @@ class LSTM(Layer):
         weights[:, : 2 * units] *= 0.5
         weights[:, 3 * units :] *= 0.5
         for t in range(steps):
-            xp.matmul(weights.T, xh[t], out=gates[t].reshape(-1, n))
+            matmul(weights.T, xh[t], out=gates[t].reshape(-1, n))
             xp.tanh(gates[t], out=gates[t])
             i, f, g, o = gates[t]
             for gate in (i, f, o):
@@ -115,8 +116,8 @@ class LSTM(Layer):
             xp.multiply(dc * i, 1 - g * g, out=da[2])
             xp.multiply(dh * tanh_c[t], o * (1 - o), out=da[3])
             if param_grads:
-                dweights += xh[t] @ da_rows.T  # (4)  while da is in the processor's cache
-            xp.matmul(weights, da_rows, out=dxh[t])  # (5)
+                dweights += matmul(xh[t], da_rows.T)  # (4)  while da is in the processor's cache
+            matmul(weights, da_rows, out=dxh[t])  # (5)
             dh = dxh[t, size:]  # (6)
             dc *= f
         if param_grads:

@@ -5,6 +5,7 @@ import numpy as np
 from minigan.errors import OptionError
 from minigan.ops.fourier import Fourier
 from minigan.ops.im2col import Im2col
+from minigan.ops.im2col_gpu import Im2colGpu
 from minigan.ops.kn2row import Kn2row
 from minigan.ops.windows import output_size
 
@@ -24,8 +25,8 @@ def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, alg
     """
     outputs, pads = output_size(owner, image_shape, kernel_shape, strides, padding)
     arguments = (image_shape, kernel_shape, strides, pads, outputs, dtype, xp)
+    if xp is not np and algorithm in ("auto", "im2col"):
+        return Im2colGpu(*arguments)
     if algorithm == "auto":
-        if xp is not np:
-            return Im2col(*arguments)
         return min((kind(*arguments) for kind in ALGORITHMS.values()), key=lambda plan: plan.cost())
     return ALGORITHMS[algorithm](*arguments)

@@ -19,6 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from minigan.ops.matmul import matmul
 from minigan.ops.plan import Plan
 
 
@@ -94,7 +95,7 @@ class Fourier(Plan):
         if (h, w) != (u * sh, v * sw):
             x = self.xp.pad(x, ((0, 0), (0, u * sh - h), (0, v * sw - w), (0, 0)))
         phases = x.reshape(n, u, sh, v, sw, c).transpose(1, 3, 0, 2, 4, 5)
-        return (self.A @ phases.reshape(u * v, -1)).reshape(-1, n, sh * sw * c)
+        return matmul(self.A, phases.reshape(u * v, -1)).reshape(-1, n, sh * sw * c)
 
     def kernel(self, w):
         """(kh, kw, c, o) -> (M, s^2 c, o): B on the phases of the kernel"""
@@ -103,36 +104,36 @@ class Fourier(Plan):
         if (kh, kw) != (u * sh, v * sw):
             w = self.xp.pad(w, ((front, u * sh - kh - front), (left, v * sw - kw - left), (0, 0), (0, 0)))
         phases = w.reshape(u, sh, v, sw, c, o).transpose(0, 2, 1, 3, 4, 5)
-        return (self.B @ phases.reshape(u * v, -1)).reshape(-1, sh * sw * c, o)
+        return matmul(self.B, phases.reshape(u * v, -1)).reshape(-1, sh * sw * c, o)
 
     def output(self, y):
         """(n, p, q, o) -> (M, n, o): the adjoint of the way back"""
         n, p, q, o = y.shape
-        return (self.D.T @ y.transpose(1, 2, 0, 3).reshape(p * q, -1)).reshape(-1, n, o)
+        return matmul(self.D.T, y.transpose(1, 2, 0, 3).reshape(p * q, -1)).reshape(-1, n, o)
 
     # multiply two encoded operands, term by term, and transform the result back
 
     def correlate(self, image, kernel):
         """y[n,i,j,o] = sum_{u,v,c} x[n, i s + u, j s + v, c] w[u,v,c,o]"""
-        terms = image @ kernel
+        terms = matmul(image, kernel)
         (_, n, o), (p, q) = terms.shape, self.outputs
-        y = (self.D @ terms.reshape(len(terms), -1)).reshape(p, q, n, o)
+        y = matmul(self.D, terms.reshape(len(terms), -1)).reshape(p, q, n, o)
         return self.xp.ascontiguousarray(y.transpose(2, 0, 1, 3))
 
     def input_gradient(self, output, kernel):
         """The gradient of correlate with respect to the image"""
-        terms = output @ kernel.transpose(0, 2, 1)
+        terms = matmul(output, kernel.transpose(0, 2, 1))
         (h, w, c), (sh, sw), n = self.image_shape, self.strides, terms.shape[1]
         u, v = self.rows.cells, self.columns.cells
-        phases = (self.A.T @ terms.reshape(len(terms), -1)).reshape(u, v, n, sh, sw, c)
+        phases = matmul(self.A.T, terms.reshape(len(terms), -1)).reshape(u, v, n, sh, sw, c)
         return phases.transpose(2, 0, 3, 1, 4, 5).reshape(n, u * sh, v * sw, c)[:, :h, :w]
 
     def weight_gradient(self, image, output):
         """The gradient of correlate with respect to the kernel"""
-        terms = image.transpose(0, 2, 1) @ output
+        terms = matmul(image.transpose(0, 2, 1), output)
         (kh, kw, c, o), (sh, sw) = self.kernel_shape, self.strides
         (u, front), (v, left) = (self.rows.taps, self.rows.front), (self.columns.taps, self.columns.front)
-        phases = (self.B.T @ terms.reshape(len(terms), -1)).reshape(u, v, sh, sw, c, o)
+        phases = matmul(self.B.T, terms.reshape(len(terms), -1)).reshape(u, v, sh, sw, c, o)
         w = phases.transpose(0, 2, 1, 3, 4, 5).reshape(u * sh, v * sw, c, o)
         return w[front : front + kh, left : left + kw]
 

@@ -11,6 +11,7 @@ the cache; they are made again for the weight gradient, which is cheaper than ke
 
 import numpy as np
 
+from minigan.ops.matmul import matmul
 from minigan.ops.plan import Plan
 
 
@@ -40,7 +41,7 @@ class Im2col(Plan):
         (p, q), o = self.outputs, kernel.shape[1]
         y = self.xp.empty((len(image), p * q, o), image.dtype)
         for block in self.blocks(len(image)):
-            self.xp.matmul(self.columns(image[block]), kernel, out=y[block].reshape(-1, o))
+            matmul(self.columns(image[block]), kernel, out=y[block].reshape(-1, o))
         return y.reshape(-1, p, q, o)
 
     def weight_gradient(self, image, output):
@@ -48,7 +49,7 @@ class Im2col(Plan):
         kh, kw, c, o = self.kernel_shape
         dw = self.xp.zeros((kh * kw * c, o), image.dtype)
         for block in self.blocks(len(image)):
-            dw += self.columns(image[block]).T @ output[block].reshape(-1, o)
+            dw += matmul(self.columns(image[block]).T, output[block].reshape(-1, o))
         return dw.reshape(self.kernel_shape)
 
     def input_gradient(self, output, kernel):
@@ -56,7 +57,7 @@ class Im2col(Plan):
         (kh, kw, c), (sh, sw), (p, q) = self.kernel_shape[:3], self.strides, self.outputs
         dx = self.xp.zeros((len(output), *self.padded, c), output.dtype)
         for block in self.blocks(len(output)):
-            columns = (output[block].reshape(-1, output.shape[2]) @ kernel.T).reshape(-1, p, q, kh, kw, c)
+            columns = matmul(output[block].reshape(-1, output.shape[2]), kernel.T).reshape(-1, p, q, kh, kw, c)
             for u, v in np.ndindex(kh, kw):  # windows overlap: their contributions add up
                 dx[block, u : u + sh * p : sh, v : v + sw * q : sw] += columns[:, :, :, u, v]
         return self.unpad(dx)

@@ -12,6 +12,7 @@ Source: Vasudevan, Anderson & Gregg 2017, arXiv:1704.04428
 
 import numpy as np
 
+from minigan.ops.matmul import matmul
 from minigan.ops.plan import Plan
 
 
@@ -41,7 +42,7 @@ class Kn2row(Plan):
         kh, kw, c, o = self.kernel_shape
         y = self.xp.zeros((o, len(image), *self.outputs), image.dtype)
         for block in self.blocks(len(image)):
-            products = (kernel @ image[block].reshape(-1, c).T).reshape(kh, kw, o, -1, *self.padded)
+            products = matmul(kernel, image[block].reshape(-1, c).T).reshape(kh, kw, o, -1, *self.padded)
             for u, v, rows, columns in self.places():
                 y[:, block] += products[u, v, ..., rows, columns]
         return self.xp.ascontiguousarray(y.transpose(1, 2, 3, 0))
@@ -51,7 +52,7 @@ class Kn2row(Plan):
         n, c = output.shape[1], kernel.shape[1]
         dx = self.xp.empty((n, *self.padded, c), output.dtype)
         for block in self.blocks(n):
-            self.xp.matmul(self.spread(output[:, block]).T, kernel, out=dx[block].reshape(-1, c))
+            matmul(self.spread(output[:, block]).T, kernel, out=dx[block].reshape(-1, c))
         return self.unpad(dx)
 
     def weight_gradient(self, image, output):
@@ -59,7 +60,7 @@ class Kn2row(Plan):
         kh, kw, c, o = self.kernel_shape
         dw = self.xp.zeros((kh * kw * o, c), image.dtype)
         for block in self.blocks(len(image)):
-            dw += self.spread(output[:, block]) @ image[block].reshape(-1, c)
+            dw += matmul(self.spread(output[:, block]), image[block].reshape(-1, c))
         return dw.reshape(kh, kw, o, c).transpose(0, 1, 3, 2)
 
     def spread(self, output):

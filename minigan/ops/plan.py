@@ -17,6 +17,8 @@ class Plan:
     image_shape (h, w, c), kernel_shape (kh, kw, c, o), pads ((top, bottom), (left, right)), outputs (p, q)
     """
 
+    block = BLOCK
+
     def __init__(self, image_shape, kernel_shape, strides, pads, outputs, dtype, xp):
         self.image_shape, self.kernel_shape = tuple(image_shape), tuple(kernel_shape)
         self.strides, self.pads, self.outputs, self.dtype, self.xp = strides, pads, outputs, dtype, xp
@@ -40,8 +42,8 @@ class Plan:
         return h + top + bottom, w + left + right
 
     def blocks(self, n):
-        """Slices of the batch whose large matrix holds about BLOCK numbers."""
-        step = max(1, BLOCK // self.numbers())
+        """Slices of the batch whose large matrix holds about `block` numbers."""
+        step = max(1, self.block // self.numbers())
         return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
     def cost(self):

@@ -1,17 +1,40 @@
-"""Sums over all rows of a matrix, one per column, as matrix products.
+"""Sums over all rows of a matrix, one per column.
 
-BLAS multiplies by a row of ones about twice as fast as `sum(axis=0)` adds up (benchmarks/elementwise.py), since it
-uses every core and keeps the running sums in registers.
+On the CPU as matrix products: BLAS multiplies by a row of ones about twice as fast as `sum(axis=0)` adds up
+(benchmarks/elementwise.py), since it uses every core and keeps the running sums in registers. On a GPU by a kernel in
+two rounds, in an order that never changes.
 """
 
+import math
+
+import numpy as np
+
 from minigan.backend import array_module
+from minigan.ops.kernels import launch
 
 
 def column_sum(x):
     """sum_n x[n, c] for each column: x (n, c) -> (c,)"""
-    return array_module(x).ones(len(x), x.dtype) @ x
+    return np.ones(len(x), x.dtype) @ x if array_module(x) is np else sum_in_parts(x)
 
 
 def column_dot(x, y):
     """sum_n x[n, c] y[n, c] for each column: x, y (n, c) -> (c,)"""
-    return array_module(x).einsum("nc,nc->c", x, y)
+    return np.einsum("nc,nc->c", x, y) if array_module(x) is np else sum_in_parts(x, y)
+
+
+def sum_in_parts(x, y=None):
+    """The sums of about sqrt(n) parts of the rows, then the sum of those."""
+    xp, (rows, columns) = array_module(x), x.shape
+    x, y = (array if array is None else xp.ascontiguousarray(array) for array in (x, y))
+    while rows > 1 or y is not None:
+        length = max(math.isqrt(rows), 16)
+        parts = xp.empty((-(-rows // length), columns), x.dtype)
+        launch("column_parts", x.dtype, parts.size, x, y, parts, rows, columns, length)
+        x, y, rows = parts, None, len(parts)
+    return x[0]
+
+
+def sum_of_squares(x):
+    """sum_i x[i]^2 of a vector, as an array of one number on a GPU"""
+    return x @ x if array_module(x) is np else (x * x).sum()

@@ -1,0 +1,59 @@
+"""The whole step of a GAN, discriminator and generator, as one CUDA graph: see docs/gpu.md"""
+
+import copy
+import warnings
+
+from minigan.ops.captured import WARM_UP, CapturedStep, captures
+
+
+class CaptureWarning(UserWarning):
+    """A step that cannot be captured; it runs kernel by kernel."""
+
+
+def capture_steps(gan):
+    """What takes the steps of a GAN: graphs on a GPU, `gan.compute_step` itself elsewhere."""
+    return GraphSteps(gan) if captures(gan.generator.xp) else gan.compute_step
+
+
+class GraphSteps:
+    """Called as gan.compute_step. The first steps of each kind run as they are, the others as the graph of that kind.
+
+    Kinds differ in the shape of the batch and in whether the generator is trained (with d_steps > 1 not always).
+    """
+
+    def __init__(self, gan):
+        self.gan = gan
+        self.taken, self.graphs = {}, {}
+
+    def __call__(self, images, trains_generator):
+        kind = images.shape, trains_generator
+        self.taken[kind] = self.taken.get(kind, 0) + 1
+        if self.taken[kind] <= WARM_UP:
+            return self.gan.compute_step(images, trains_generator)
+        if kind not in self.graphs:
+            self.graphs[kind] = self.record(images, trains_generator)
+        if self.graphs[kind] is None:
+            return self.gan.compute_step(images, trains_generator)
+        batch, graph = self.graphs[kind]
+        batch[...] = images
+        # copies: the next launch overwrites what the graph gives
+        return [loss.copy() for loss in graph.launch()]
+
+    def record(self, images, trains_generator):
+        """(where the graph reads its batch, the graph), or None, after a warning, where there can be none."""
+        gan, batch = self.gan, images.copy()
+        # recording runs the Python code of a step and nothing on the GPU; it must leave no trace if it fails
+        before = gan.g_optimizer.steps, gan.d_optimizer.steps, copy.deepcopy(gan.rng.bit_generator.state)
+        try:
+            return batch, CapturedStep(lambda: gan.compute_step(batch, trains_generator))
+        except Exception as error:  # whatever the reason, training can go on
+            gan.g_optimizer.steps, gan.d_optimizer.steps, gan.rng.bit_generator.state = before
+            for net in (gan.generator, gan.discriminator):
+                net.clear_cache()
+            warnings.warn(
+                f"GAN.capture: this step cannot be one CUDA graph, so it runs kernel by kernel, with the same results "
+                f"but slower. Reason: {type(error).__name__}: {error}",
+                CaptureWarning,
+                stacklevel=4,
+            )
+            return None

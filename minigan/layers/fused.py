@@ -1,0 +1,60 @@
+"""Layers that run together on a GPU: a product with its bias, the LeakyReLU behind it, and the Dropout behind that."""
+
+from minigan.layers.activations import LeakyReLU, ReLU
+from minigan.layers.convolution import Conv2D, Conv2DTranspose
+from minigan.layers.dense import Dense
+from minigan.layers.dropout import Dropout
+from minigan.ops import bias_leaky_dropout as ops
+
+
+def fuse(layers, xp):
+    """The layers as they run on the arrays of `xp`: some groups of them as one, the others as they are."""
+    if not ops.fuses(xp):
+        return layers
+    parts, rest = [], list(layers)
+    while rest:
+        if len(rest) > 1 and type(rest[0]) in (Dense, Conv2D, Conv2DTranspose) and type(rest[1]) in (LeakyReLU, ReLU):
+            with_dropout = len(rest) > 2 and type(rest[2]) is Dropout and rest[2].rate > 0
+            size = 3 if with_dropout else 2
+            parts.append(FusedLayers(*rest[:size]))
+            del rest[:size]
+        else:
+            parts.append(rest.pop(0))
+    return parts
+
+
+class FusedLayers:
+    """Forward and backward of two or three layers in a row; parameters, gradients, state and caches stay theirs.
+
+    Forward    z = product of the first layer + b,   y = keep scale max(z, slope z)
+    Backward   dz = keep scale (1 where z > 0, else slope) dy, then the first layer's backward
+    """
+
+    def __init__(self, product, activation, dropout=None):
+        self.product, self.activation, self.dropout = product, activation, dropout
+        self.params = product.params
+
+    def forward(self, x, training=False):
+        y = self.product.xp.ascontiguousarray(self.product.product(x))
+        b, slope, dropout = self.product.params.get("b"), self.activation.negative_slope, self.dropout
+        if dropout is None or not training:
+            ops.bias_leaky(y, b, slope)
+            self.activation.keep(x, y)
+        else:
+            seed, calls = dropout.state["seed"], dropout.state["calls"]
+            dropout.keep(x, ops.bias_leaky_dropout(y, b, slope, dropout.rate, seed, calls))
+            calls += 1
+        return y
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        slope = self.activation.negative_slope
+        if self.activation.cache is not None:
+            dz = ops.leaky_backward(dy, self.activation.take_cache(dy), slope)
+        else:
+            dz = ops.leaky_dropout_backward(dy, self.dropout.take_cache(dy), slope, self.dropout.rate)
+        return self.product.backward(dz, param_grads, input_grad)
+
+    def clear_cache(self):
+        for layer in (self.product, self.activation, self.dropout):
+            if layer is not None:
+                layer.clear_cache()
