@@ -30,19 +30,14 @@ def minigan_step(algorithm):
     return lambda: gan.train_step(next(batches))
 
 
-def torch_step(tuned, channels_last, memory_kept=False):
+def torch_networks(inplace, channels_last):
     import torch
     from torch import nn
-
-    from minigan.ops.allocator import keep_freed_memory
-
-    if memory_kept:
-        keep_freed_memory()
 
     torch.manual_seed(0)
 
     def leaky():
-        return nn.LeakyReLU(0.2, inplace=tuned)
+        return nn.LeakyReLU(0.2, inplace)
 
     generator = nn.Sequential(
         *(nn.Linear(100, 12544, bias=False), nn.BatchNorm1d(12544), leaky(), nn.Unflatten(1, (256, 7, 7))),
@@ -56,15 +51,24 @@ def torch_step(tuned, channels_last, memory_kept=False):
         *(nn.Conv2d(128, 256, 5, 2, 2), leaky(), nn.Dropout(0.3)),
         *(nn.Flatten(), nn.Linear(4096, 1)),
     )
-    if channels_last:
-        generator, discriminator = (net.to(memory_format=torch.channels_last) for net in (generator, discriminator))
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    return [net.to(memory_format=memory_format) for net in (generator, discriminator)]
+
+
+def torch_step(tuned, channels_last, memory_kept=False):
+    import torch
+
+    from minigan.ops.allocator import keep_freed_memory
+
+    if memory_kept:
+        keep_freed_memory()
     batches = batch_stream(BATCH)
 
     def images():
         nchw = torch.from_numpy(next(batches)).permute(0, 3, 1, 2)
         return nchw.contiguous(memory_format=torch.channels_last) if channels_last else nchw.contiguous()
 
-    return torch_gan_step(generator, discriminator, images, BATCH, tuned)
+    return torch_gan_step(*torch_networks(tuned, channels_last), images, BATCH, tuned)
 
 
 CONTESTANTS = {

@@ -33,17 +33,36 @@ def device_module(device):
     """
     if device not in DEVICES:
         raise OptionError(f"device: expected one of {', '.join(DEVICES)}, got {device!r}.")
-    if device == "gpu" and cupy is None:
-        raise DeviceError(
-            'device "gpu" needs CuPy, which is not installed: pip install "minigan[cuda12x]" (or cuda13x for a '
-            'driver of CUDA 13), or use device="cpu".'
+    if device == "cpu" or (device == "auto" and not gpu_available()):
+        return np
+    if not gpu_available():
+        raise DeviceError(f'device "gpu": {why_no_gpu()} Or use device="cpu" (or "auto", the GPU only where it works).')
+    return cupy
+
+
+def device_name(xp):
+    """ "cpu" or "gpu": where the arrays of a module live."""
+    return "cpu" if xp is np else "gpu"
+
+
+def why_no_gpu():
+    """What is missing for a GPU, and what to do, in words."""
+    if cupy is None:
+        return (
+            'it needs CuPy, which is not installed: pip install "minigan[cuda12x]" (or cuda13x for a driver of CUDA '
+            "13)."
         )
-    if device == "gpu" and not gpu_available():
-        raise DeviceError(
-            'device "gpu": CuPy is installed but finds no CUDA device. Check the driver with nvidia-smi, or use '
-            'device="cpu" (or "auto", which takes the GPU only where there is one).'
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+        reason = "no CUDA device"
+    except Exception as error:  # CuPy's own kinds of errors, by their text
+        reason = str(error)
+    if "InsufficientDriver" in reason:
+        return (
+            f"CuPy finds no NVIDIA driver, or one that is too old for its CUDA ({reason}). nvidia-smi shows the "
+            "driver and the newest CUDA that it can do: update it, or install the extra that fits, cuda12x or cuda13x."
         )
-    return cupy if device == "gpu" or (device == "auto" and gpu_available()) else np
+    return f"CuPy is installed but finds no CUDA device ({reason}). Check with nvidia-smi that there is one."
 
 
 def to_device(x, xp):
@@ -54,6 +73,11 @@ def to_device(x, xp):
 def to_cpu(x):
     """`x` as a NumPy array; waits for the GPU where it lives there."""
     return x if array_module(x) is np else cupy.asnumpy(x)
+
+
+def reading_waits(xp):
+    """True where a number of an array can be read only after waiting for all the work before it: on a GPU."""
+    return xp is not np
 
 
 def finite_where_cheap(x):

@@ -62,8 +62,7 @@ def load_network(network_class, path, xp, custom_layers):
         raise CheckpointError(f"{path}: expected the state {sorted(expected)}, found {sorted(arrays)}.")
     for name, value in expected.items():
         fill(value, arrays[name], name, path)
-    if xp is not np:
-        network.convert(network.dtype, xp)
+    network.convert(network.dtype, xp)
     return network
 
 

@@ -1,4 +1,4 @@
-"""What all tests share: pictures without a display, and markers that skip what this machine cannot run."""
+"""What all tests share: pictures without a display, markers that skip what this machine cannot run, and a GPU."""
 
 import os
 
@@ -20,3 +20,36 @@ def rng():
     import numpy as np
 
     return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def standin():
+    import strict_cupy
+
+    if not strict_cupy.has_compiler():
+        pytest.skip("the kernels are compiled by g++ here, which is not installed")
+    return strict_cupy.make_module()
+
+
+@pytest.fixture(params=["stand-in", pytest.param("device", marks=pytest.mark.gpu)])
+def gpu(request, monkeypatch):
+    """CuPy's place taken by the strict stand-in, and, with -m gpu, by CuPy itself: the module of the arrays."""
+    from minigan import backend
+    from minigan.ops import cublas
+
+    if request.param == "stand-in":
+        from fake_cublas import FakeCublas
+
+        standin = request.getfixturevalue("standin")
+        monkeypatch.setattr(backend, "cupy", standin)
+        monkeypatch.setattr(cublas, "load_library", lambda: FakeCublas(standin))
+    return backend.cupy
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """They take longer than the training, and what is tested with this fixture does not depend on them."""
+    from minigan.runs.gallery import Gallery
+
+    for method in ("draw", "finish"):
+        monkeypatch.setattr(Gallery, method, lambda *arguments: None)

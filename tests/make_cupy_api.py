@@ -61,7 +61,9 @@ def describe(path, thing):
         return "value"
     if isinstance(thing, type) and thing.__module__.split(".")[0] == "numpy":
         return "type"
-    parameters = from_signature(thing) or from_docstring(thing)
+    parameters = from_signature(thing)
+    if parameters is None:
+        parameters = from_docstring(thing)
     if parameters and parameters[0] == "self":
         del parameters[0]
     return parameters

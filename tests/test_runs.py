@@ -15,7 +15,6 @@ from minigan.gan.objectives import NonSaturating
 from minigan.gan.state import gan_state
 from minigan.runs import checkpoints
 from minigan.runs.folder import RunFolder
-from minigan.runs.gallery import Gallery
 from minigan.runs.training import begin, reopen
 
 # everything that has a state: batch statistics, dropout, label noise, moments of Adam, a generator that waits
@@ -36,13 +35,6 @@ SMALL = Experiment(
 @pytest.fixture(autouse=True)
 def small_is_known(monkeypatch):
     monkeypatch.setitem(EXPERIMENTS, "Small", SMALL)
-
-
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """They take longer than the training, and what is tested with this fixture does not depend on them."""
-    for method in ("draw", "finish"):
-        monkeypatch.setattr(Gallery, method, lambda *arguments: None)
 
 
 def outcome(training):

@@ -12,6 +12,7 @@ import numpy as np
 from minigan import __version__, backend
 from minigan.data.download import cache_folder
 from minigan.errors import DeviceError
+from minigan.ops.cublas import tf32
 
 PACKAGES = ("numpy", "matplotlib", "scipy", "tensorboardX")
 OPENBLAS_FOLDERS = ("../numpy.libs", ".dylibs")  # where NumPy's wheels put it, from the folder of numpy
@@ -152,7 +153,7 @@ def gpu():
         "CUDA": f"driver {known(cuda_version, runtime.driverGetVersion)}, CuPy "
         f"{known(cuda_version, runtime.runtimeGetVersion)}",
         "TF32": "on (CUPY_TF32=1): products of float32 with 10 bits of mantissa"
-        if os.environ.get("CUPY_TF32", "0") not in ("", "0")
+        if tf32()
         else "off: products in full float32 (CUPY_TF32 is not set)",
     }
 

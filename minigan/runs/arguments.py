@@ -45,6 +45,13 @@ def run_program(main, args):
     except MiniganError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
+    except MemoryError as error:  # CuPy's for the memory of the GPU is one, too
+        sys.stderr.write(
+            f"error: out of memory ({error}). Take a smaller --batch-size, a smaller experiment, or --device cpu; on a "
+            "GPU, nvidia-smi shows which other programs hold its memory. A run goes on from its last checkpoint by "
+            "resume.\n"
+        )
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("stopped; each file that was written is whole\n")
         sys.exit(130)

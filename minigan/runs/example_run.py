@@ -26,6 +26,7 @@ class ExampleRun:
         self.epochs = args.epochs or experiment.epochs
         self.batch_size = args.batch_size or experiment.batch_size
         self.gan = experiment.make_gan(dataset.images.shape[1:], args.seed, args.device)
+        self.gan.capture()
         self.gallery = Gallery(args.out, self.gan, dataset.images, args.seed, data_range=experiment.data_range)
         self.images = backend.to_device(dataset.images, self.gan.generator.xp)
         self.rng = np.random.default_rng((args.seed, 3))

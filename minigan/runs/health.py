@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 
 import numpy as np
 
+from minigan import backend
 from minigan.errors import NonFiniteError
 from minigan.gan.objectives import NonSaturating
 from minigan.gan.state import state_arrays
@@ -65,7 +66,7 @@ class Health:
             "generator": (gan.generator, gan.g_optimizer),
             "discriminator": (gan.discriminator, gan.d_optimizer),
         }
-        self.waits = gan.generator.xp is not np
+        self.waits = backend.reading_waits(gan.generator.xp)
         self.batch, self.losses, self.before = None, (), None
         self.d_losses = deque(maxlen=EVERY)
         self.least_d_loss = least_d_loss(gan.objective) if isinstance(gan.objective, NonSaturating) else None

@@ -39,7 +39,7 @@ def begin(experiment, out, dataset=None, data_dir=None, seed=0, device="auto", *
         steps=options.pop("steps", None),
         batch_size=options.pop("batch_size", experiment.batch_size),
         seed=seed,
-        device="gpu" if backend.device_module(device) is not np else "cpu",
+        device=backend.device_name(backend.device_module(device)),
         **options,
     )
     if config.batch_size > len(dataset):
@@ -66,7 +66,7 @@ def reopen(path, epochs=None, steps=None, device=None):
         )
     config.epochs, config.steps = epochs or config.epochs, steps or config.steps
     if device is not None:
-        config.device = "gpu" if backend.device_module(device) is not np else "cpu"
+        config.device = backend.device_name(backend.device_module(device))
     gan = experiment.make_gan(dataset.images.shape[1:], config.seed, config.device)
     folder.make_folders()
     training = Training(folder, config, experiment, dataset.images, gan)
@@ -89,6 +89,7 @@ class Training:
     def __init__(self, folder, config, experiment, images, gan):
         self.folder, self.config, self.experiment, self.gan = folder, config, experiment, gan
         self.images = backend.to_device(images, gan.generator.xp)
+        gan.capture()
         self.gallery = Gallery(
             folder.path, gan, images, config.seed, samples=folder.samples, data_range=experiment.data_range
         )

@@ -1,0 +1,168 @@
+"""Every layer on a GPU: the same numbers as on the CPU, and gradients that differences confirm on the device itself.
+
+On any machine with the strict stand-in for CuPy, whose kernels g++ compiles; with -m gpu on a device.
+"""
+
+import numpy as np
+import pytest
+
+from minigan import Sequential, backend
+from minigan.checks import check_gradients
+from minigan.layers import (
+    LSTM,
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Tanh,
+    UpSampling2D,
+)
+from minigan.layers.base import Layer
+
+# a function that makes the layers, and the shape of an input
+CASES = {
+    "dense": (lambda: [Dense(7)], (5,)),
+    "dense of one unit, no bias": (lambda: [Dense(1, use_bias=False)], (3,)),
+    "relu": (lambda: [ReLU()], (2, 3, 2)),
+    "leaky relu": (lambda: [LeakyReLU(0.3)], (5,)),
+    "tanh": (lambda: [Tanh()], (5,)),
+    "sigmoid": (lambda: [Sigmoid()], (2, 3)),
+    "dropout": (lambda: [Dropout(0.4)], (3, 3, 2)),
+    "batch norm of vectors": (lambda: [BatchNorm()], (6,)),
+    "batch norm of images": (lambda: [BatchNorm(momentum=0.5, epsilon=1e-3)], (2, 3, 4)),
+    "flatten, reshape": (lambda: [Flatten(), Reshape((3, 4))], (2, 3, 2)),
+    "conv": (lambda: [Conv2D(3, 3)], (4, 5, 2)),
+    "conv, strides and any padding": (lambda: [Conv2D(2, (3, 2), (2, 3), ((1, 2), (0, 3)))], (5, 6, 1)),
+    "conv by fourier": (lambda: [Conv2D(2, 5, 2, algorithm="fourier")], (7, 7, 1)),
+    "conv by kn2row": (lambda: [Conv2D(2, 3, algorithm="kn2row", use_bias=False)], (4, 4, 2)),
+    "transposed conv": (lambda: [Conv2DTranspose(2, 5, 2)], (3, 2, 3)),
+    "transposed conv, any padding": (lambda: [Conv2DTranspose(2, (3, 4), (2, 1), ((1, 0), (0, 2)))], (3, 3, 2)),
+    "transposed conv by fourier": (lambda: [Conv2DTranspose(2, 3, 2, algorithm="fourier")], (3, 3, 2)),
+    "upsampling": (lambda: [UpSampling2D((2, 3))], (2, 3, 2)),
+    "max pool": (lambda: [MaxPool2D(3, 2, "same")], (5, 4, 2)),
+    "average pool": (lambda: [AveragePool2D(3, 2, "same")], (5, 4, 2)),
+    "lstm": (lambda: [LSTM(4)], (3, 2)),
+    "lstm of sequences": (lambda: [LSTM(4, return_sequences=True), LSTM(3)], (3, 2)),
+    "dense, leaky relu": (lambda: [Dense(6), LeakyReLU(), Dense(2)], (5,)),
+    "dense, relu, dropout": (lambda: [Dense(6), ReLU(), Dropout(0.3), Dense(2), ReLU()], (5,)),
+    "dense without bias, leaky relu, dropout": (lambda: [Dense(6, use_bias=False), LeakyReLU(), Dropout(0.3)], (5,)),
+    "conv, leaky relu, dropout": (lambda: [Conv2D(3, 3, 2), LeakyReLU(), Dropout(0.3), Flatten(), Dense(1)], (5, 4, 2)),
+    "conv by fourier, leaky relu": (lambda: [Conv2DTranspose(3, 3, 2, algorithm="fourier"), LeakyReLU()], (3, 4, 2)),
+    "dense, batch norm, leaky relu": (lambda: [Dense(6), BatchNorm(), LeakyReLU(), Dropout(0)], (5,)),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    return CASES[request.param]
+
+
+def arrays_of(net, x, dy, training):
+    """All that a forward and a backward pass give and leave behind, as NumPy arrays."""
+    x, dy = (backend.to_device(array, net.xp) for array in (x, dy))
+    net.zero_grads()
+    y = net.forward(x, training=training)
+    results = {"y": y.copy(), "dx": net.backward(dy), "gradients": net.flat_grads, **net.state}
+    assert all(backend.array_module(array) is net.xp for array in results.values())
+    return {name: backend.to_cpu(array).copy() for name, array in results.items()}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-5)])
+def test_the_same_numbers_as_on_the_cpu(gpu, case, dtype, tolerance, training, rng):
+    make, shape = case
+    net = Sequential(make(), shape, dtype=dtype)
+    net.flat_params += (0.1 * rng.standard_normal(net.flat_params.size)).astype(dtype)
+    on_gpu = net.to("gpu")
+    for n in (6, 1, 6):
+        x = rng.standard_normal((n, *shape)).astype(dtype)
+        dy = rng.standard_normal((n, *net.output_shape)).astype(dtype)
+        ours, numpys = arrays_of(on_gpu, x, dy, training), arrays_of(net, x, dy, training)
+        for name, expected in numpys.items():
+            assert ours[name].dtype == expected.dtype
+            largest = np.abs(expected).max(initial=1)
+            np.testing.assert_allclose(ours[name], expected, rtol=tolerance, atol=tolerance * largest, err_msg=name)
+
+
+def test_a_network_made_on_the_gpu_is_the_one_made_on_the_cpu(gpu, case, tmp_path):
+    make, shape = case
+    one, other = (Sequential(make(), shape, seed=3, device=device) for device in ("cpu", "gpu"))
+    assert other.xp is gpu and "parameters" in other.summary()
+    np.testing.assert_array_equal(one.flat_params, backend.to_cpu(other.flat_params))
+    other.save(tmp_path / "net.npz")  # a file of one device is one of the other
+    for loaded in (Sequential.load(tmp_path / "net.npz", device=device) for device in ("cpu", "gpu")):
+        np.testing.assert_array_equal(one.flat_params, backend.to_cpu(loaded.flat_params))
+        for name, value in one.state.items():
+            np.testing.assert_array_equal(value, backend.to_cpu(loaded.state[name]))
+
+
+class ThroughGpu(Layer):
+    """A network of the GPU as a layer of the CPU: what a gradient check moves and reads lies here, the work there."""
+
+    def __init__(self, layers):
+        self.net = Sequential(layers)
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        self.net.build(input_shape, rng, dtype, backend.cupy)
+        self.params = {name: backend.to_cpu(value).copy() for name, value in self.net.params.items()}
+        self.grads.update({name: np.zeros_like(value) for name, value in self.params.items()})
+        return self.net.output_shape
+
+    def forward(self, x, training=False):
+        for name, value in self.params.items():
+            self.net.params[name][...] = backend.to_device(value, self.net.xp)
+        self.keep(x)
+        return backend.to_cpu(self.net.forward(backend.to_device(x, self.net.xp), training))
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.take_cache(dy)
+        self.net.zero_grads()
+        dx = self.net.backward(backend.to_device(dy, self.net.xp))
+        for name, grad in self.net.grads.items():
+            self.grads[name] += backend.to_cpu(grad)
+        return backend.to_cpu(dx)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_by_differences_on_the_device(gpu, case, training):
+    make, shape = case
+    assert check_gradients(ThroughGpu(make()), shape, training=training).worst < 1e-6
+
+
+def test_what_runs_as_one(gpu):
+    layers = [Dense(4), LeakyReLU(), Dropout(0.2), Dense(4), ReLU(), Dense(3), Dropout(0.3), Dense(2), Dropout(0)]
+    net = Sequential(layers, (5,), device="gpu")
+    kinds = ["with dropout" if getattr(part, "dropout", None) else type(part).__name__ for part in net.parts]
+    assert kinds == ["with dropout", "FusedLayers", "Dense", "Dropout", "Dense", "Dropout"]
+    on_cpu = net.to("cpu")
+    assert on_cpu.parts == on_cpu.layers
+
+
+def test_a_layer_of_ones_own_is_never_fused(gpu):
+    class Twice(LeakyReLU):
+        def forward(self, x, training=False):
+            return 2 * super().forward(x, training)
+
+    net = Sequential([Dense(4), Twice()], (5,), device="gpu")
+    assert net.parts == net.layers
+
+
+def test_options_of_backward(gpu, rng):
+    """param_grads=False leaves the gradients alone, input_grad=False gives None; fused layers included."""
+    net = Sequential([Dense(4), LeakyReLU(), Dropout(0.2), Dense(2)], (5,), dtype="float64").to("gpu")
+    x, dy = (backend.to_device(rng.standard_normal((3, k)), gpu) for k in (5, 2))
+    net.zero_grads()
+    net.forward(x, training=True)
+    net.backward(dy, param_grads=False)
+    assert not backend.to_cpu(net.flat_grads).any()
+    net.forward(x, training=True)
+    assert net.backward(dy, input_grad=False) is None and backend.to_cpu(net.flat_grads).any()

@@ -1,0 +1,332 @@
+"""Training on a GPU: GANs as on the CPU, steps as one CUDA graph, runs, experiments and metrics.
+
+On any machine with the strict stand-in for CuPy, which counts waits for the GPU and replays graphs as CUDA does; with
+-m gpu on a device.
+"""
+
+import os
+import warnings
+from contextlib import nullcontext
+from functools import partial
+
+import numpy as np
+import pytest
+from test_metrics import stripes
+from test_runs import SMALL, outcome
+
+from minigan import GAN, Sequential, backend, data
+from minigan.errors import DeviceError
+from minigan.experiments import EXPERIMENTS, find
+from minigan.gan import capture, metrics, objectives
+from minigan.gan.capture import CaptureWarning
+from minigan.gan.metrics import classifier
+from minigan.gan.state import gan_state
+from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Dropout, Flatten, LeakyReLU, Reshape, Tanh
+from minigan.ops.captured import WARM_UP
+from minigan.optimizers import SGD, Adam, RMSProp
+from minigan.runs.training import begin, reopen
+
+
+def mlp_networks():
+    return [Dense(6), BatchNorm(), LeakyReLU(), Dense(8), Tanh()], [Dense(7), LeakyReLU(), Dropout(0.4), Dense(1)]
+
+
+def conv_networks():
+    generator = [Dense(8), Reshape((2, 2, 2)), BatchNorm(), LeakyReLU(), Conv2DTranspose(1, 3, 2), Tanh()]
+    return generator, [Conv2D(3, 3, 2), LeakyReLU(), Dropout(0.3), Flatten(), Dense(1)]
+
+
+def make_gan(device, networks=mlp_networks, optimizer=Adam, dtype="float64", seed=0, **options):
+    g_layers, d_layers = networks()
+    generator = Sequential(g_layers, (3,), seed=(seed, 0), dtype=dtype, device=device)
+    discriminator = Sequential(d_layers, generator.output_shape, seed=(seed, 1), dtype=dtype, device=device)
+    return GAN(generator, discriminator, None, None, optimizer(generator), optimizer(discriminator), **options)
+
+
+# everything that changes from step to step: latents, label noise, Adam's corrections, dropout, running statistics
+GANS = {
+    "plain": {},
+    "convolutions": {"networks": conv_networks},
+    "label noise, gradients clipped": {"objective": lambda: objectives.NonSaturating(True), "max_grad_norm": 0.5},
+    "several critic steps": {"objective": objectives.Wasserstein, "optimizer": partial(RMSProp, lr=1e-3), "d_steps": 3},
+    "least squares, momentum": {"objective": objectives.LeastSquares, "optimizer": partial(SGD, lr=0.1, momentum=0.9)},
+    # by SGD: Adam divides the smallest gradients, mere rounding, by their own size
+    "hinge, float32": {"objective": objectives.Hinge, "dtype": "float32", "optimizer": partial(SGD, lr=0.1)},
+    "minimax, Nesterov": {
+        "objective": objectives.Minimax,
+        "optimizer": partial(SGD, lr=0.1, momentum=0.9, nesterov=True),
+    },
+}
+
+
+@pytest.fixture(params=GANS)
+def make(request):
+    """A function of a device that makes a GAN."""
+    options = dict(GANS[request.param])
+    objective = options.pop("objective", objectives.NonSaturating)
+
+    def make(device):
+        gan = make_gan(device, **options)
+        gan.objective = objective()
+        return gan
+
+    return make
+
+
+def batches(gan, steps, n=5, seed=0):
+    images = np.random.default_rng(seed).standard_normal((steps, n, *gan.generator.output_shape))
+    return backend.to_device(images.astype(gan.generator.dtype), gan.generator.xp)
+
+
+def state_of(gan):
+    """All that the next step depends on, as one dict"""
+    arrays, values = gan_state(gan)
+    return {**arrays, **{name: values[name] for name in ("g_steps", "d_steps", "d_updates")}}, values["rng"]
+
+
+def assert_same(one, other, tolerance=0.0):
+    (arrays, rng), (others, other_rng) = state_of(one), state_of(other)
+    assert rng == other_rng and set(arrays) == set(others)
+    for name, value in arrays.items():
+        np.testing.assert_allclose(others[name], value, rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+def no_waits(gpu):
+    """A block in which the stand-in raises where something waits for the GPU; a device raises in capture only."""
+    return gpu.forbid_syncs() if hasattr(gpu, "forbid_syncs") else nullcontext()
+
+
+def test_steps_are_those_of_the_cpu(gpu, make):
+    one, other = make("cpu"), make("gpu")
+    tolerance = 1e-9 if one.generator.dtype == np.float64 else 1e-5
+    for ours, theirs in zip(batches(other, 8), batches(one, 8), strict=True):
+        d_loss, g_loss = other.train_step(ours)
+        expected = one.train_step(theirs)
+        np.testing.assert_allclose([float(d_loss), float(g_loss)], expected, rtol=tolerance, equal_nan=True)
+    assert_same(one, other, tolerance)
+
+
+def test_a_step_never_waits_for_the_gpu(gpu, make):
+    gan = make("gpu")
+    images = batches(gan, 5)
+    gan.train_step(images[0])
+    with no_waits(gpu):
+        for batch in images:
+            gan.train_step(batch)
+
+
+def test_a_captured_run_is_the_eager_run(gpu, make):
+    """The stand-in computes the same numbers, a device sums in another order at most."""
+    exact = hasattr(gpu, "forbid_syncs")
+    steps = 20 if exact else 200
+    eager, captured = make("gpu"), make("gpu")
+    captured.capture()
+    losses = []
+    for i, batch in enumerate(batches(eager, steps)):
+        if i == steps // 2:  # learning rates may change in the middle
+            for optimizer in (eager.g_optimizer, eager.d_optimizer, captured.g_optimizer, captured.d_optimizer):
+                optimizer.lr /= 2
+        with no_waits(gpu):
+            losses.append((eager.train_step(batch), captured.train_step(batch)))
+    assert any(graph is not None for graph in captured._step.graphs.values())
+    for one, other in losses:  # read at the end: no launch may have overwritten them
+        np.testing.assert_allclose(*([float(loss) for loss in pair] for pair in (one, other)), rtol=1e-6 * (not exact))
+    assert_same(eager, captured, 0 if exact else 1e-6)
+    np.testing.assert_allclose(float(captured.d_grad_norm), float(eager.d_grad_norm), rtol=1e-6)
+
+
+def test_batches_of_other_sizes_have_graphs_of_their_own(gpu):
+    eager, captured = make_gan("gpu"), make_gan("gpu")
+    captured.capture()
+    for i in range(12):
+        for n in (5, 3):
+            batch = batches(eager, 1, n, seed=(i, n))[0]
+            eager.train_step(batch)
+            captured.train_step(batch)
+    assert len(captured._step.graphs) == 2
+    assert_same(eager, captured, 1e-9)
+
+
+def test_capture_changes_nothing_on_the_cpu():
+    gan = make_gan("cpu")
+    gan.capture()
+    assert gan._step == gan.compute_step
+
+
+class Waiting(LeakyReLU):
+    """A layer that looks at its numbers, which no graph can hold."""
+
+    def forward(self, x, training=False):
+        assert float(x.max()) < 1e9
+        return super().forward(x, training)
+
+
+def test_what_cannot_be_captured_runs_as_before_with_one_warning(gpu):
+    def networks():
+        return mlp_networks()[0], [Dense(7), Waiting(), Dropout(0.4), Dense(1)]
+
+    eager, captured = (make_gan("gpu", networks) for _ in range(2))
+    captured.capture()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for batch in batches(eager, WARM_UP + 4):
+            eager.train_step(batch)
+            captured.train_step(batch)
+    messages = [str(w.message) for w in caught if issubclass(w.category, CaptureWarning)]
+    assert len(messages) == 1 and "kernel by kernel" in messages[0]
+    assert_same(eager, captured)
+
+
+def test_without_cublas_for_graphs_there_are_none_and_the_same_numbers(gpu, monkeypatch):
+    from minigan.ops import cublas
+
+    one = make_gan("gpu")
+    monkeypatch.setattr(cublas, "load_library", lambda: None)
+    one.capture()
+    other = make_gan("cpu")
+    with pytest.warns(CaptureWarning, match="cuBLAS"):
+        for ours, theirs in zip(batches(one, WARM_UP + 2), batches(other, WARM_UP + 2), strict=True):
+            one.train_step(ours)
+            other.train_step(theirs)
+    assert_same(one, other, 1e-9)
+
+
+# runs
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setitem(EXPERIMENTS, "Small", SMALL)
+    return SMALL
+
+
+def test_a_run_on_the_gpu_is_resumed_bit_for_bit_and_moves_between_devices(gpu, small, no_pictures, tmp_path):
+    whole = begin(small, tmp_path / "whole", seed=5, device="gpu")
+    assert whole.run(quiet=True) is None and whole.config.device == "gpu"
+
+    begin(small, tmp_path / "parts", seed=5, device="gpu", steps=7).run(quiet=True)
+    parts = reopen(tmp_path / "parts", epochs=3, steps=15)
+    parts.run(quiet=True)
+    if hasattr(gpu, "forbid_syncs"):
+        assert outcome(parts)[1] == outcome(whole)[1]
+
+    begin(small, tmp_path / "moved", seed=5, device="gpu", steps=7).run(quiet=True)
+    moved = reopen(tmp_path / "moved", steps=15, device="cpu")
+    moved.run(quiet=True)
+    assert moved.config.device == "cpu" and moved.gan.generator.xp is np
+    again = reopen(tmp_path / "moved", steps=16, device="gpu")
+    assert_same(moved.gan, again.gan)
+    again.run(quiet=True)
+    for name, value in outcome(whole)[1].items():
+        dtype = gan_state(whole.gan)[0][name].dtype
+        ours, theirs = (np.frombuffer(bytes_, dtype) for bytes_ in (value, outcome(moved)[1][name]))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-2, atol=1e-3, err_msg=name)
+
+
+# those that differ from one of the others in numbers only, and run as long, go with the slow tests
+VARIANTS = {name for name in EXPERIMENTS if "-" in name or name in ("B1-50", "B3", "B8", "B11", "B13", "C4", "E7")}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in VARIANTS else name for name in EXPERIMENTS]
+)
+def test_every_experiment_takes_captured_steps_and_draws(gpu, name, rng, monkeypatch):
+    monkeypatch.setattr(capture, "WARM_UP", 1)
+    experiment = find(name)
+    shape = experiment.image_shape
+    gan = experiment.make_gan(shape, seed=3, device="gpu")
+    gan.capture()
+    images = rng.uniform(*experiment.data_range, (2, *shape)).astype("float32")
+    for _ in range(2 * experiment.d_steps):
+        losses = gan.train_step(backend.to_device(images, gpu))
+    assert all(graph is not None for graph in gan._step.graphs.values())
+    assert np.isfinite([float(loss) for loss in losses]).all()
+    samples = gan.sample(2, seed=0)
+    assert samples.shape == (2, *shape) and backend.array_module(samples) is gpu
+
+
+def test_batches_are_gathered_where_the_bytes_are(gpu):
+    images = data.load("digits").images[:50]
+    on_gpu = data.batches(backend.to_device(images, gpu), 8, np.random.default_rng(0))
+    for ours, numpys in zip(on_gpu, data.batches(images, 8, np.random.default_rng(0)), strict=True):
+        assert backend.array_module(ours) is gpu
+        np.testing.assert_allclose(backend.to_cpu(ours), numpys, rtol=1e-6, atol=1e-7)
+
+
+def test_metrics_judge_what_lies_on_the_gpu(gpu):
+    train = stripes(600, seed=0)
+    judges = [classifier.train_classifier(train, steps=20, device=device, quiet=True) for device in ("cpu", "gpu")]
+    assert judges[1].xp is gpu
+    np.testing.assert_allclose(backend.to_cpu(judges[1].flat_params), judges[0].flat_params, rtol=1e-3, atol=1e-4)
+    reference = metrics.Reference(train, judges[0].to("gpu"), stripes(200, seed=1), samples=400)
+    samples = stripes(400, seed=2).images
+    ours = metrics.evaluate(backend.to_device(samples, gpu), reference)
+    expected = metrics.evaluate(samples, metrics.Reference(train, judges[0], stripes(200, seed=1), samples=400))
+    for name in ("nfd", "score", "precision", "recall", "coverage", "memorisation_ratio"):
+        assert ours[name] == pytest.approx(expected[name], rel=1e-3, abs=1e-3), name
+
+
+# errors
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("cudaErrorInsufficientDriver: the driver is insufficient", "too old for its CUDA.*cuda12x or cuda13x"),
+        ("cudaErrorNoDevice: no CUDA-capable device is detected", "finds no CUDA device.*nvidia-smi"),
+    ],
+)
+def test_a_gpu_that_is_not_to_be_had_is_one_sentence_that_says_what_to_do(reason, message, monkeypatch):
+    class Cupy:
+        ndarray = type(None)
+
+        class cuda:
+            is_available = staticmethod(lambda: False)
+
+            class runtime:
+                @staticmethod
+                def getDeviceCount():
+                    raise RuntimeError(reason)
+
+    monkeypatch.setattr(backend, "cupy", Cupy)
+    with pytest.raises(DeviceError, match=message):
+        Sequential([Dense(1)], (2,), device="gpu")
+    assert Sequential([Dense(1)], (2,), device="auto").xp is np
+
+
+def test_without_cupy_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setattr(backend, "cupy", None)
+    with pytest.raises(DeviceError, match=r"minigan\[cuda12x\]"):
+        backend.device_module("gpu")
+
+
+def test_out_of_memory_is_one_line(monkeypatch, capsys):
+    from minigan.runs.arguments import run_program
+
+    def fails(args):
+        raise MemoryError("Out of memory allocating 80,000,000,000 bytes")
+
+    with pytest.raises(SystemExit) as stop:
+        run_program(fails, None)
+    assert stop.value.code == 2 and "--batch-size" in capsys.readouterr().err
+
+
+# the proof on real data, by one command: MINIGAN_MNIST_DIR=... pytest -m gpu -k mnist
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("name", "epochs", "nfd", "score"),
+    # twice the distance of the CPU's runs from the best, docs/experiments.md
+    [("A4", 10, 20, 5.0), ("C1", 5, 20, 5.3)],
+)
+def test_training_on_mnist_reaches_what_the_cpu_reaches(name, epochs, nfd, score, tmp_path):
+    directory = os.environ.get("MINIGAN_MNIST_DIR")
+    if not directory:
+        pytest.skip("set MINIGAN_MNIST_DIR to a folder with MNIST")
+    training = begin(find(name), tmp_path / name, data_dir=directory, device="gpu", epochs=epochs)
+    training.run(quiet=True)
+    reference = metrics.load_reference(data.load("mnist", directory), directory, device="gpu", quiet=True)
+    figures = metrics.evaluate(training.gan.sample(10_000, seed=0), reference)
+    print(f"\n{name}: nFD {figures['nfd']:.1f} %, score {figures['score']:.2f}, coverage {figures['coverage']:.2f}")
+    assert figures["nfd"] < nfd and figures["score"] > score
