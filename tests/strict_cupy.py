@@ -461,6 +461,8 @@ class StrictCupy(types.ModuleType):
         if fresh:
             if len(fresh) < sum(1 for _ in arrays_in(result)):
                 raise NotImplementedError("a function that gives views and new arrays at once cannot be recorded")
+            for memory in fresh:
+                spoil(memory)
             capture.record(lambda: refill(fresh, function(*args, **kwargs)))
         return result
 
@@ -1119,12 +1121,13 @@ def check_extent(what, extent, largest, product):
         raise RuntimeError(f"CUDA_ERROR_INVALID_VALUE: {what} {extent}")
 
 
-class RawKernel(RawModule):
+class RawKernel:
     """A RawModule of one kernel"""
 
+    xp = None
+
     def __init__(self, code, name, options=(), **others):
-        super().__init__(code, options=options, **others)
-        self.name = name
+        self._module, self.name = self.xp.RawModule(code=code, options=options, **others), name
 
     def __call__(self, grid, block, args, **others):
-        self.get_function(self.name)(grid, block, args, **others)
+        self._module.get_function(self.name)(grid, block, args, **others)

@@ -41,7 +41,7 @@ CASES = {
     "flatten, reshape": (lambda: [Flatten(), Reshape((3, 4))], (2, 3, 2)),
     "conv": (lambda: [Conv2D(3, 3)], (4, 5, 2)),
     "conv, strides and any padding": (lambda: [Conv2D(2, (3, 2), (2, 3), ((1, 2), (0, 3)))], (5, 6, 1)),
-    "conv by fourier": (lambda: [Conv2D(2, 5, 2, algorithm="fourier")], (7, 7, 1)),
+    "conv by fourier": (lambda: [Conv2D(2, 3, 2, algorithm="fourier")], (5, 4, 1)),
     "conv by kn2row": (lambda: [Conv2D(2, 3, algorithm="kn2row", use_bias=False)], (4, 4, 2)),
     "transposed conv": (lambda: [Conv2DTranspose(2, 5, 2)], (3, 2, 3)),
     "transposed conv, any padding": (lambda: [Conv2DTranspose(2, (3, 4), (2, 1), ((1, 0), (0, 2)))], (3, 3, 2)),
@@ -50,11 +50,11 @@ CASES = {
     "max pool": (lambda: [MaxPool2D(3, 2, "same")], (5, 4, 2)),
     "average pool": (lambda: [AveragePool2D(3, 2, "same")], (5, 4, 2)),
     "lstm": (lambda: [LSTM(4)], (3, 2)),
-    "lstm of sequences": (lambda: [LSTM(4, return_sequences=True), LSTM(3)], (3, 2)),
+    "lstm of sequences": (lambda: [LSTM(3, return_sequences=True), LSTM(2)], (2, 2)),
     "dense, leaky relu": (lambda: [Dense(6), LeakyReLU(), Dense(2)], (5,)),
     "dense, relu, dropout": (lambda: [Dense(6), ReLU(), Dropout(0.3), Dense(2), ReLU()], (5,)),
     "dense without bias, leaky relu, dropout": (lambda: [Dense(6, use_bias=False), LeakyReLU(), Dropout(0.3)], (5,)),
-    "conv, leaky relu, dropout": (lambda: [Conv2D(3, 3, 2), LeakyReLU(), Dropout(0.3), Flatten(), Dense(1)], (5, 4, 2)),
+    "conv, leaky relu, dropout": (lambda: [Conv2D(3, 3, 2), LeakyReLU(), Dropout(0.3)], (4, 3, 2)),
     "conv by fourier, leaky relu": (lambda: [Conv2DTranspose(3, 3, 2, algorithm="fourier"), LeakyReLU()], (3, 4, 2)),
     "dense, batch norm, leaky relu": (lambda: [Dense(6), BatchNorm(), LeakyReLU(), Dropout(0)], (5,)),
 }
@@ -132,10 +132,12 @@ class ThroughGpu(Layer):
         return backend.to_cpu(dx)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_gradients_by_differences_on_the_device(gpu, case, training):
+def test_gradients_by_differences_on_the_device(gpu, case):
     make, shape = case
-    assert check_gradients(ThroughGpu(make()), shape, training=training).worst < 1e-6
+    layers = make()
+    modes = (True, False) if any(isinstance(layer, BatchNorm | Dropout) for layer in layers) else (True,)
+    for training in modes:
+        assert check_gradients(ThroughGpu(make()), shape, training=training).worst < 1e-6
 
 
 def test_what_runs_as_one(gpu):
