@@ -42,7 +42,8 @@ def gpu(request, monkeypatch):
 
         standin = request.getfixturevalue("standin")
         monkeypatch.setattr(backend, "cupy", standin)
-        monkeypatch.setattr(cublas, "load_library", lambda: FakeCublas(standin))
+        library = FakeCublas(standin)
+        monkeypatch.setattr(cublas, "load_library", lambda: library)
     return backend.cupy
 
 

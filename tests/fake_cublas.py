@@ -64,8 +64,20 @@ class FakeCublas:
         self.xp = xp
         self.stream = self.workspace = None
         self.calls = 0  # of products, to see that they are made here
-        for name in ("cublasSetStream_v2", "cublasSetWorkspace_v2", "cublasGemmEx", "cublasGemmStridedBatchedEx"):
+        for name in (
+            "cublasCreate_v2",
+            "cublasSetStream_v2",
+            "cublasSetWorkspace_v2",
+            "cublasGemmEx",
+            "cublasGemmStridedBatchedEx",
+        ):
             setattr(self, name, ForeignFunction(getattr(self, f"_{name}")))
+
+    def _cublasCreate_v2(self, handle):
+        if self.xp.cuda.get_current_stream().is_capturing():
+            raise RuntimeError("cublasCreate allocates memory, which no recording may")
+        handle._obj.value = 0xB1A5
+        return SUCCESS
 
     def _cublasSetStream_v2(self, handle, stream):
         self.stream, self.workspace = pointer(stream) or 0, None  # a new stream means the default workspace

@@ -395,7 +395,8 @@ class StrictCupy(types.ModuleType):
         self.syncs = self.uploads = 0
         self.syncs_forbidden = False
         self.ndarray = self.own(Array, "ndarray")
-        self.allocations = weakref.WeakValueDictionary()  # address -> NumPy array that owns the memory
+        self.allocations = weakref.WeakValueDictionary()  # first address -> NumPy array that owns the memory
+        self.owners = weakref.WeakValueDictionary()  # the same for addresses in the midst of it
         self.linalg = Part(self, "cupy.linalg", np.linalg)
         self.fft = Part(self, "cupy.fft", np.fft)
         tricks = Part(self, "cupy.lib.stride_tricks", np.lib.stride_tricks)
@@ -519,8 +520,17 @@ class StrictCupy(types.ModuleType):
 
     def check_address(self, address, size):
         """Refuse to touch `size` bytes that do not lie in memory of one living array."""
-        for start, owner in self.allocations.items():
-            if start <= address and address + size <= start + owner.nbytes:
+
+        def holds(start, owner):
+            return start <= address and address + size <= start + owner.nbytes
+
+        owner = self.allocations.get(address)
+        owner = self.owners.get(address) if owner is None else owner  # looked for before
+        if owner is not None and holds(owner.__array_interface__["data"][0], owner):
+            return
+        for start, owner in list(self.allocations.items()):
+            if holds(start, owner):
+                self.owners[address] = owner
                 return
         raise RuntimeError(f"an illegal memory access: {size} bytes at {address:#x} belong to no living array")
 
@@ -621,6 +631,7 @@ class StrictCupy(types.ModuleType):
         def function(memory, *a, **k):
             return getattr(memory, name)(*a, **k)
 
+        function = {"take": np.take, "choose": np.choose}.get(name, function)  # see INDEXING
         if name in WRITING_METHODS:
             self.write(function, array, *args, **kwargs)
             return None

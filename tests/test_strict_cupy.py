@@ -345,6 +345,18 @@ def test_what_a_capture_may_hold(xp, a):
     np.testing.assert_array_equal(results[5][1].get(), HOST % 2)
 
 
+def test_an_index_that_is_computed_in_the_graph(xp, a):
+    place = xp.zeros(2, "int64")
+
+    def step():
+        where = place + 1  # garbage until the launch
+        return a[where], a.T[where, where], xp.take(a, where, axis=1), a.take(where)
+
+    results, graph = record(xp, step)
+    graph.launch()
+    assert [result.tolist() for result in results] == [[[3, 4, 5]] * 2, [4, 4], [[1, 1], [4, 4]], [1, 1]]
+
+
 def test_streams_and_pools(xp, a):
     stream, other, graphs = xp.cuda.Stream(non_blocking=True), xp.cuda.Stream(), []
     assert xp.cuda.get_current_stream() is xp.cuda.Stream.null and xp.cuda.Stream.null.ptr == 0 != stream.ptr

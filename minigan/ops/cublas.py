@@ -88,12 +88,21 @@ def compute_type(dtype):
 
 def prepared():
     """(library, handle) with the current stream and the workspace set, the stream first: it resets the workspace."""
-    cupy = backend.cupy
-    library, handle = load_library(), ctypes.c_void_p(cupy.cuda.device.get_cublas_handle())
-    memory = workspace(cupy)
+    cupy, library = backend.cupy, load_library()
+    handle, memory = own_handle(library), workspace(cupy)
     library.cublasSetStream_v2(handle, ctypes.c_void_p(cupy.cuda.get_current_stream().ptr))
     library.cublasSetWorkspace_v2(handle, ctypes.c_void_p(memory.data.ptr), ctypes.c_size_t(memory.nbytes))
     return library, handle
+
+
+@lru_cache(maxsize=1)
+def own_handle(library):
+    """A handle that nobody else changes the settings of."""
+    handle = ctypes.c_void_p()
+    status = library.cublasCreate_v2(ctypes.byref(handle))
+    if status:
+        raise DeviceError(f"matmul: cuBLAS does not start: status {status}. Is the memory of the GPU full?")
+    return handle
 
 
 @lru_cache(maxsize=1)
