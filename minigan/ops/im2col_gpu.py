@@ -17,7 +17,7 @@ class Im2colGpu(Im2col):
     def columns(self, image):
         """(n, h, w, c) -> (n p q, kh kw c)"""
         columns = self.xp.empty((len(image) * self.outputs[0] * self.outputs[1], self.window_size), image.dtype)
-        launch("im2col", image.dtype, columns.size, image, columns, *self.geometry)
+        self.launch("im2col", image, columns)
         return columns
 
     def input_gradient(self, output, kernel):
@@ -25,8 +25,15 @@ class Im2colGpu(Im2col):
         dx = self.xp.empty((len(output), *self.image_shape), output.dtype)
         for block in self.blocks(len(output)):
             columns = matmul(output[block].reshape(-1, output.shape[2]), kernel.T)
-            launch("col2im", dx.dtype, dx[block].size, columns, dx[block], *self.geometry)
+            self.launch("col2im", columns, dx[block])
         return dx
+
+    def launch(self, kernel, source, target):
+        """Fill `target`; four channels at a time where their number allows it."""
+        lanes = 1 if self.image_shape[2] % 4 else 4
+        h, w, c, *rest = self.geometry
+        name = kernel if lanes == 1 else f"{kernel}_quads"
+        launch(name, target.dtype, target.size // lanes, source, target, h, w, c // lanes, *rest)
 
     @property
     def window_size(self):

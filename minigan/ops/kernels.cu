@@ -26,9 +26,21 @@ typedef unsigned long long word;
 // ---------------------------------------------------------------------------------------------------------------------
 // Convolution by im2col (twin: ops/im2col.py). Images are (n, h, w, c), windows (p, q) with kernels (kh, kw).
 
+// Both kernels exist for single numbers and for quads of neighbouring channels, which share the work of finding their
+// place and travel in one access to memory. `T` is the one or the other, c counts in them.
+
+struct alignas(4 * sizeof(real)) quad {
+  real lane[4];
+};
+DEVICE void add_to(real& sum, real x) { sum += x; }
+DEVICE void add_to(quad& sum, const quad& x) {
+  for (int i = 0; i < 4; ++i) sum.lane[i] += x.lane[i];
+}
+
 // columns[n,i,j, u,v,c] = x[n, i sh + u - top, j sw + v - left, c], 0 outside of the image
-KERNEL im2col(const real* x, real* columns, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw, int top,
-              int left, int size) {
+template <typename T>
+DEVICE void windows_of(const T* x, T* columns, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw,
+                       int top, int left, int size) {
   FOR(index, size) {
     int rest = index;
     int channel = rest % c; rest /= c;
@@ -39,32 +51,50 @@ KERNEL im2col(const real* x, real* columns, int h, int w, int c, int p, int q, i
     int n = rest / p;
     int row = i * sh + u - top, column = j * sw + v - left;
     bool inside = row >= 0 && row < h && column >= 0 && column < w;
-    columns[index] = inside ? x[((n * h + row) * w + column) * c + channel] : (real)0;
+    columns[index] = inside ? x[((n * h + row) * w + column) * c + channel] : T();
   }
 }
 
 // The adjoint. dx[n,k,l,c] = sum of columns[n,i,j,u,v,c] over all windows and places with i sh + u - top = k,
 // j sw + v - left = l: every pixel gathers from the windows that cover it, so nothing is added up by two threads.
-KERNEL col2im(const real* columns, real* dx, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw, int top,
-              int left, int size) {
+template <typename T>
+DEVICE void sums_of_windows(const T* columns, T* dx, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw,
+                            int top, int left, int size) {
   FOR(index, size) {
     int rest = index;
     int channel = rest % c; rest /= c;
     int l = rest % w + left; rest /= w;
     int k = rest % h + top;
     int n = rest / h;
-    real sum = 0;
+    T sum = T();
     for (int u = k % sh; u < kh; u += sh) {
       int i = (k - u) / sh;
       if (k < u || i >= p) continue;
       for (int v = l % sw; v < kw; v += sw) {
         int j = (l - v) / sw;
         if (l < v || j >= q) continue;
-        sum += columns[((((n * p + i) * q + j) * kh + u) * kw + v) * c + channel];
+        add_to(sum, columns[((((n * p + i) * q + j) * kh + u) * kw + v) * c + channel]);
       }
     }
     dx[index] = sum;
   }
+}
+
+KERNEL im2col(const real* x, real* columns, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw, int top,
+              int left, int size) {
+  windows_of(x, columns, h, w, c, p, q, kh, kw, sh, sw, top, left, size);
+}
+KERNEL im2col_quads(const quad* x, quad* columns, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw,
+                    int top, int left, int size) {
+  windows_of(x, columns, h, w, c, p, q, kh, kw, sh, sw, top, left, size);
+}
+KERNEL col2im(const real* columns, real* dx, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw, int top,
+              int left, int size) {
+  sums_of_windows(columns, dx, h, w, c, p, q, kh, kw, sh, sw, top, left, size);
+}
+KERNEL col2im_quads(const quad* columns, quad* dx, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw,
+                    int top, int left, int size) {
+  sums_of_windows(columns, dx, h, w, c, p, q, kh, kw, sh, sw, top, left, size);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
