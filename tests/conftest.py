@@ -37,6 +37,7 @@ def gpu(request, monkeypatch):
     from minigan import backend
     from minigan.ops import cublas
 
+    monkeypatch.setenv("CUPY_TF32", "0")  # the tolerances are those of full float32
     if request.param == "stand-in":
         from fake_cublas import FakeCublas
 

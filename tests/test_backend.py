@@ -51,6 +51,17 @@ def test_cupy_is_imported_by_the_backend_and_ops_only():
             assert path == PACKAGE / "backend.py" or path.parent == PACKAGE / "ops", path
 
 
+def test_only_the_backend_and_ops_ask_which_device_it_is():
+    """No comparison of an array module, `xp is np` or the like, elsewhere."""
+    for path in PACKAGE.rglob("*.py"):
+        if path == PACKAGE / "backend.py" or path.parent == PACKAGE / "ops":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare) and any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
+                names = [part.id for part in (node.left, *node.comparators) if isinstance(part, ast.Name)]
+                assert "np" not in names and "cupy" not in names, f"{path.name}:{node.lineno}"
+
+
 def test_layers_compute_with_the_module_of_their_arrays():
     """No NumPy function is called on arrays in a layer; dtypes and the seed, numbers of the CPU, are NumPy's."""
     allowed = {"dtype", "array"}

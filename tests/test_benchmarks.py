@@ -85,3 +85,39 @@ def test_contestants_take_turns(convolution, tmp_path):
     times = interleave.race(program, ["a", "b"], rounds=3, steps=2, threads=1)
     assert (tmp_path / "log").read_text() == "a" + "b" + 3 * ("aaa" + "bbb")
     assert set(times) == {"a", "b"} and all(len(own) == 3 and min(own) > 0 for own in times.values())
+
+
+@pytest.fixture
+def gpu_benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import gpu
+
+    yield gpu
+    for name in ("gpu", "dcgan", "mlp_gan", "gan_step", "interleave"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_minigans_side_of_the_race_on_a_gpu(gpu, gpu_benchmark, captured, monkeypatch):
+    work = gpu_benchmark.WORK["mlp"]
+    monkeypatch.setattr(work, "batch", 4)
+    step = gpu_benchmark.minigan_step(work, captured)
+    losses = [[float(loss) for loss in step()] for _ in range(5)]
+    assert np.isfinite(losses).all() and 1 < losses[0][0] < 2
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["mlp", "dcgan"])
+def test_pytorchs_side_of_the_race_does_the_same_work(gpu_benchmark, name, monkeypatch):
+    pytest.importorskip("torch")
+    work = gpu_benchmark.WORK[name]
+    monkeypatch.setattr(work, "batch", 4)
+    step = gpu_benchmark.TorchStep(work, device="cpu")
+    sizes = [sum(p.numel() for p in adam.param_groups[0]["params"]) for adam in step.adams]
+    from minigan import Sequential
+
+    shapes = ((100,), (28, 28, 1))
+    ours = [Sequential(layers, shape) for layers, shape in zip(work.minigan_layers(), shapes, strict=True)]
+    assert sizes == [net.flat_params.size for net in ours]
+    losses = [[float(loss) for loss in step()] for _ in range(3)]
+    assert np.isfinite(losses).all() and 1 < losses[0][0] < 2

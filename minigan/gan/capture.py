@@ -22,31 +22,30 @@ class GraphSteps:
     """
 
     def __init__(self, gan):
-        self.gan = gan
+        self.gan, self.possible = gan, True
         self.taken, self.graphs = {}, {}
 
     def __call__(self, images, trains_generator):
         kind = images.shape, trains_generator
         self.taken[kind] = self.taken.get(kind, 0) + 1
-        if self.taken[kind] <= WARM_UP:
-            return self.gan.compute_step(images, trains_generator)
+        if kind not in self.graphs and self.possible and self.taken[kind] > WARM_UP:
+            self.record(kind, images, trains_generator)
         if kind not in self.graphs:
-            self.graphs[kind] = self.record(images, trains_generator)
-        if self.graphs[kind] is None:
             return self.gan.compute_step(images, trains_generator)
         batch, graph = self.graphs[kind]
         batch[...] = images
         # copies: the next launch overwrites what the graph gives
         return [loss.copy() for loss in graph.launch()]
 
-    def record(self, images, trains_generator):
-        """(where the graph reads its batch, the graph), or None, after a warning, where there can be none."""
+    def record(self, kind, images, trains_generator):
+        """Keep (where the graph reads its batch, the graph); where there can be none, warn and never try again."""
         gan, batch = self.gan, images.copy()
         # recording runs the Python code of a step and nothing on the GPU; it must leave no trace if it fails
         before = gan.g_optimizer.steps, gan.d_optimizer.steps, copy.deepcopy(gan.rng.bit_generator.state)
         try:
-            return batch, CapturedStep(lambda: gan.compute_step(batch, trains_generator))
+            self.graphs[kind] = batch, CapturedStep(lambda: gan.compute_step(batch, trains_generator))
         except Exception as error:  # whatever the reason, training can go on
+            self.possible = False
             gan.g_optimizer.steps, gan.d_optimizer.steps, gan.rng.bit_generator.state = before
             for net in (gan.generator, gan.discriminator):
                 net.clear_cache()
@@ -56,4 +55,3 @@ class GraphSteps:
                 CaptureWarning,
                 stacklevel=4,
             )
-            return None
