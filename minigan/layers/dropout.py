@@ -1,7 +1,5 @@
 """Dropout: training with a random part of the units switched off."""
 
-import numpy as np
-
 from minigan.layers.base import Layer
 from minigan.ops.random_bits import draw_seed, keep_mask, kept_scale
 from minigan.options import require_share
@@ -28,7 +26,7 @@ class Dropout(Layer):
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
-        self.state["seed"] = xp.asarray(np.array(draw_seed(rng)))
+        self.state["seed"] = draw_seed(rng, xp)
         self.state["calls"] = xp.zeros((), "int64")
         return self.output_shape
 

@@ -47,6 +47,6 @@ def philox_words(count, seed, call):
     return generator.random_raw(count)
 
 
-def draw_seed(rng):
-    """A layer's own seed, drawn once while the network is built."""
-    return int(rng.integers(2**63))
+def draw_seed(rng, xp):
+    """A layer's own seed, drawn once while the network is built: an array of one integer."""
+    return xp.asarray(rng.integers(2**63, size=()))
