@@ -106,6 +106,20 @@ def test_minigans_side_of_the_race_on_a_gpu(gpu, gpu_benchmark, captured, monkey
     assert np.isfinite(losses).all() and 1 < losses[0][0] < 2
 
 
+def test_a_step_is_as_many_pieces_of_work_as_the_page_says(gpu, gpu_benchmark, monkeypatch):
+    if not hasattr(gpu, "forbid_syncs"):
+        pytest.skip("only the stand-in tells what a graph holds")
+    graphs, end_capture = [], gpu.cuda.Stream.end_capture
+    monkeypatch.setattr(gpu.cuda.Stream, "end_capture", lambda self: graphs.append(end_capture(self)) or graphs[-1])
+    step = gpu_benchmark.minigan_step(gpu_benchmark.WORK["mlp"], captured=True)
+    for _ in range(4):
+        step()
+    pieces = graphs[0].recording.steps
+    products = sum("FakeCublas" in piece.__qualname__ for piece in pieces)
+    page = (BENCHMARKS.parent / "docs" / "gpu.md").read_text()
+    assert f"is {len(pieces)} pieces of work, {products} of them matrix products" in page
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("name", ["mlp", "dcgan"])
 def test_pytorchs_side_of_the_race_does_the_same_work(gpu_benchmark, name, monkeypatch):

@@ -195,6 +195,7 @@ def test_reshape_by_hand():
 def test_column_sums_against_numpy(rng):
     x, y = rng.standard_normal((2, 50, 7))
     np.testing.assert_allclose(column_sum(x), x.sum(axis=0), rtol=1e-12)
+    assert column_sum(x, out=(out := np.empty(x.shape[1]))) is out and (out == column_sum(x)).all()
     np.testing.assert_allclose(column_dot(x, y), (x * y).sum(axis=0), rtol=1e-12)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from minigan import backend, initializers
 from minigan.errors import CacheError, DeviceError, DtypeError, OptionError, ShapeError
-from minigan.ops.matmul import matmul
 
 
 class Layer:
@@ -105,13 +104,16 @@ class Layer:
             self._grads[name].fill(0)
         self.forgotten = set()
 
-    def add_product(self, name, a, b):
-        """grads[name] += a @ b; a forgotten gradient is overwritten, which spares a sum over arrays of its size."""
+    def add_grad(self, name, compute, *args):
+        """grads[name] += compute(*args); a forgotten gradient is overwritten, which spares a sum and the zeros.
+
+        compute    a function of minigan.ops that takes `out`, the array to write its result into
+        """
         if name in self.forgotten:
             self.forgotten.remove(name)
-            matmul(a, b, out=self._grads[name])
+            compute(*args, out=self._grads[name])
         else:
-            self._grads[name] += matmul(a, b)
+            self._grads[name] += compute(*args)
 
     def clear_cache(self):
         """Forget what forward kept."""

@@ -57,7 +57,7 @@ class Convolution(Layer):
 
     def add_bias_gradient(self, dy):
         if self.use_bias:
-            self.grads["b"] += column_sum(dy.reshape(-1, self.filters))
+            self.add_grad("b", column_sum, dy.reshape(-1, self.filters))
 
     def flops(self):
         return self.plan.flops()

@@ -54,9 +54,9 @@ class Dense(Layer):
     def backward(self, dy, param_grads=True, input_grad=True):
         x = self.take_cache(dy)
         if param_grads:
-            self.add_product("W", x.T, dy)  # (1)
+            self.add_grad("W", matmul, x.T, dy)  # (1)
             if self.use_bias:
-                self.grads["b"] += column_sum(dy)  # (2)
+                self.add_grad("b", column_sum, dy)  # (2)
         return matmul(dy, self.params["W"].T) if input_grad else None  # (3)
 
     def flops(self):

@@ -12,10 +12,12 @@ import numpy as np
 from minigan.backend import array_module
 from minigan.ops.kernels import launch
 
+SHORT = 32  # rows that one thread adds up without more ado
 
-def column_sum(x):
-    """sum_n x[n, c] for each column: x (n, c) -> (c,)"""
-    return np.ones(len(x), x.dtype) @ x if array_module(x) is np else sum_in_parts(x)
+
+def column_sum(x, out=None):
+    """sum_n x[n, c] for each column, into `out` where it is given: x (n, c) -> (c,)"""
+    return np.matmul(np.ones(len(x), x.dtype), x, out=out) if array_module(x) is np else sum_in_parts(x, out=out)
 
 
 def column_dot(x, y):
@@ -23,16 +25,17 @@ def column_dot(x, y):
     return np.einsum("nc,nc->c", x, y) if array_module(x) is np else sum_in_parts(x, y)
 
 
-def sum_in_parts(x, y=None):
+def sum_in_parts(x, y=None, out=None):
     """The sums of about sqrt(n) parts of the rows, then the sum of those."""
     xp, (rows, columns) = array_module(x), x.shape
     x, y = (array if array is None else xp.ascontiguousarray(array) for array in (x, y))
-    while rows > 1 or y is not None:
-        length = max(math.isqrt(rows), 16)
-        parts = xp.empty((-(-rows // length), columns), x.dtype)
+    while True:
+        length = rows if rows <= SHORT else max(math.isqrt(rows), SHORT)
+        parts = xp.empty((-(-rows // length), columns), x.dtype) if length < rows or out is None else out[None]
         launch("column_parts", x.dtype, parts.size, x, y, parts, rows, columns, length)
         x, y, rows = parts, None, len(parts)
-    return x[0]
+        if rows == 1:
+            return x[0]
 
 
 def sum_of_squares(x):
