@@ -15,7 +15,7 @@ from test_metrics import stripes
 from test_runs import SMALL, outcome
 
 from minigan import GAN, Sequential, backend, data
-from minigan.errors import DeviceError
+from minigan.errors import DeviceError, NonFiniteError
 from minigan.experiments import EXPERIMENTS, find
 from minigan.gan import capture, metrics, objectives
 from minigan.gan.capture import CaptureWarning
@@ -25,6 +25,7 @@ from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Dropout, F
 from minigan.losses import MeanSquaredError, SoftmaxCrossEntropy
 from minigan.ops.captured import WARM_UP
 from minigan.optimizers import SGD, Adam, RMSProp
+from minigan.runs.health import EVERY, Health
 from minigan.runs.training import begin, reopen
 
 
@@ -244,6 +245,19 @@ def test_every_experiment_takes_captured_steps_and_draws(gpu, name, rng, monkeyp
     assert np.isfinite([float(loss) for loss in losses]).all()
     samples = gan.sample(2, seed=0)
     assert samples.shape == (2, *shape) and backend.array_module(samples) is gpu
+
+
+def test_health_watches_a_captured_run(gpu):
+    """Every so many steps, and names what is wrong; a sound run says nothing."""
+    for lr, trouble in ((2e-4, None), (1e30, "NaN or infinity")):
+        gan = make_gan("gpu", optimizer=partial(SGD, lr=lr), dtype="float32")
+        gan.capture()
+        said = []
+        health = Health(gan, said.append)
+        with pytest.raises(NonFiniteError, match=trouble) if trouble else nullcontext():
+            for step, batch in enumerate(batches(gan, EVERY, n=3), start=1):
+                health.after_step(step, batch, *gan.train_step(batch))
+        assert not said
 
 
 def test_batches_are_gathered_where_the_bytes_are(gpu):
