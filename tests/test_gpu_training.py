@@ -225,13 +225,7 @@ def test_a_run_on_the_gpu_is_resumed_bit_for_bit_and_moves_between_devices(gpu, 
         np.testing.assert_allclose(ours, theirs, rtol=1e-2, atol=1e-3, err_msg=name)
 
 
-# those that differ from one of the others in numbers only, and run as long, go with the slow tests
-VARIANTS = {name for name in EXPERIMENTS if "-" in name or name in ("B1-50", "B3", "B8", "B11", "B13", "C4", "E7")}
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name in VARIANTS else name for name in EXPERIMENTS]
-)
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_takes_captured_steps_and_draws(gpu, name, rng, monkeypatch):
     monkeypatch.setattr(capture, "WARM_UP", 1)
     experiment = find(name)
