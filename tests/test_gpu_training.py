@@ -174,9 +174,18 @@ def test_what_cannot_be_captured_runs_as_before_with_one_warning(gpu):
         for batch in batches(eager, 2 * WARM_UP + 4):
             eager.train_step(batch)
             captured.train_step(batch)
-    messages = [str(w.message) for w in caught if issubclass(w.category, CaptureWarning)]
-    assert len(messages) == 1 and "kernel by kernel" in messages[0]
+    (warning,) = (w for w in caught if issubclass(w.category, CaptureWarning))
+    assert "kernel by kernel" in str(warning.message) and warning.filename == __file__
     assert_same(eager, captured)
+
+
+def test_a_run_notes_that_its_steps_cannot_be_captured(gpu, small, no_pictures, tmp_path, monkeypatch):
+    from minigan.ops import cublas
+
+    monkeypatch.setattr(cublas, "load_library", lambda: None)
+    run = begin(small, tmp_path / "run", device="gpu", steps=8)
+    run.run(quiet=True)
+    assert (run.folder.path / "notes.txt").read_text().count("cannot be one CUDA graph") == 1
 
 
 def test_without_cublas_for_graphs_there_are_none_and_the_same_numbers(gpu, monkeypatch):

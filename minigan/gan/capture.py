@@ -10,19 +10,25 @@ class CaptureWarning(UserWarning):
     """A step that cannot be captured; it runs kernel by kernel."""
 
 
-def capture_steps(gan):
+def capture_steps(gan, say):
     """What takes the steps of a GAN: graphs on a GPU, `gan.compute_step` itself elsewhere."""
-    return GraphSteps(gan) if captures(gan.generator.xp) else gan.compute_step
+    return GraphSteps(gan, say or warn) if captures(gan.generator.xp) else gan.compute_step
+
+
+def warn(text):
+    """A Python warning at the line that called train_step"""
+    warnings.warn(text, CaptureWarning, stacklevel=5)
 
 
 class GraphSteps:
     """Called as gan.compute_step. The first steps of each kind run as they are, the others as the graph of that kind.
 
     Kinds differ in the shape of the batch and in whether the generator is trained (with d_steps > 1 not always).
+    say        told in a text, once, where there can be no graph
     """
 
-    def __init__(self, gan):
-        self.gan, self.possible = gan, True
+    def __init__(self, gan, say):
+        self.gan, self.say, self.possible = gan, say, True
         self.taken, self.graphs = {}, {}
 
     def __call__(self, images, trains_generator):
@@ -38,7 +44,7 @@ class GraphSteps:
         return [loss.copy() for loss in graph.launch()]
 
     def record(self, kind, images, trains_generator):
-        """Keep (where the graph reads its batch, the graph); where there can be none, warn and never try again."""
+        """Keep (where the graph reads its batch, the graph); where there can be none, say so and never try again."""
         gan, batch = self.gan, images.copy()
         # recording runs the Python code of a step and nothing on the GPU; it must leave no trace if it fails
         before = gan.g_optimizer.steps, gan.d_optimizer.steps, copy.deepcopy(gan.rng.bit_generator.state)
@@ -49,9 +55,7 @@ class GraphSteps:
             gan.g_optimizer.steps, gan.d_optimizer.steps, gan.rng.bit_generator.state = before
             for net in (gan.generator, gan.discriminator):
                 net.clear_cache()
-            warnings.warn(
+            self.say(
                 f"GAN.capture: this step cannot be one CUDA graph, so it runs kernel by kernel, with the same results "
-                f"but slower. Reason: {type(error).__name__}: {error}",
-                CaptureWarning,
-                stacklevel=4,
+                f"but slower. Reason: {type(error).__name__}: {error}"
             )

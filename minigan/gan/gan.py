@@ -109,14 +109,15 @@ class GAN:
             losses.append(self._train_generator(generated))
         return losses
 
-    def capture(self):
+    def capture(self, say=None):
         """Let a GPU take each step as one CUDA graph, from the fourth one on: fewer waits for Python, the same numbers.
 
-        On the CPU it changes nothing. Where a step cannot be captured, a warning says why and it goes on as it was.
+        On the CPU it changes nothing. Where a step cannot be captured, it goes on as it was, and `say` is called once
+        with a text that says why; without it, a CaptureWarning does.
         Call it again after changing anything but learning rates: networks, objective, the options of an optimizer.
         How it works: docs/gpu.md
         """
-        self._step = capture_steps(self)
+        self._step = capture_steps(self, say)
 
     def _train_discriminator(self, images, generated):
         """One update on the sum of both losses; the gradient with respect to the images is not computed."""

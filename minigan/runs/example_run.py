@@ -26,7 +26,6 @@ class ExampleRun:
         self.epochs = args.epochs or experiment.epochs
         self.batch_size = args.batch_size or experiment.batch_size
         self.gan = experiment.make_gan(dataset.images.shape[1:], args.seed, args.device)
-        self.gan.capture()
         self.gallery = Gallery(args.out, self.gan, dataset.images, args.seed, data_range=experiment.data_range)
         self.images = backend.to_device(dataset.images, self.gan.generator.xp)
         self.rng = np.random.default_rng((args.seed, 3))
@@ -34,6 +33,7 @@ class ExampleRun:
         total = self.epochs * (len(self.images) // self.batch_size) * self.batch_size
         self.stop = StopRequest()
         self.bar = tqdm(total=total, unit=" images", unit_scale=True, disable=args.quiet)
+        self.gan.capture(self.bar.write)
 
     def __enter__(self):
         self.stop.__enter__()

@@ -89,7 +89,6 @@ class Training:
     def __init__(self, folder, config, experiment, images, gan):
         self.folder, self.config, self.experiment, self.gan = folder, config, experiment, gan
         self.images = backend.to_device(images, gan.generator.xp)
-        gan.capture()
         self.gallery = Gallery(
             folder.path, gan, images, config.seed, samples=folder.samples, data_range=experiment.data_range
         )
@@ -128,7 +127,13 @@ class Training:
         config, folder = self.config, self.folder
         folder.note(f"training from step {self.step:,} of {config.total_steps:,} on {config.device}")
         bar = ProgressBar(config, self.step, quiet)
-        health = Health(self.gan, lambda text: (folder.note(text), bar.say(text)))
+
+        def say(text):
+            folder.note(text)
+            bar.say(text)
+
+        self.gan.capture(say)
+        health = Health(self.gan, say)
         board = TensorBoard(folder.path / "tensorboard", self.step) if config.tensorboard else None
         watchers = [bar, health, *([board] if board else [])]
         try:
