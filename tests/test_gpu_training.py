@@ -93,9 +93,13 @@ def assert_same(one, other, tolerance=0.0):
         np.testing.assert_allclose(others[name], value, rtol=tolerance, atol=tolerance, err_msg=name)
 
 
+def is_standin(gpu):
+    return hasattr(gpu, "forbid_syncs")
+
+
 def no_waits(gpu):
     """A block in which the stand-in raises where something waits for the GPU; a device raises in capture only."""
-    return gpu.forbid_syncs() if hasattr(gpu, "forbid_syncs") else nullcontext()
+    return gpu.forbid_syncs() if is_standin(gpu) else nullcontext()
 
 
 def test_steps_are_those_of_the_cpu(gpu, make):
@@ -119,7 +123,7 @@ def test_a_step_never_waits_for_the_gpu(gpu, make):
 
 def test_a_captured_run_is_the_eager_run(gpu, make):
     """The stand-in computes the same numbers, a device sums in another order at most."""
-    exact = hasattr(gpu, "forbid_syncs")
+    exact = is_standin(gpu)
     steps = 20 if exact else 200
     eager, captured = make("gpu"), make("gpu")
     captured.capture()
@@ -218,7 +222,7 @@ def test_a_run_on_the_gpu_is_resumed_bit_for_bit_and_moves_between_devices(gpu, 
     begin(small, tmp_path / "parts", seed=5, device="gpu", steps=7).run(quiet=True)
     parts = reopen(tmp_path / "parts", epochs=3, steps=15)
     parts.run(quiet=True)
-    if hasattr(gpu, "forbid_syncs"):
+    if is_standin(gpu):
         assert outcome(parts)[1] == outcome(whole)[1]
 
     begin(small, tmp_path / "moved", seed=5, device="gpu", steps=7).run(quiet=True)
