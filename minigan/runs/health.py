@@ -42,8 +42,9 @@ GROWTH, LOOKS, ENOUGH_LOOKS = 100, 20, 5
 SAMPLES, WARM_UP = 64, 200
 
 # The samples have collapsed when two of them differ by less than this share of what two real images differ by: to the
-# eye they are one picture. In the first few hundred steps a sound run of A4 or E3 passes through 0.1.
-COLLAPSED = 0.05
+# eye they are one picture (E1 after 6 epochs: 0.08, B2: 0.07). Sound runs of A4 and B0 begin at 0.1 to 0.17 and are
+# above 0.13 when the warm-up is over.
+COLLAPSED = 0.1
 
 # Samples are noise when neighbouring pixels differ by more than this share of what independent ones would, while those
 # of real images differ by less than half of it: about 0.3 in digits, and 1 in the samples of an untrained MLP.
