@@ -41,7 +41,7 @@ def device_module(device):
 
 
 def device_name(xp):
-    """ "cpu" or "gpu": where the arrays of a module live."""
+    """Where the arrays of a module live: "cpu" or "gpu"."""
     return "cpu" if xp is np else "gpu"
 
 

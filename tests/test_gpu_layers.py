@@ -179,3 +179,16 @@ def test_options_of_backward(gpu, rng):
     assert not backend.to_cpu(net.flat_grads).any()
     net.forward(x, training=True)
     assert net.backward(dy, input_grad=False) is None and backend.to_cpu(net.flat_grads).any()
+
+
+def test_a_forward_pass_that_was_never_followed_by_a_backward_is_forgotten(gpu, rng):
+    """In either order of the modes, backward belongs to the forward before it."""
+    net = Sequential([Dense(6), LeakyReLU(), Dropout(0.5), Dense(2)], (5,), dtype="float64")
+    on_gpu = net.to("gpu")
+    first, x, dy = (rng.standard_normal((4, k)) for k in (5, 5, 2))
+    for training in (True, False):
+        on_gpu.forward(backend.to_device(first, gpu), training=not training)
+        net.forward(first, training=not training)
+        ours, numpys = (arrays_of(one, x, dy, training) for one in (on_gpu, net))
+        for name, expected in numpys.items():
+            np.testing.assert_allclose(ours[name], expected, rtol=1e-10, atol=1e-12, err_msg=name)
