@@ -12,9 +12,9 @@ import numpy as np
 
 from minigan import data
 from minigan.errors import MiniganError
-from minigan.gan.metrics import Reference, evaluate, table, train_classifier
-from minigan.gan.metrics.calibration import known_sets
-from minigan.gan.metrics.classifier import accuracy
+from minigan.metrics import Reference, evaluate, table, train_classifier
+from minigan.metrics.calibration import known_sets
+from minigan.metrics.classifier import accuracy
 
 SAMPLES = 10_000
 

@@ -18,7 +18,7 @@ import numpy as np
 from interleave import options, race, ratio, work
 
 from minigan.ops.allocator import keep_freed_memory
-from minigan.ops.convolution import ALGORITHMS, make_plan
+from minigan.ops.convolution.choose import ALGORITHMS, make_plan
 
 BATCH, STEPS = 256, 3
 HOPELESS = 10  # an algorithm that counts so many times the cost of the cheapest would only slow the race

@@ -16,12 +16,12 @@ BATCH = 256
 
 def minigan_step(algorithm):
     from minigan import GAN, Sequential
-    from minigan.gan.architectures import c1_discriminator, c1_generator
+    from minigan.models import dcgan_discriminator, dcgan_generator
     from minigan.ops.allocator import keep_freed_memory
 
     keep_freed_memory()  # as the training programs do
     networks = []
-    for layers, shape in ((c1_generator(), (100,)), (c1_discriminator(), (28, 28, 1))):
+    for layers, shape in ((dcgan_generator(), (100,)), (dcgan_discriminator(), (28, 28, 1))):
         for layer in layers:
             if hasattr(layer, "algorithm"):
                 layer.algorithm = algorithm

@@ -18,9 +18,8 @@ import mlp_gan
 import numpy as np
 from interleave import ratio
 
-from minigan import GAN, Sequential, backend, data
-from minigan.gan import architectures
-from minigan.ops.cublas import tf32
+from minigan import GAN, Sequential, backend, data, models
+from minigan.ops.gpu.cublas import tf32
 
 IMAGES = data.load("digits").images
 LEARNING = {"lr": 2e-4, "betas": (0.5, 0.999)}
@@ -36,13 +35,13 @@ class Work:
 
 def mlp_layers():
     return (
-        architectures.mlp_generator(mlp_gan.G_WIDTHS),
-        architectures.mlp_discriminator(mlp_gan.D_WIDTHS, dropout=0.4),
+        models.mlp_generator(mlp_gan.G_WIDTHS),
+        models.mlp_discriminator(mlp_gan.D_WIDTHS, dropout=0.4),
     )
 
 
 def dcgan_layers():
-    return architectures.c1_generator(), architectures.c1_discriminator()
+    return models.dcgan_generator(), models.dcgan_discriminator()
 
 
 WORK = {

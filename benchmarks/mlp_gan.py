@@ -21,7 +21,7 @@ G_WIDTHS, D_WIDTHS = (256, 512, 1024), (1024, 512, 256)
 
 def minigan_step():
     from minigan import GAN, Sequential
-    from minigan.gan.architectures import mlp_discriminator, mlp_generator
+    from minigan.models import mlp_discriminator, mlp_generator
 
     generator = Sequential(mlp_generator(G_WIDTHS), input_shape=(100,), seed=0)
     discriminator = Sequential(mlp_discriminator(D_WIDTHS, dropout=0.4), input_shape=(28, 28, 1), seed=1)

@@ -11,9 +11,9 @@ Into --out go the same pictures and files as from examples/mlp_gan.py.
 import argparse
 
 from minigan import data
+from minigan.cli.arguments import add_run_arguments, run_program
 from minigan.experiments import find
-from minigan.runs.arguments import add_run_arguments, run_program
-from minigan.runs.example_run import ExampleRun
+from minigan.training.example_run import ExampleRun
 
 
 def main(args):

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from minigan.commands import checking, evaluating, information, listing, sampling, training
-from minigan.runs.arguments import run_program
+from minigan.cli import checking, evaluating, information, listing, sampling, training
+from minigan.cli.arguments import run_program
 
 COMMANDS = (listing, training, sampling, evaluating, checking, information)
 

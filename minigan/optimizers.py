@@ -9,7 +9,7 @@ import numpy as np
 from minigan import backend
 from minigan.errors import OptionError
 from minigan.ops.adam_update import adam_numbers, adam_update
-from minigan.ops.captured import from_host
+from minigan.ops.gpu.graphs import from_host
 from minigan.ops.sums import sum_of_squares
 from minigan.options import require_positive, require_share
 

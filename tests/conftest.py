@@ -35,7 +35,7 @@ def standin():
 def gpu(request, monkeypatch):
     """CuPy's place taken by the strict stand-in, and, with -m gpu, by CuPy itself: the module of the arrays."""
     from minigan import backend
-    from minigan.ops import cublas
+    from minigan.ops.gpu import cublas
 
     monkeypatch.setenv("CUPY_TF32", "0")  # the tolerances are those of full float32
     if request.param == "stand-in":
@@ -51,7 +51,7 @@ def gpu(request, monkeypatch):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """They take longer than the training, and what is tested with this fixture does not depend on them."""
-    from minigan.runs.gallery import Gallery
+    from minigan.training.gallery import Gallery
 
     for method in ("draw", "finish"):
         monkeypatch.setattr(Gallery, method, lambda *arguments: None)

@@ -37,14 +37,13 @@ def test_all_algorithms_and_pytorch_compute_the_same_three_maps(convolution):
 
 def test_the_layers_are_those_of_the_networks(convolution):
     """Shapes and strides; and what auto takes, at what counted cost, although the zeros lie elsewhere."""
-    from minigan import Sequential
-    from minigan.gan import architectures
+    from minigan import Sequential, models
 
     networks = {
-        "C1-G": Sequential(architectures.c1_generator(), (100,)),
-        "C1-D": Sequential(architectures.c1_discriminator(), (28, 28, 1)),
-        "E3-G": Sequential(architectures.e3_generator(), (100,)),
-        "B10-G": Sequential(architectures.b10_generator(), (100,)),
+        "C1-G": Sequential(models.dcgan_generator(), (100,)),
+        "C1-D": Sequential(models.dcgan_discriminator(), (28, 28, 1)),
+        "E3-G": Sequential(models.upsampling_generator(), (100,)),
+        "B10-G": Sequential(models.same_size_conv_generator(), (100,)),
     }
     for key, layer in convolution.LAYERS.items():
         convolutions = [layer for layer in networks[key[:-1]].layers if hasattr(layer, "plan")]

@@ -13,16 +13,16 @@ from PIL import Image
 
 from minigan import backend, pictures
 from minigan.__main__ import main
-from minigan.commands import information
+from minigan.cli import information
 from minigan.data import dataset
 from minigan.errors import DeviceError
 from minigan.experiments import EXPERIMENTS, find
 from minigan.experiments.parts import mlp_discriminator, mlp_generator
 from minigan.gan import latent
-from minigan.gan.metrics import classifier
 from minigan.gan.objectives import NonSaturating
 from minigan.layers import Dense
-from minigan.runs.trained import load_trained
+from minigan.metrics import classifier
+from minigan.training.trained import load_trained
 
 SMALL = find("A5").but(  # batch statistics, dropout, label noise
     "Small", generator=mlp_generator(6, batch_norm=True), discriminator=mlp_discriminator(5, dropout=0.4)

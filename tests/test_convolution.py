@@ -11,8 +11,8 @@ from minigan import Sequential
 from minigan.checks import check_layer, loops
 from minigan.errors import OptionError, ShapeError
 from minigan.layers import AveragePool2D, Conv2D, Conv2DTranspose, MaxPool2D, UpSampling2D
-from minigan.ops.convolution import ALGORITHMS, make_plan
-from minigan.ops.windows import output_size, transposed_size
+from minigan.ops.convolution.choose import ALGORITHMS, make_plan
+from minigan.ops.convolution.windows import output_size, transposed_size
 
 PADDINGS = st.sampled_from(["same", "valid"]) | st.integers(0, 2)
 PADDINGS |= st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 2)
@@ -183,7 +183,7 @@ def test_blocks_change_nothing(algorithm, monkeypatch, rng):
 
     whole = maps()
     assert len(plan.blocks(7)) == 1
-    monkeypatch.setattr("minigan.ops.plan.Plan.block", 2 * plan.numbers())
+    monkeypatch.setattr("minigan.ops.convolution.plan.Plan.block", 2 * plan.numbers())
     assert [b.stop - b.start for b in plan.blocks(7)] == [2, 2, 2, 1]
     for part, expected in zip(maps(), whole, strict=True):
         np.testing.assert_allclose(part, expected, rtol=1e-12, atol=1e-12)

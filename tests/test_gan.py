@@ -9,9 +9,9 @@ import pytest
 from minigan import GAN, Sequential
 from minigan.errors import DataError, DtypeError, OptionError, ShapeError
 from minigan.gan import latent, objectives
-from minigan.gan.architectures import mlp_discriminator, mlp_generator
 from minigan.layers import BatchNorm, Dense, Flatten, LeakyReLU
 from minigan.losses import BinaryCrossEntropy
+from minigan.models import mlp_discriminator, mlp_generator
 from minigan.optimizers import SGD, Adam
 
 

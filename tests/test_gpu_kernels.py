@@ -14,11 +14,11 @@ from test_convolution import geometries
 
 from minigan.backend import to_cpu, to_device
 from minigan.errors import DeviceError, ShapeError
-from minigan.ops import bias_leaky_dropout, kernels
 from minigan.ops.adam_update import adam_numbers, adam_update
-from minigan.ops.convolution import make_plan
+from minigan.ops.convolution.choose import make_plan
 from minigan.ops.cross_entropy import binary_cross_entropy
 from minigan.ops.gather import gather_scaled
+from minigan.ops.gpu import bias_leaky_dropout, kernels
 from minigan.ops.matmul import matmul
 from minigan.ops.random_bits import keep_mask, kept_scale
 from minigan.ops.sums import column_dot, column_sum, sum_of_squares
@@ -56,7 +56,7 @@ def test_im2col_and_col2im(gpu, geometry, n, dtype, quads):
 
 
 def test_im2col_in_several_blocks(gpu, rng, monkeypatch):
-    monkeypatch.setattr("minigan.ops.im2col_gpu.Im2colGpu.block", 2000)
+    monkeypatch.setattr("minigan.ops.gpu.im2col.Im2colGpu.block", 2000)
     plan = make_plan("t", (6, 5, 2), (3, 3, 2, 4), (1, 1), "same", "float64", gpu, "auto")
     assert len(plan.blocks(9)) == 3
     y, w = rng.standard_normal((9, 6, 5, 4)), rng.standard_normal((3, 3, 2, 4))

@@ -14,19 +14,19 @@ import pytest
 from test_metrics import stripes
 from test_runs import SMALL, outcome
 
-from minigan import GAN, Sequential, backend, data
+from minigan import GAN, Sequential, backend, data, metrics
 from minigan.errors import DeviceError, NonFiniteError
 from minigan.experiments import EXPERIMENTS, find
-from minigan.gan import capture, metrics, objectives
+from minigan.gan import capture, objectives
 from minigan.gan.capture import CaptureWarning
-from minigan.gan.metrics import classifier
 from minigan.gan.state import gan_state
 from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Dropout, Flatten, LeakyReLU, Reshape, Tanh
 from minigan.losses import MeanSquaredError, SoftmaxCrossEntropy
-from minigan.ops.captured import WARM_UP
+from minigan.metrics import classifier
+from minigan.ops.gpu.graphs import WARM_UP
 from minigan.optimizers import SGD, Adam, RMSProp
-from minigan.runs.health import EVERY, Health
-from minigan.runs.training import begin, reopen
+from minigan.training.loop import begin, reopen
+from minigan.training.watchers.health import EVERY, Health
 
 
 def mlp_networks():
@@ -184,7 +184,7 @@ def test_what_cannot_be_captured_runs_as_before_with_one_warning(gpu):
 
 
 def test_a_run_notes_that_its_steps_cannot_be_captured(gpu, small, no_pictures, tmp_path, monkeypatch):
-    from minigan.ops import cublas
+    from minigan.ops.gpu import cublas
 
     monkeypatch.setattr(cublas, "load_library", lambda: None)
     run = begin(small, tmp_path / "run", device="gpu", steps=8)
@@ -193,7 +193,7 @@ def test_a_run_notes_that_its_steps_cannot_be_captured(gpu, small, no_pictures, 
 
 
 def test_without_cublas_for_graphs_there_are_none_and_the_same_numbers(gpu, monkeypatch):
-    from minigan.ops import cublas
+    from minigan.ops.gpu import cublas
 
     one = make_gan("gpu")
     monkeypatch.setattr(cublas, "load_library", lambda: None)
@@ -330,7 +330,7 @@ def test_without_cupy_the_error_names_the_extra(monkeypatch):
 
 
 def test_out_of_memory_is_one_line(monkeypatch, capsys):
-    from minigan.runs.arguments import run_program
+    from minigan.cli.arguments import run_program
 
     def fails(args):
         raise MemoryError("Out of memory allocating 80,000,000,000 bytes")

@@ -9,13 +9,13 @@ import pytest
 from minigan import GAN, Sequential, data
 from minigan.errors import NonFiniteError
 from minigan.gan import objectives
-from minigan.gan.architectures import mlp_discriminator, mlp_generator
 from minigan.gan.state import state_arrays
 from minigan.initializers import RandomNormal, Zeros
 from minigan.layers import Dense, Flatten, LeakyReLU, Reshape, Tanh
+from minigan.models import mlp_discriminator, mlp_generator
 from minigan.optimizers import SGD
-from minigan.runs import health as limits
-from minigan.runs.health import Health, least_d_loss
+from minigan.training.watchers import health as limits
+from minigan.training.watchers.health import Health, least_d_loss
 
 
 @pytest.fixture(scope="module")

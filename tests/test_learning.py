@@ -5,13 +5,12 @@ import os
 import numpy as np
 import pytest
 
-from minigan import Sequential, data
+from minigan import Sequential, data, metrics
 from minigan.experiments import find
-from minigan.gan import metrics
 from minigan.layers import Dense, Flatten, LeakyReLU
 from minigan.losses import SoftmaxCrossEntropy
 from minigan.optimizers import Adam
-from minigan.runs.training import begin
+from minigan.training.loop import begin
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,11 @@ import os
 import numpy as np
 import pytest
 
-from minigan import Sequential, data
+from minigan import Sequential, data, metrics
 from minigan.data.download import cache_folder
 from minigan.errors import DataError, DtypeError, FileError, NonFiniteError, OptionError, ShapeError
-from minigan.gan import metrics
-from minigan.gan.metrics import class_scores, classifier, frechet, manifold, memorisation, neighbors
-from minigan.gan.metrics.calibration import known_sets
+from minigan.metrics import class_scores, classifier, frechet, manifold, memorisation, neighbors
+from minigan.metrics.calibration import known_sets
 
 # Frechet distance
 

@@ -13,9 +13,9 @@ from minigan.experiments.experiment import Experiment
 from minigan.experiments.parts import mlp_discriminator, mlp_generator
 from minigan.gan.objectives import NonSaturating
 from minigan.gan.state import gan_state
-from minigan.runs import checkpoints
-from minigan.runs.folder import RunFolder
-from minigan.runs.training import begin, reopen
+from minigan.training import checkpoints
+from minigan.training.folder import RunFolder
+from minigan.training.loop import begin, reopen
 
 # everything that has a state: batch statistics, dropout, label noise, moments of Adam, a generator that waits
 SMALL = Experiment(

@@ -9,7 +9,7 @@ import pytest
 from strict_cupy import API, FakeCublas, Part, StrictCupy, has_compiler, make_module
 
 from minigan import Sequential, backend
-from minigan.commands.information import gpu
+from minigan.cli.information import gpu
 from minigan.layers import BatchNorm, Dense, LeakyReLU, Tanh
 
 HOST = np.arange(6, dtype="float32").reshape(2, 3)

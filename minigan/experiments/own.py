@@ -1,10 +1,8 @@
 """minigan's own recipes: the defaults of the example programs, chosen to show digits in minutes on a laptop."""
 
-from functools import partial
-
+from minigan import models
 from minigan.experiments.experiment import Experiment
 from minigan.experiments.parts import adam, for_any_image, mlp_discriminator, mlp_generator
-from minigan.gan import architectures
 from minigan.initializers import RandomNormal
 
 FAST = Experiment(
@@ -23,8 +21,8 @@ FAST_DCGAN = Experiment(
     "fast-dcgan",
     "G Dense 7x7x128, Conv2DTranspose 64-1, BatchNorm; D Conv2D 32-64, Dropout .3; a high rate",
     claim="digits from the 10,000 built-in images within ten minutes",
-    generator=architectures.small_generator,
-    discriminator=for_any_image(architectures.small_discriminator),
+    generator=models.small_dcgan_generator,
+    discriminator=for_any_image(models.small_dcgan_discriminator),
     dataset="digits",
     epochs=20,
     g_optimizer=adam(1e-3),
@@ -33,7 +31,7 @@ FAST_DCGAN = Experiment(
 FAST_UPSAMPLING = FAST_DCGAN.but(
     "fast-upsampling",
     networks="fast-dcgan with UpSampling2D and Conv2D in place of Conv2DTranspose",
-    generator=partial(architectures.small_generator, upsampling=True),
+    generator=models.small_upsampling_generator,
 )
 
 EXPERIMENTS = (FAST, FAST_DCGAN, FAST_UPSAMPLING)

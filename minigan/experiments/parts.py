@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from minigan.gan import architectures
+from minigan import models
 from minigan.optimizers import Adam
 
 
@@ -12,13 +12,13 @@ def adam(lr):
 
 
 def mlp_generator(*widths, **options):
-    """Dense layers of these widths, then the image; options as in architectures.mlp_generator"""
-    return lambda image_shape: architectures.mlp_generator(widths, image_shape, **options)
+    """Dense layers of these widths, then the image; options as in models.mlp_generator"""
+    return lambda image_shape: models.mlp_generator(widths, image_shape, **options)
 
 
 def mlp_discriminator(*widths, **options):
-    """Flatten, Dense layers of these widths, one logit; options as in architectures.mlp_discriminator"""
-    return lambda image_shape: architectures.mlp_discriminator(widths, **options)
+    """Flatten, Dense layers of these widths, one logit; options as in models.mlp_discriminator"""
+    return lambda image_shape: models.mlp_discriminator(widths, **options)
 
 
 def for_any_image(discriminator, **options):

@@ -2,9 +2,10 @@
 
 from functools import partial
 
+from minigan import models
 from minigan.experiments.experiment import Experiment
 from minigan.experiments.parts import mlp_discriminator, mlp_generator
-from minigan.gan import architectures, latent
+from minigan.gan import latent
 from minigan.optimizers import SGD
 
 G, D = (128, 256, 512, 1024), (1024, 512, 256, 128)
@@ -63,7 +64,7 @@ B10 = B0.but(
     "B10",
     networks="G Dense 784, Conv2D 3x3 8-16-32, 1 tanh; D as B0, Dropout .3",
     claim="like the MLP at 30 epochs, far slower",
-    generator=architectures.b10_generator,
+    generator=models.same_size_conv_generator,
     discriminator=dropout_in_d(0.3),
 )
 B11 = B10.but("B11", networks="B10 for 100 epochs", claim="much better than B10", epochs=100)
@@ -71,7 +72,7 @@ B12 = B10.but(
     "B12",
     networks="B10, filters 16-32-64",
     claim="slightly better than B10, and slower",
-    generator=partial(architectures.b10_generator, filters=(16, 32, 64)),
+    generator=partial(models.same_size_conv_generator, filters=(16, 32, 64)),
 )
 B13 = B0.but(
     "B13",

@@ -2,17 +2,18 @@
 
 from functools import partial
 
+from minigan import models
 from minigan.experiments.experiment import Experiment
 from minigan.experiments.parts import adam, for_any_image
-from minigan.gan import architectures, objectives
+from minigan.gan import objectives
 from minigan.optimizers import RMSProp
 
 C1 = Experiment(
     "C1",
     "DCGAN: G Dense 7x7x256, Conv2DTranspose 128-64-1, BatchNorm; D Conv2D 64-128-256, Dropout .3",
     claim="blurry at 10 epochs, good by 30, no gain after 50; rates of 10:1 equalise the losses",
-    generator=architectures.c1_generator,
-    discriminator=for_any_image(architectures.c1_discriminator),
+    generator=models.dcgan_generator,
+    discriminator=for_any_image(models.dcgan_discriminator),
     epochs=100,
     batch_size=256,
     g_optimizer=adam(1e-3),

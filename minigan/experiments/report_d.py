@@ -5,9 +5,9 @@ The report sweeps sizes; the entries without a suffix are the middle of each swe
 
 from functools import partial
 
+from minigan import models
 from minigan.experiments.experiment import Experiment
 from minigan.experiments.parts import adam, for_any_image, mlp_discriminator, mlp_generator
-from minigan.gan import architectures
 
 
 def mlp(name, width):
@@ -34,8 +34,8 @@ def convolutional(name, kernel_size=5, strides=2):
         name,
         networks=f"G Conv2DTranspose {kernel_size}x{kernel_size} s{strides}, 5-5 channels, capped by Dense; D likewise",
         claim="smallest stride and filter best; improves after step 200; never explodes; slower",
-        generator=partial(architectures.d2_generator, kernel_size=kernel_size, strides=strides),
-        discriminator=for_any_image(architectures.d2_discriminator, kernel_size=kernel_size, strides=strides),
+        generator=partial(models.capped_conv_generator, kernel_size=kernel_size, strides=strides),
+        discriminator=for_any_image(models.capped_conv_discriminator, kernel_size=kernel_size, strides=strides),
         max_grad_norm=5.0,
     )
 
@@ -49,8 +49,8 @@ D3 = D2.but(
     "D3",
     networks="D2 with pooling [2, 2], stride [1, 1], between the convolutions",
     claim="poor, no lasting gain",
-    generator=partial(architectures.d2_generator, pooling=True),
-    discriminator=for_any_image(architectures.d2_discriminator, pooling=True),
+    generator=partial(models.capped_conv_generator, pooling=True),
+    discriminator=for_any_image(models.capped_conv_discriminator, pooling=True),
 )
 
 
@@ -60,8 +60,8 @@ def recurrent(name, units):
         name,
         networks=f"G LSTM {units}-{units}, capped by Dense 784 tanh; D LSTM {units}-{units}, Dense 1",
         claim="gradients fall to 0; worst",
-        generator=partial(architectures.d4_generator, units=units),
-        discriminator=partial(architectures.d4_discriminator, units=units),
+        generator=partial(models.lstm_generator, units=units),
+        discriminator=partial(models.lstm_discriminator, units=units),
     )
 
 

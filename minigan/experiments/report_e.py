@@ -2,16 +2,17 @@
 
 from functools import partial
 
+from minigan import models
 from minigan.experiments.experiment import Experiment
 from minigan.experiments.parts import for_any_image
-from minigan.gan import architectures, objectives
+from minigan.gan import objectives
 
 E1 = Experiment(
     "E1",
     "G four Dense, 28x28x64, Conv2D, tanh; D Conv2D 32-64 s2",
     claim="one repeated digit; which one depends on the initialisation and the epoch (mode collapse)",
-    generator=architectures.e1_generator,
-    discriminator=for_any_image(architectures.e2_discriminator),
+    generator=models.dense_to_conv_generator,
+    discriminator=for_any_image(models.conv_discriminator),
     epochs=100,
 )
 
@@ -22,7 +23,7 @@ def transposed(name, features):
         name,
         networks=f"G Dense 7x7x{features}, two Conv2DTranspose s2; D Conv2D 32-64 s2",
         claim="F = 128 the best trade-off; all ten digits, some blur",
-        generator=partial(architectures.e2_generator, features=features),
+        generator=partial(models.transposed_generator, features=features),
     )
 
 
@@ -33,7 +34,7 @@ E3 = E2.but(
     "E3",
     networks="E2 with UpSampling2D and Conv2D in place of Conv2DTranspose",
     claim="the best on MNIST",
-    generator=architectures.e3_generator,
+    generator=models.upsampling_generator,
 )
 E4_SIZES = [
     E3.but(f"E4-batch{size}", networks=f"E3, batch {size}", claim="large batches: grey background", batch_size=size)
@@ -49,7 +50,7 @@ E5_DEEP = E3.but(
     "E5-deep",
     networks="E3, D one layer deeper",
     claim="no gain over E3",
-    discriminator=for_any_image(architectures.e2_discriminator, deeper=True),
+    discriminator=for_any_image(models.conv_discriminator, deeper=True),
 )
 
 needs = "UpSampling2D needs [-1, 1]; Conv2DTranspose needs [0, 1]"
@@ -64,14 +65,14 @@ E8 = E1.but(
     "E8",
     networks="G Dense 4x4x256, three Conv2DTranspose s2 to 32x32x3; D one layer deeper",
     claim="a few recognisable images",
-    generator=architectures.e8_generator,
-    discriminator=for_any_image(architectures.e2_discriminator, deeper=True),
+    generator=models.cifar_transposed_generator,
+    discriminator=for_any_image(models.conv_discriminator, deeper=True),
     dataset="cifar10",
 )
 E8_UPSAMPLING = E8.but(
     "E8-upsampling",
     networks="E8 with UpSampling2D and Conv2D",
-    generator=architectures.e8_upsampling_generator,
+    generator=models.cifar_upsampling_generator,
 )
 
 EXPERIMENTS = (

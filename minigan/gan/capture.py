@@ -3,7 +3,7 @@
 import copy
 import warnings
 
-from minigan.ops.captured import WARM_UP, CapturedStep, captures
+from minigan.ops.gpu.graphs import WARM_UP, CapturedStep, captures
 
 
 class CaptureWarning(UserWarning):

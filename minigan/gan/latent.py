@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from minigan.errors import OptionError, ShapeError
-from minigan.ops.captured import from_host
+from minigan.ops.gpu.graphs import from_host
 from minigan.options import require_count
 
 

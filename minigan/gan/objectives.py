@@ -7,7 +7,7 @@ What each does for the generator, and what to watch: docs/gan.md
 from minigan.backend import array_module
 from minigan.errors import DtypeError, OptionError, ShapeError
 from minigan.losses import BinaryCrossEntropy
-from minigan.ops.captured import from_host
+from minigan.ops.gpu.graphs import from_host
 from minigan.optimizers import clip_weights
 from minigan.options import require_positive, require_share
 

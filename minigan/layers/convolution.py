@@ -1,15 +1,15 @@
 """The two convolutions. Both are the same three maps with the roles of image and output exchanged.
 
-A plan (minigan/ops/plan.py) encodes an image, a kernel, an output, and offers three products:
+A plan (minigan/ops/convolution/plan.py) encodes an image, a kernel, an output, and offers three products:
     correlate(image, kernel) -> output,   input_gradient(output, kernel) -> image,   weight_gradient(image, output)
 """
 
 from minigan.errors import ShapeError
 from minigan.initializers import GlorotUniform, Zeros
 from minigan.layers.base import Layer
-from minigan.ops.convolution import check_algorithm, make_plan
+from minigan.ops.convolution.choose import check_algorithm, make_plan
+from minigan.ops.convolution.windows import check_padding, pair, transposed_size
 from minigan.ops.sums import column_sum
-from minigan.ops.windows import check_padding, pair, transposed_size
 from minigan.options import require_count
 
 

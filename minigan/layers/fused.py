@@ -4,7 +4,7 @@ from minigan.layers.activations import LeakyReLU, ReLU
 from minigan.layers.convolution import Conv2D, Conv2DTranspose
 from minigan.layers.dense import Dense
 from minigan.layers.dropout import Dropout
-from minigan.ops import bias_leaky_dropout as ops
+from minigan.ops.gpu import bias_leaky_dropout as ops
 
 
 def fuse(layers, xp):

@@ -5,7 +5,7 @@ from itertools import product
 
 from minigan.errors import OptionError, ShapeError
 from minigan.layers.base import Layer
-from minigan.ops.windows import check_padding, output_size, pair
+from minigan.ops.convolution.windows import check_padding, output_size, pair
 
 
 class Pooling(Layer):

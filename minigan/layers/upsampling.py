@@ -2,7 +2,7 @@
 
 from minigan.errors import ShapeError
 from minigan.layers.base import Layer
-from minigan.ops.windows import pair
+from minigan.ops.convolution.windows import pair
 
 
 class UpSampling2D(Layer):

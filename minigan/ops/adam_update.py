@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from minigan.backend import array_module
-from minigan.ops.kernels import launch
+from minigan.ops.gpu.kernels import launch
 
 PIECE = 2**16  # numbers at a time: parameters, gradients and both moments are 1 MB together
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minigan.backend import array_module
-from minigan.ops.kernels import launch
+from minigan.ops.gpu.kernels import launch
 
 
 def binary_cross_entropy(logits, targets):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from minigan.backend import array_module
-from minigan.ops.kernels import launch
+from minigan.ops.gpu.kernels import launch
 
 
 def gather_scaled(images, order, low, high, dtype):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minigan.backend import array_module
-from minigan.ops import cublas
+from minigan.ops.gpu import cublas
 
 
 def matmul(a, b, out=None):

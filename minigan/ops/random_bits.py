@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from minigan.ops.kernels import launch
+from minigan.ops.gpu.kernels import launch
 
 LEVELS = 2**16
 

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from minigan.backend import array_module
-from minigan.ops.kernels import launch
+from minigan.ops.gpu.kernels import launch
 
 SHORT = 32  # rows that one thread adds up without more ado
 

@@ -1,0 +1,59 @@
+"""check: every backward pass of an experiment against central differences, layer by layer, then the whole step."""
+
+import sys
+
+from minigan.checks.step_check import check_layer_of_network, check_step
+from minigan.errors import GradientError
+from minigan.experiments import find
+
+
+def add_to(commands):
+    parser = commands.add_parser(
+        "check",
+        help="check the gradients of an experiment's networks, layer by layer and as a whole",
+        description="Check the gradients of an experiment's networks against central differences, in float64: each "
+        "layer by itself, on random inputs of the shape that it has in the network, then both losses of a training "
+        "step. The exit code is 0 if all are right, 1 if not.",
+    )
+    parser.add_argument("name", help="an experiment, see list")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, inputs and directions; default 0")
+    parser.set_defaults(command=check_experiment)
+
+
+def check_experiment(args):
+    """Print a line for each part as soon as it is measured, the reports of what is wrong at the end."""
+    experiment = find(args.name)
+    gan = experiment.make_gan(experiment.image_shape, args.seed)
+    networks = {name: getattr(gan, name).astype("float64") for name in ("generator", "discriminator")}
+    width = max(len(layer.name) for net in networks.values() for layer in net.layers)
+    width = max(width, len("the whole step"))
+    print(row("network", "layer", "parameters", "worst relative error", "verdict", width))
+    reports = []
+    for name, net in networks.items():
+        for layer in net.layers:
+            parameters = sum(value.size for value in layer.params.values())
+            reports.append(print_verdict(width, name, layer.name, parameters, check_layer_of_network, layer, args.seed))
+    for name, net in networks.items():
+        parameters = net.flat_params.size
+        check = (check_step, networks, name, experiment.latent, experiment.objective, experiment.data_range, args.seed)
+        reports.append(print_verdict(width, name, "the whole step", parameters, *check))
+    wrong = [report for report in reports if report]
+    for report in wrong:
+        print(f"\n{report}")
+    print(f"\n{experiment.name}: {f'{len(wrong)} of {len(reports)} are wrong' if wrong else 'all gradients are right'}")
+    return 1 if wrong else 0
+
+
+def print_verdict(width, network, layer, parameters, check, *arguments):
+    """Run a check that returns its worst error, and print its line; the report where it fails, else None."""
+    try:
+        error, report = f"{check(*arguments):.1e}", None
+    except GradientError as failure:
+        error, report = "see below", str(failure)
+    print(row(network, layer, f"{parameters:,}", error, "WRONG" if report else "ok", width))
+    sys.stdout.flush()
+    return report
+
+
+def row(network, layer, parameters, error, verdict, width):
+    return f"{network:13}  {layer:{width}}  {parameters:>10}  {error:>20}  {verdict}"

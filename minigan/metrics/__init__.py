@@ -1,0 +1,22 @@
+"""How good are generated images? Figures that compare them with real ones through a small classifier.
+
+reference = load_reference(data.load("mnist"))                      trains the classifier once, then caches it
+figures = evaluate(gan.sample(10_000, seed=0), reference)           a dict of plain numbers
+print(table({"my GAN": figures}))
+"""
+
+from minigan.metrics.classifier import features_and_probabilities, train_classifier, trained_classifier
+from minigan.metrics.evaluation import evaluate, table
+from minigan.metrics.memorisation import nearest_training_images
+from minigan.metrics.reference import Reference, load_reference
+
+__all__ = [
+    "Reference",
+    "evaluate",
+    "features_and_probabilities",
+    "load_reference",
+    "nearest_training_images",
+    "table",
+    "train_classifier",
+    "trained_classifier",
+]

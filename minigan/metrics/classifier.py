@@ -1,0 +1,134 @@
+"""The small classifier through which images are compared: its training, its cache, its features."""
+
+import hashlib
+import json
+import math
+
+import numpy as np
+from tqdm import tqdm
+
+from minigan import Sequential, backend
+from minigan.data.download import cache_folder
+from minigan.errors import CheckpointError, DataError, FileError
+from minigan.files import make_folder
+from minigan.layers import Conv2D, Dense, Flatten, LeakyReLU
+from minigan.losses import SoftmaxCrossEntropy
+from minigan.metrics.images import as_floats
+from minigan.optimizers import Adam
+
+TRAINING = "minigan classifier 1"  # part of the cache's key: count up when train_classifier changes
+BATCH_SIZE, LEARNING_RATE = 128, 1e-3
+STEPS = 4 * 469  # 4 epochs of MNIST's 60,000 images; as many steps for every data set
+
+
+def make_classifier(image_shape, classes, seed=0):
+    """conv 5 x 5 s2 x 16 - conv 5 x 5 s2 x 32 - Dense 64 - Dense classes, LeakyReLU between: images -> logits."""
+    layers = [
+        *(Conv2D(16, 5, strides=2), LeakyReLU()),
+        *(Conv2D(32, 5, strides=2), LeakyReLU()),
+        *(Flatten(), Dense(64), LeakyReLU(), Dense(classes)),
+    ]
+    return Sequential(layers, image_shape, seed=seed)
+
+
+def train_classifier(dataset, seed=0, steps=STEPS, device="cpu", quiet=False):
+    """A classifier trained on the images and labels of `dataset`: Adam on the softmax cross-entropy.
+
+    The learning rate falls linearly to 0, so that the last batches do not decide what the classifier is like.
+    Options    seed: of the weights and the order of the images; steps: batches of 128; quiet: no progress bar
+    Errors     DataError where the data set has no labels
+    """
+    require_labels(dataset)
+    net = make_classifier(dataset.images.shape[1:], len(dataset.classes), seed).to(device)
+    optimizer, loss_of = Adam(net, lr=LEARNING_RATE, beta1=0.9), SoftmaxCrossEntropy()
+    total, rng = steps * BATCH_SIZE, np.random.default_rng(seed)
+    order = np.concatenate([rng.permutation(len(dataset)) for _ in range(math.ceil(total / len(dataset)))])
+    with tqdm(total=total, desc=f"classifier, {dataset.name}", unit=" images", unit_scale=True, disable=quiet) as bar:
+        for step in range(steps):
+            batch = order[step * BATCH_SIZE : (step + 1) * BATCH_SIZE]
+            x = backend.to_device(as_floats(dataset.images[batch]), net.xp)
+            labels = backend.to_device(dataset.labels[batch], net.xp)
+            _, dlogits = loss_of(net.forward(x, training=True), labels)
+            net.forget_grads()
+            net.backward(dlogits, input_grad=False)
+            optimizer.lr = LEARNING_RATE * (1 - step / steps)
+            optimizer.step()
+            bar.update(BATCH_SIZE)
+    net.clear_cache()
+    return net
+
+
+def trained_classifier(dataset, seed=0, device="cpu", quiet=False):
+    """The classifier of `dataset`: from the cache folder, or trained and put there.
+
+    The file's name holds a sum over the images, the labels and the recipe, so that no classifier is ever taken for
+    that of other data; a damaged file is replaced.
+    Errors     DataError where the data set has no labels; FileError where the cache folder cannot be written to
+    """
+    require_labels(dataset)
+    folder = cache_folder("classifiers")
+    path = folder / f"{dataset.name}-{key(dataset, seed)}.npz"
+    if path.exists():
+        try:
+            return Sequential.load(path, device=device)
+        except CheckpointError:
+            pass  # damaged: trained anew and replaced
+    try:
+        make_folder(folder)  # before the training, which would be lost
+    except FileError as error:
+        raise FileError(
+            f"cannot write to the cache folder {folder}: {error.__cause__}. Choose another one with the environment "
+            "variable MINIGAN_CACHE."
+        ) from error
+    net = train_classifier(dataset, seed, STEPS, device, quiet)
+    net.save(path)
+    return net
+
+
+def require_labels(dataset):
+    if dataset.labels is None:
+        raise DataError(
+            f"{dataset.name}: the images have no labels, so no classifier can be trained on them, and samples cannot "
+            "be judged. Take files that hold the labels, or another data set."
+        )
+
+
+def key(dataset, seed):
+    """16 hex digits that depend on all that the trained classifier depends on."""
+    net = make_classifier(dataset.images.shape[1:], len(dataset.classes), seed)
+    recipe = [TRAINING, net.config(), seed, STEPS, BATCH_SIZE, LEARNING_RATE, dataset.images.shape]
+    total = hashlib.sha256(json.dumps(recipe).encode())
+    for array in (dataset.images, dataset.labels):
+        total.update(np.ascontiguousarray(array))
+    return total.hexdigest()[:16]
+
+
+def features_and_probabilities(classifier, images, batch_size=250):
+    """What enters the classifier's last layer, and the softmax of what leaves it.
+
+    Shapes     images (n, h, w, c), bytes or floats in [-1, 1], on any device -> features (n, 64), probabilities
+               (n, classes), NumPy float64
+    """
+    features, logits = [], []
+    for start in range(0, len(images), batch_size):
+        x = backend.to_device(as_floats(images[start : start + batch_size]), classifier.xp)
+        x = x.astype(classifier.dtype, copy=False)
+        classifier.check_input(x)
+        *body, last = classifier.layers
+        for layer in body:
+            x = layer.forward(x)
+        features.append(backend.to_cpu(x).astype("float64"))
+        logits.append(backend.to_cpu(last.forward(x)).astype("float64"))
+    classifier.clear_cache()
+    return np.concatenate(features), softmax(np.concatenate(logits))
+
+
+def softmax(logits):
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))  # exp of at most 0 cannot overflow
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def accuracy(classifier, dataset):
+    """The share of the data set's images that the classifier puts into the right class."""
+    _, probabilities = features_and_probabilities(classifier, dataset.images)
+    return float((probabilities.argmax(axis=1) == dataset.labels).mean())

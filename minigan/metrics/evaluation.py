@@ -1,0 +1,83 @@
+"""All figures of a set of samples, and tables of them."""
+
+from minigan.backend import to_cpu
+from minigan.metrics import class_scores
+from minigan.metrics.classifier import features_and_probabilities
+from minigan.metrics.frechet import mean_and_covariance, normalised_frechet_distance
+from minigan.metrics.images import check_samples
+from minigan.metrics.manifold import precision_recall_density_coverage
+from minigan.metrics.memorisation import distances_to_training, memorisation
+from minigan.metrics.reference import chosen
+
+NEIGHBORS = 5
+
+# the columns of a table: heading, key, format
+COLUMNS = (
+    ("nFD %", "nfd", ".2f"),
+    ("score", "score", ".2f"),
+    ("confidence", "confidence", ".3f"),
+    ("smallest class", "smallest_class", ".3f"),
+    ("precision", "precision", ".3f"),
+    ("recall", "recall", ".3f"),
+    ("density", "density", ".3f"),
+    ("coverage", "coverage", ".3f"),
+    ("memorisation", "memorisation_ratio", ".2f"),
+    ("copied", "copied_share", ".3f"),
+)
+
+
+def evaluate(samples, reference):
+    """The figures of generated images, as a dict of plain numbers that JSON can hold.
+
+    samples    (n, h, w, c), uint8 0 ... 255 or floats in [-1, 1], at least `reference.samples`; of more, the first
+    Returns    dataset, samples      the data set's name; how many samples were taken
+               nfd                   normalised Frechet distance in percent, 0 at best
+               score                 classifier score, from 1 to the number of classes
+               confidence            the mean of the largest class probability
+               class_shares          the class histogram, a list
+               class_kl              its KL divergence to the uniform one, 0 at best
+               smallest_class        the smallest class share
+               precision, recall, density, coverage          with k = 5 neighbours
+               memorisation_ratio, copied_share              or None, and then
+               memorisation_note                             the reason, else None
+    Errors     ShapeError, DtypeError; NonFiniteError; DataError: too few samples, or not in the range [-1, 1]
+    What each figure means, and what fools it: docs/evaluation.md
+    """
+    check_samples(samples, reference.image_shape, reference.samples)
+    samples = samples[: reference.samples]
+    features, probabilities = features_and_probabilities(reference.classifier, samples)
+    shares = class_scores.class_shares(probabilities)
+    compared = features[chosen(len(samples), reference.neighbor_samples)]
+    return {
+        "dataset": reference.name,
+        "samples": reference.samples,
+        "nfd": normalised_frechet_distance(*mean_and_covariance(features), reference.mean, reference.covariance),
+        "score": class_scores.classifier_score(probabilities),
+        "confidence": class_scores.mean_confidence(probabilities),
+        "class_shares": shares.tolist(),
+        "class_kl": class_scores.kl_to_uniform(shares),
+        "smallest_class": float(shares.min()),
+        **precision_recall_density_coverage(reference.real_features, compared, NEIGHBORS),
+        **memorisation_figures(samples, reference),
+    }
+
+
+def memorisation_figures(samples, reference):
+    """The part of `evaluate` that searches for copies of training images."""
+    if reference.test_distances is None:
+        ratio = copied = None
+    else:
+        searched = to_cpu(samples)[chosen(len(samples), reference.copy_samples)]
+        distances = distances_to_training(searched, reference.train_images)
+        ratio, copied = memorisation(distances, reference.test_distances)
+    return {"memorisation_ratio": ratio, "copied_share": copied, "memorisation_note": reference.no_test}
+
+
+def table(evaluations):
+    """A Markdown table of evaluations: name -> what `evaluate` returned; one row each, "-" for None."""
+    lines = [f"| set | {' | '.join(heading for heading, _, _ in COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for name, figures in evaluations.items():
+        values = [(figures[key], style) for _, key, style in COLUMNS]
+        cells = ["-" if value is None else format(value, style) for value, style in values]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)

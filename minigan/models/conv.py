@@ -1,0 +1,167 @@
+"""Convolutional networks without BatchNorm: those of reports B, D and E."""
+
+import math
+
+from minigan.layers import (
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    MaxPool2D,
+    Reshape,
+    Tanh,
+    UpSampling2D,
+)
+
+
+def transposed_generator(image_shape=(28, 28, 1), features=128):
+    """E2's generator: 7 x 7 x features, then two transposed convolutions that double the image."""
+    height, width, channels = image_shape[0] // 4, image_shape[1] // 4, image_shape[2]
+    return [
+        Dense(height * width * features),
+        LeakyReLU(0.3),
+        Reshape((height, width, features)),
+        Conv2DTranspose(64, 5, strides=2),
+        LeakyReLU(0.3),
+        Conv2DTranspose(channels, 5, strides=2),
+        Tanh(),
+    ]
+
+
+def upsampling_generator(image_shape=(28, 28, 1), features=128):
+    """E3's and E7's generator: E2's with UpSampling2D and Conv2D in place of each transposed convolution."""
+    height, width, channels = image_shape[0] // 4, image_shape[1] // 4, image_shape[2]
+    return [
+        Dense(height * width * features),
+        LeakyReLU(0.3),
+        Reshape((height, width, features)),
+        UpSampling2D(2),
+        Conv2D(64, 5),
+        LeakyReLU(0.3),
+        UpSampling2D(2),
+        Conv2D(channels, 5),
+        Tanh(),
+    ]
+
+
+def conv_discriminator(deeper=False):
+    """Report E's discriminator: convolutions 32 and 64 that halve the image, one logit; `deeper`: 128 as well."""
+    layers = [
+        Conv2D(32, 5, strides=2),
+        LeakyReLU(0.3),
+        Conv2D(64, 5, strides=2),
+        LeakyReLU(0.3),
+    ]
+    if deeper:
+        layers += [Conv2D(128, 5, strides=2), LeakyReLU(0.3)]
+    return [*layers, Flatten(), Dense(1)]
+
+
+def dense_to_conv_generator(image_shape=(28, 28, 1), width=128):
+    """E1's generator: four Dense layers, the last one an image of 64 channels, then one convolution."""
+    rows, columns, channels = image_shape
+    return [
+        Dense(width),
+        LeakyReLU(0.3),
+        Dense(width),
+        LeakyReLU(0.3),
+        Dense(width),
+        LeakyReLU(0.3),
+        Dense(rows * columns * 64),
+        LeakyReLU(0.3),
+        Reshape((rows, columns, 64)),
+        Conv2D(channels, 5),
+        Tanh(),
+    ]
+
+
+def cifar_transposed_generator(image_shape=(32, 32, 3)):
+    """E8's generator: 4 x 4 x 256, then three transposed convolutions to 8, 16 and 32 pixels."""
+    height, width, channels = image_shape[0] // 8, image_shape[1] // 8, image_shape[2]
+    return [
+        Dense(height * width * 256),
+        LeakyReLU(0.3),
+        Reshape((height, width, 256)),
+        Conv2DTranspose(128, 5, strides=2),
+        LeakyReLU(0.3),
+        Conv2DTranspose(64, 5, strides=2),
+        LeakyReLU(0.3),
+        Conv2DTranspose(channels, 5, strides=2),
+        Tanh(),
+    ]
+
+
+def cifar_upsampling_generator(image_shape=(32, 32, 3)):
+    """E8's generator with UpSampling2D and Conv2D in place of each transposed convolution."""
+    height, width, channels = image_shape[0] // 8, image_shape[1] // 8, image_shape[2]
+    return [
+        Dense(height * width * 256),
+        LeakyReLU(0.3),
+        Reshape((height, width, 256)),
+        UpSampling2D(2),
+        Conv2D(128, 5),
+        LeakyReLU(0.3),
+        UpSampling2D(2),
+        Conv2D(64, 5),
+        LeakyReLU(0.3),
+        UpSampling2D(2),
+        Conv2D(channels, 5),
+        Tanh(),
+    ]
+
+
+def same_size_conv_generator(image_shape=(28, 28, 1), filters=(8, 16, 32)):
+    """B10's generator: Dense 784 as an image, three convolutions 3 x 3 at full size; B12's filters are 16, 32, 64."""
+    height, width, channels = image_shape
+    layers = [
+        Dense(height * width),
+        LeakyReLU(),
+        Reshape((height, width, 1)),
+    ]
+    for number in filters:
+        layers += [Conv2D(number, 3), LeakyReLU()]
+    return [*layers, Conv2D(channels, 3), Tanh()]
+
+
+def capped_conv_generator(image_shape=(28, 28, 1), kernel_size=5, strides=2, features=5, pooling=False):
+    """D2's generator: two transposed convolutions with 5 channels and a Dense behind them; D3's has pooling between."""
+    height, width = image_shape[0] // strides**2, image_shape[1] // strides**2
+    return [
+        Dense(height * width * features),
+        LeakyReLU(),
+        Dropout(0.5),
+        Reshape((height, width, features)),
+        Conv2DTranspose(features, kernel_size, strides),
+        LeakyReLU(),
+        Dropout(0.5),
+        *pooling_layers(pooling),
+        Conv2DTranspose(features, kernel_size, strides),
+        LeakyReLU(),
+        Dropout(0.5),
+        Flatten(),
+        Dense(math.prod(image_shape)),
+        Tanh(),
+        Reshape(image_shape),
+    ]
+
+
+def capped_conv_discriminator(kernel_size=5, strides=2, features=5, pooling=False):
+    """D2's discriminator: two convolutions with 5 channels, one logit; D3's has pooling between them."""
+    return [
+        Conv2D(features, kernel_size, strides),
+        LeakyReLU(),
+        Dropout(0.5),
+        *pooling_layers(pooling),
+        Conv2D(features, kernel_size, strides),
+        LeakyReLU(),
+        Dropout(0.5),
+        Flatten(),
+        Dense(1),
+    ]
+
+
+def pooling_layers(wanted):
+    """D3's pooling: windows of 2 x 2 at every pixel."""
+    return [MaxPool2D(2, strides=1, padding="same")] if wanted else []

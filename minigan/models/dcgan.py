@@ -1,0 +1,101 @@
+"""Deep convolutional GANs with BatchNorm: report C's, and the small one that minigan's own recipes train.
+
+Source: Radford, Metz & Chintala 2016, arXiv:1511.06434
+"""
+
+from minigan.layers import (
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    Reshape,
+    Tanh,
+    UpSampling2D,
+)
+
+
+def dcgan_generator(image_shape=(28, 28, 1)):
+    """C1's generator: 7 x 7 x 256, then transposed convolutions to 14 and 28 pixels; C2's starts at 8 x 8."""
+    height, width, channels = image_shape[0] // 4, image_shape[1] // 4, image_shape[2]
+    return [
+        Dense(height * width * 256, use_bias=False),
+        BatchNorm(),
+        LeakyReLU(),
+        Reshape((height, width, 256)),
+        Conv2DTranspose(128, 5, use_bias=False),
+        BatchNorm(),
+        LeakyReLU(),
+        Conv2DTranspose(64, 5, strides=2, use_bias=False),
+        BatchNorm(),
+        LeakyReLU(),
+        Conv2DTranspose(channels, 5, strides=2),
+        Tanh(),
+    ]
+
+
+def dcgan_discriminator():
+    """C1's and C2's discriminator: three convolutions that halve the image, each with Dropout .3; one logit."""
+    return [
+        Conv2D(64, 5, strides=2),
+        LeakyReLU(),
+        Dropout(0.3),
+        Conv2D(128, 5, strides=2),
+        LeakyReLU(),
+        Dropout(0.3),
+        Conv2D(256, 5, strides=2),
+        LeakyReLU(),
+        Dropout(0.3),
+        Flatten(),
+        Dense(1),
+    ]
+
+
+def small_dcgan_generator(image_shape=(28, 28, 1)):
+    """minigan's own: half the width of C1 and one convolution less, which learns in fewer steps."""
+    height, width, channels = image_shape[0] // 4, image_shape[1] // 4, image_shape[2]
+    return [
+        Dense(height * width * 128, use_bias=False),
+        BatchNorm(),
+        LeakyReLU(),
+        Reshape((height, width, 128)),
+        Conv2DTranspose(64, 5, strides=2, use_bias=False),
+        BatchNorm(),
+        LeakyReLU(),
+        Conv2DTranspose(channels, 5, strides=2),
+        Tanh(),
+    ]
+
+
+def small_upsampling_generator(image_shape=(28, 28, 1)):
+    """small_dcgan_generator with UpSampling2D and Conv2D in place of each transposed convolution."""
+    height, width, channels = image_shape[0] // 4, image_shape[1] // 4, image_shape[2]
+    return [
+        Dense(height * width * 128, use_bias=False),
+        BatchNorm(),
+        LeakyReLU(),
+        Reshape((height, width, 128)),
+        UpSampling2D(2),
+        Conv2D(64, 5, use_bias=False),
+        BatchNorm(),
+        LeakyReLU(),
+        UpSampling2D(2),
+        Conv2D(channels, 5),
+        Tanh(),
+    ]
+
+
+def small_dcgan_discriminator():
+    """minigan's own: two convolutions that halve the image, each with Dropout .3; one logit."""
+    return [
+        Conv2D(32, 5, strides=2),
+        LeakyReLU(),
+        Dropout(0.3),
+        Conv2D(64, 5, strides=2),
+        LeakyReLU(),
+        Dropout(0.3),
+        Flatten(),
+        Dense(1),
+    ]

@@ -1,0 +1,32 @@
+"""Recurrent networks: report D's LSTM-GAN."""
+
+import math
+
+from minigan.layers import LSTM, Dense, Dropout, Reshape, Tanh
+
+
+def lstm_generator(image_shape=(28, 28, 1), units=128):
+    """D4's generator: the latent as 10 steps of 10 numbers, two LSTM layers, then Dense; Dropout .5."""
+    return [
+        Reshape((10, 10)),
+        LSTM(units, return_sequences=True),
+        Dropout(0.5),
+        LSTM(units),
+        Dropout(0.5),
+        Dense(math.prod(image_shape)),
+        Tanh(),
+        Reshape(image_shape),
+    ]
+
+
+def lstm_discriminator(image_shape=(28, 28, 1), units=128):
+    """D4's discriminator: the image row by row, two LSTM layers, one logit; Dropout .5."""
+    height, width, channels = image_shape
+    return [
+        Reshape((height, width * channels)),
+        LSTM(units, return_sequences=True),
+        Dropout(0.5),
+        LSTM(units),
+        Dropout(0.5),
+        Dense(1),
+    ]

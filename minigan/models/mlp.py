@@ -1,0 +1,41 @@
+"""Fully connected networks of any widths: reports A, B and the MLPs of report D."""
+
+from minigan.layers import BatchNorm, Dense, Dropout, Flatten, LeakyReLU, Reshape, Tanh
+
+
+def mlp_generator(widths, image_shape=(28, 28, 1), activation=LeakyReLU, batch_norm=False, dropout=0, first=None):
+    """Return latent -> Dense widths[0] -> ... -> Dense(pixels) -> tanh -> image.
+
+    Each hidden Dense has an activation behind it. `batch_norm` puts a BatchNorm between the two, `dropout` a Dropout
+    after the activation; `first` is the initializer of the first Dense.
+    """
+    height, width, channels = image_shape
+    return [
+        *hidden_layers(widths, activation, batch_norm, dropout, first),
+        Dense(height * width * channels),
+        Tanh(),
+        Reshape(image_shape),
+    ]
+
+
+def mlp_discriminator(widths, activation=LeakyReLU, dropout=0, first=None):
+    """Return image -> Flatten -> Dense widths[0] -> ... -> one logit; the options are those of mlp_generator."""
+    return [
+        Flatten(),
+        *hidden_layers(widths, activation, False, dropout, first),
+        Dense(1),
+    ]
+
+
+def hidden_layers(widths, activation, batch_norm, dropout, first):
+    """Return for each width: Dense, BatchNorm if wanted, the activation, Dropout if wanted."""
+    layers = []
+    for width in widths:
+        # the shift of BatchNorm takes the place of the bias, which it would subtract again
+        layers.append(Dense(width, use_bias=not batch_norm, initializer=None if layers else first))
+        if batch_norm:
+            layers.append(BatchNorm())
+        layers.append(activation())
+        if dropout:
+            layers.append(Dropout(dropout))
+    return layers

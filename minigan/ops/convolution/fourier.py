@@ -1,0 +1,152 @@
+"""Convolution as a bilinear form with constant matrices: y = D ((A x) * (B w)), a Fourier transform as products.
+
+A correlation becomes one product per frequency: Y(f) = X(f) conj-transformed W(f). Three things make it fast here:
+
+1. The images are small, so the transforms are products with small constant matrices, done by BLAS: no FFT is needed.
+2. A complex product (a + bi)(c + di) takes three real ones instead of four (Gauss):
+       k1 = c (a + b),  k2 = a (d - c),  k3 = b (c + d);    real part k1 - k3, imaginary part k1 + k2
+   The sums before the products go into the matrices A and B, those after them, and the transform back, into D. What
+   remains is M real products per pair of channels: for each of M terms one matrix product (n, c) (c, o).
+3. A stride s is folded into the channels: the s^2 phases of the image, each every s-th pixel, are correlated with the
+   s^2 phases of the kernel at stride 1.
+
+The form is linear in x, w and y, so the three maps are the three ways to contract it, and their adjoints use the same
+matrices transposed. The transforms are as long as it takes that nothing that wraps around is ever read.
+"""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from minigan.ops.convolution.plan import Plan
+from minigan.ops.matmul import matmul
+
+
+@lru_cache(maxsize=64)
+def matrices(rows, columns, dtype):
+    """(A, B, D) for two `Axis` descriptions: A (M, image cells), B (M, kernel cells), D (outputs, M)."""
+    nh, nw = rows.length, columns.length
+    f, g = np.mgrid[:nh, :nw].reshape(2, -1, 1)
+    # the transform of real numbers at -f is the conjugate of that at f: one of each pair is enough
+    half = (f * nw + g <= -f % nh * nw + -g % nw)[:, 0]
+    f, g = f[half], g[half]
+    paired = (2 * f % nh + 2 * g % nw > 0)[:, 0]  # the others are their own conjugates: real, k1 alone is exact
+
+    def wave(height, width, top=0, left=0):
+        """cos and sin of 2 pi (f i / nh + g j / nw) at the points of a grid, one row per frequency."""
+        i, j = np.mgrid[top : top + height, left : left + width].reshape(2, -1)
+        angle = 2 * np.pi * (f * i / nh + g * j / nw)
+        return np.cos(angle), np.sin(angle)
+
+    def stack(k1, k2, k3):
+        return np.concatenate([k1, k2[paired], k3[paired]]).astype(dtype)
+
+    cos, sin = wave(rows.cells, columns.cells)  # X = sum x exp(-i angle): a = cos, b = -sin
+    A = stack(cos - sin, cos, -sin)
+    cos, sin = wave(rows.taps, columns.taps, rows.first, columns.first)  # W = sum w exp(+i angle): c = cos, d = sin
+    B = stack(cos, sin - cos, cos + sin)
+    weight = (1 + paired[:, None]) / (nh * nw)  # a pair counts twice
+    cos, sin = (part * weight for part in wave(rows.outputs, columns.outputs))  # y = real part of sum X W exp(+i angle)
+    D = stack(cos - sin, -sin, -cos).T
+    return A, B, D
+
+
+class Axis:
+    """One axis of the image, in cells of `stride` pixels: how many the image, the kernel and the output have.
+
+    cells, taps: of the image and of the kernel; front: zeros before the kernel's first entry that align it to a cell;
+    first: the cell that this entry meets in the first window, at most 0; length: of the transform
+    """
+
+    def __init__(self, size, k, stride, before, outputs):
+        self.outputs = outputs
+        self.first, self.front = divmod(-before, stride)
+        self.cells, self.taps = -(-size // stride), -(-(self.front + k) // stride)
+        self.length = max(self.cells - self.first, outputs + self.first + self.taps - 1)
+        self.key = (outputs, self.first, self.cells, self.taps, self.length)
+
+    def __hash__(self):
+        return hash(self.key)
+
+    def __eq__(self, other):
+        return self.key == other.key
+
+
+class Fourier(Plan):
+    """A plan whose products are taken frequency by frequency."""
+
+    name = "fourier"
+
+    def __init__(self, image_shape, kernel_shape, strides, pads, outputs, dtype, xp):
+        super().__init__(image_shape, kernel_shape, strides, pads, outputs, dtype, xp)
+        self.rows, self.columns = (
+            Axis(image_shape[i], kernel_shape[i], strides[i], pads[i][0], outputs[i]) for i in (0, 1)
+        )
+        A, B, D = matrices(self.rows, self.columns, np.dtype(dtype))
+        self.A, self.B, self.D = (xp.asarray(matrix) for matrix in (A, B, D))
+
+    # encode: transform the three operands
+
+    def image(self, x):
+        """(n, h, w, c) -> (M, n, s^2 c): A on the phases of the image"""
+        (n, h, w, c), (sh, sw) = x.shape, self.strides
+        u, v = self.rows.cells, self.columns.cells
+        if (h, w) != (u * sh, v * sw):
+            x = self.xp.pad(x, ((0, 0), (0, u * sh - h), (0, v * sw - w), (0, 0)))
+        phases = x.reshape(n, u, sh, v, sw, c).transpose(1, 3, 0, 2, 4, 5)
+        return matmul(self.A, phases.reshape(u * v, -1)).reshape(-1, n, sh * sw * c)
+
+    def kernel(self, w):
+        """(kh, kw, c, o) -> (M, s^2 c, o): B on the phases of the kernel"""
+        (kh, kw, c, o), (sh, sw) = w.shape, self.strides
+        (u, front), (v, left) = (self.rows.taps, self.rows.front), (self.columns.taps, self.columns.front)
+        if (kh, kw) != (u * sh, v * sw):
+            w = self.xp.pad(w, ((front, u * sh - kh - front), (left, v * sw - kw - left), (0, 0), (0, 0)))
+        phases = w.reshape(u, sh, v, sw, c, o).transpose(0, 2, 1, 3, 4, 5)
+        return matmul(self.B, phases.reshape(u * v, -1)).reshape(-1, sh * sw * c, o)
+
+    def output(self, y):
+        """(n, p, q, o) -> (M, n, o): the adjoint of the way back"""
+        n, p, q, o = y.shape
+        return matmul(self.D.T, y.transpose(1, 2, 0, 3).reshape(p * q, -1)).reshape(-1, n, o)
+
+    # multiply two encoded operands, term by term, and transform the result back
+
+    def correlate(self, image, kernel):
+        """y[n,i,j,o] = sum_{u,v,c} x[n, i s + u, j s + v, c] w[u,v,c,o]"""
+        terms = matmul(image, kernel)
+        (_, n, o), (p, q) = terms.shape, self.outputs
+        y = matmul(self.D, terms.reshape(len(terms), -1)).reshape(p, q, n, o)
+        return self.xp.ascontiguousarray(y.transpose(2, 0, 1, 3))
+
+    def input_gradient(self, output, kernel):
+        """The gradient of correlate with respect to the image"""
+        terms = matmul(output, kernel.transpose(0, 2, 1))
+        (h, w, c), (sh, sw), n = self.image_shape, self.strides, terms.shape[1]
+        u, v = self.rows.cells, self.columns.cells
+        phases = matmul(self.A.T, terms.reshape(len(terms), -1)).reshape(u, v, n, sh, sw, c)
+        return phases.transpose(2, 0, 3, 1, 4, 5).reshape(n, u * sh, v * sw, c)[:, :h, :w]
+
+    def weight_gradient(self, image, output):
+        """The gradient of correlate with respect to the kernel"""
+        terms = matmul(image.transpose(0, 2, 1), output)
+        (kh, kw, c, o), (sh, sw) = self.kernel_shape, self.strides
+        (u, front), (v, left) = (self.rows.taps, self.rows.front), (self.columns.taps, self.columns.front)
+        phases = matmul(self.B.T, terms.reshape(len(terms), -1)).reshape(u, v, sh, sw, c, o)
+        w = phases.transpose(0, 2, 1, 3, 4, 5).reshape(u * sh, v * sw, c, o)
+        return w[front : front + kh, left : left + kw]
+
+    def flops(self):
+        """The kernel's transform is shared by a batch and not counted."""
+        M, channels, o = len(self.A), self.phase_channels, self.kernel_shape[3]
+        return 2 * (self.A.size * channels + M * channels * o + self.D.size * o)
+
+    def numbers(self):
+        """Of the image's transform and of the products"""
+        return len(self.A) * (self.phase_channels + self.kernel_shape[3])
+
+    @property
+    def phase_channels(self):
+        """s^2 c: the channels of the image once the stride is folded into them"""
+        return math.prod(self.strides) * self.kernel_shape[2]

@@ -1,1 +1,0 @@
-"""What a training run needs around its loop: options, pictures, files."""

@@ -1,0 +1,196 @@
+"""Training a run to its end, from wherever its newest checkpoint stands."""
+
+import math
+from itertools import islice
+
+import numpy as np
+
+from minigan import backend, data
+from minigan.errors import CheckpointError, MiniganError, OptionError
+from minigan.experiments import find
+from minigan.gan.state import gan_state
+from minigan.training import checkpoints
+from minigan.training.config import RunConfig, images_md5, versions
+from minigan.training.folder import RunFolder
+from minigan.training.gallery import Gallery
+from minigan.training.stopping import StopRequest
+from minigan.training.trained import restore_newest
+from minigan.training.watchers.health import Health
+from minigan.training.watchers.progress import ProgressBar
+from minigan.training.watchers.tensorboard import TensorBoard
+
+
+def begin(experiment, out, dataset=None, data_dir=None, seed=0, device="auto", **options):
+    """A new run of an experiment in the folder `out`, ready to train; nothing is written if anything does not fit.
+
+    options    epochs, steps, batch_size, every, tensorboard; None or left out: the experiment's own
+    """
+    dataset_name = dataset or experiment.dataset
+    dataset = data.load(dataset_name, directory=data_dir)
+    options = {name: value for name, value in options.items() if value is not None}
+    config = RunConfig(
+        experiment=experiment.name,
+        dataset=dataset_name,
+        data_dir=None if data_dir is None else str(data_dir),
+        images=len(dataset),
+        image_shape=list(dataset.images.shape[1:]),
+        images_md5=images_md5(dataset.images),
+        epochs=options.pop("epochs", experiment.epochs),
+        steps=options.pop("steps", None),
+        batch_size=options.pop("batch_size", experiment.batch_size),
+        seed=seed,
+        device=backend.device_name(backend.device_module(device)),
+        **options,
+    )
+    if config.batch_size > len(dataset):
+        raise OptionError(
+            f"batch_size is {config.batch_size}, but {dataset_name} has only {len(dataset)} images here, so that no "
+            f"batch would be full. Take a --batch-size of at most {len(dataset)}."
+        )
+    gan = experiment.make_gan(dataset.images.shape[1:], seed, config.device)
+    return Training(RunFolder.create(out, config), config, experiment, dataset.images, gan)
+
+
+def reopen(path, epochs=None, steps=None, device=None):
+    """The run in a folder, ready to go on from its newest whole checkpoint.
+
+    epochs, steps, device    a later end, or another device, than config.json says
+    """
+    folder, config = RunFolder.open(path)
+    experiment = find(config.experiment)
+    dataset = data.load(config.dataset, directory=config.data_dir)
+    if images_md5(dataset.images) != config.images_md5:
+        raise CheckpointError(
+            f"{folder.path}: {config.dataset} is not the data that this run was begun with: {len(dataset):,} images "
+            f"with other bytes, then {config.images:,}. Put the old files back, or train anew into another folder."
+        )
+    config.epochs, config.steps = epochs or config.epochs, steps or config.steps
+    if device is not None:
+        config.device = backend.device_name(backend.device_module(device))
+    gan = experiment.make_gan(dataset.images.shape[1:], config.seed, config.device)
+    folder.make_folders()
+    training = Training(folder, config, experiment, dataset.images, gan)
+    training.restore()
+    if training.step > config.total_steps:
+        raise OptionError(
+            f"{folder.path} has taken {training.step:,} steps already; an end after {config.total_steps:,} lies behind."
+        )
+    folder.write_config(config)
+    return training
+
+
+class Training:
+    """A run on its way: the GAN, and how far it has come.
+
+    step       steps taken in all; the losses of those in the current epoch are kept, for the epoch's means
+    history    one row for each completed epoch
+    """
+
+    def __init__(self, folder, config, experiment, images, gan):
+        self.folder, self.config, self.experiment, self.gan = folder, config, experiment, gan
+        self.images = backend.to_device(images, gan.generator.xp)
+        self.gallery = Gallery(
+            folder.path, gan, images, config.seed, samples=folder.samples, data_range=experiment.data_range
+        )
+        self.step, self.losses, self.history = 0, [], []
+
+    @property
+    def epoch(self):
+        """Completed epochs"""
+        return self.step // self.config.steps_per_epoch
+
+    def restore(self):
+        """Take over the newest whole checkpoint; a run that was killed before its first one begins at step 0."""
+        values = restore_newest(self.gan, self.config, self.folder, self.folder.note)
+        if values is None:
+            return
+        self.step, self.losses, self.history = values["step"], values["losses"], values["history"]
+        if self.config.versions != versions():
+            self.folder.note(f"versions changed: {self.config.versions} to {versions()}; the last bits may differ")
+
+    def save(self):
+        """Write a checkpoint, and the history beside it, which a later one only adds to."""
+        arrays, gan = gan_state(self.gan)
+        self.losses = [[float(loss) for loss in pair] for pair in self.losses]
+        values = {
+            "step": self.step,
+            "losses": self.losses,
+            "history": self.history,
+            "gan": gan,
+            "config": {**vars(self.config)},
+        }
+        checkpoints.write(self.folder.checkpoints, self.step, arrays, values)
+        self.folder.write_history(self.history)
+
+    def run(self, quiet=False):
+        """Train to the end, or to the first Ctrl-C or SIGTERM, whose number is returned; None at the end."""
+        config, folder = self.config, self.folder
+        folder.note(f"training from step {self.step:,} of {config.total_steps:,} on {config.device}")
+        bar = ProgressBar(config, self.step, quiet)
+
+        def say(text):
+            folder.note(text)
+            bar.say(text)
+
+        self.gan.capture(say)
+        health = Health(self.gan, say)
+        board = TensorBoard(folder.path / "tensorboard", self.step) if config.tensorboard else None
+        watchers = [bar, health, *([board] if board else [])]
+        try:
+            with StopRequest() as stop:
+                while self.step < config.total_steps and not stop.signal:
+                    self.train_epoch(stop, watchers)
+                health.check_finite(self.step)
+                self.save()
+        except MiniganError as error:
+            folder.note(f"stopped at step {self.step:,}: {error}")
+            raise
+        finally:
+            for watcher in watchers:
+                watcher.close()
+        if self.losses and not stop.signal:  # the end lies within an epoch
+            self.end_epoch([])
+            folder.write_history(self.history)
+        self.gallery.finish([(row["d_loss"], row["g_loss"]) for row in self.history])
+        folder.note(f"{f'stopped by signal {stop.signal}' if stop.signal else 'finished'} after {self.step:,} steps")
+        return stop.signal
+
+    def train_epoch(self, stop, watchers):
+        """The rest of the current epoch. Its order of images depends on seed and epoch alone."""
+        config = self.config
+        rng = np.random.default_rng((config.seed, 3, self.epoch))
+        batches = data.batches(self.images, config.batch_size, rng, *self.experiment.data_range)
+        done = self.step % config.steps_per_epoch
+        for batch in islice(batches, done, done + config.total_steps - self.step):
+            losses = self.gan.train_step(batch)
+            self.step += 1
+            self.losses.append(losses)
+            for watcher in watchers:
+                watcher.after_step(self.step, batch, *losses)
+            if stop.signal:
+                break
+        if self.step % config.steps_per_epoch == 0:
+            self.end_epoch(watchers)
+            if self.step < config.total_steps and not stop.signal:
+                self.save()
+
+    def end_epoch(self, watchers):
+        """The row of the history, the grid of samples."""
+        d_losses, g_losses = np.array([[float(loss) for loss in pair] for pair in self.losses]).T
+        row = {
+            "step": self.step,
+            "epoch": self.step / self.config.steps_per_epoch,
+            "d_loss": float(d_losses.mean()),
+            # before the first step of a generator with several critic steps there is no loss
+            "g_loss": float(np.nanmean(g_losses)) if not np.isnan(g_losses).all() else math.nan,
+            "d_grad_norm": float(self.gan.d_grad_norm),
+            "g_grad_norm": float(self.gan.g_grad_norm),
+        }
+        self.losses = []
+        self.history.append(row)
+        picture = None
+        last = self.step >= self.config.total_steps
+        if len(self.history) % self.config.every == 0 or last:
+            picture = self.gallery.draw(len(self.history))
+        for watcher in watchers:
+            watcher.after_epoch(row, picture)
