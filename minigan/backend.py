@@ -21,6 +21,11 @@ def array_module(x):
     return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
 
 
+def is_array(x):
+    """True for an array of NumPy or CuPy."""
+    return isinstance(x, np.ndarray) or array_module(x) is not np
+
+
 def gpu_available():
     """True where CuPy is installed and finds a device: the wheel alone imports without one."""
     return cupy is not None and cupy.cuda.is_available()
@@ -31,7 +36,7 @@ def device_module(device):
 
     Errors: OptionError for another name; DeviceError where "gpu" is asked for and not to be had.
     """
-    if device not in DEVICES:
+    if not isinstance(device, str) or device not in DEVICES:
         raise OptionError(f"device: expected one of {', '.join(DEVICES)}, got {device!r}.")
     if device == "cpu" or (device == "auto" and not gpu_available()):
         return np

@@ -17,6 +17,10 @@ class OptionError(MiniganError, ValueError):
     """An option of a layer, optimizer, network or program is out of range or unknown."""
 
 
+class TooLargeError(MiniganError, MemoryError):
+    """Arrays of the sizes that were asked for cannot fit into the memory of the device."""
+
+
 class GradientError(MiniganError, AssertionError):
     """A check found a layer whose backward pass, or whose behaviour, is wrong; the text is the report."""
 
@@ -43,3 +47,7 @@ class DeviceError(MiniganError, RuntimeError):
 
 class FileError(MiniganError, OSError):
     """A file or folder cannot be written."""
+
+
+class MisuseWarning(UserWarning):
+    """Something that runs without an error, and is a mistake nearly always; it is told once."""

@@ -1,31 +1,193 @@
-"""Options in range: the checks that layers, optimizers, latents and networks share, all OptionErrors."""
+"""Options in range: the checks that everything public shares. Each returns its options as plain Python values.
 
+    self.rate = require_share("Dropout", rate=rate)
+    self.beta1, self.beta2 = require_share("Adam", beta1=beta1, beta2=beta2)
+
+A NumPy number is a number; a boolean, a text, NaN, infinity or an array is none. The plain value is what to keep: a
+float64 of NumPy would turn arrays of float32 into float64, and a network's file could not hold it.
+"""
+
+import difflib
+import inspect
 import math
+import os
 from numbers import Integral, Real
 
-from minigan.errors import OptionError
+import numpy as np
+
+from minigan import backend
+from minigan.errors import DtypeError, OptionError, ShapeError
+
+DTYPES = ("float32", "float64")
 
 
-def is_number(value):
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def require_share(owner, **options):
-    """Each option is a number in [0, 1)."""
-    for name, value in options.items():
-        if not (is_number(value) and 0 <= value < 1):
-            raise OptionError(f"{owner}: expected {name} in [0, 1), got {value!r}.")
+def require_number(owner, **options):
+    """Return the options, each a finite number."""
+    return checked(owner, options, is_number, "as a finite number", plain_number)
 
 
 def require_positive(owner, **options):
-    """Each option is a finite number above 0."""
-    for name, value in options.items():
-        if not (is_number(value) and value > 0):
-            raise OptionError(f"{owner}: expected {name} > 0, got {value!r}.")
+    """Return the options, each a finite number above 0."""
+    return checked(owner, options, lambda value: is_number(value) and value > 0, "> 0", plain_number)
+
+
+def require_share(owner, **options):
+    """Return the options, each a number in [0, 1)."""
+    return checked(owner, options, lambda value: is_number(value) and 0 <= value < 1, "in [0, 1)", plain_number)
 
 
 def require_count(owner, **options):
-    """Each option is an integer of at least 1."""
+    """Return the options, each an integer of at least 1."""
+    return checked(owner, options, is_count, "as an integer of at least 1", int)
+
+
+def require_flag(owner, **options):
+    """Return the options, each True or False; a text such as "False" would count as true."""
+    return checked(owner, options, lambda value: isinstance(value, (bool, np.bool_)), "as True or False", bool)
+
+
+def require_seed(owner, **options):
+    """Return the options, each what numpy.random.default_rng takes: integers of at least 0, or None for a new one."""
+    wanted = "as an integer of at least 0, a tuple of them, or None (another one each time)"
+    return checked(owner, options, is_seed, wanted, plain_seed)
+
+
+def require_range(owner, low, high):
+    """Return (low, high), finite numbers with low < high."""
+    if not (is_number(low) and is_number(high) and low < high):
+        raise OptionError(f"{owner}: expected finite numbers low < high, got low={shown(low)} and high={shown(high)}.")
+    return plain_number(low), plain_number(high)
+
+
+def require_choice(owner, choices, **options):
+    """Return the options, each one of the texts `choices`."""
     for name, value in options.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise OptionError(f"{owner}: expected {name} as an integer of at least 1, got {value!r}.")
+        if not isinstance(value, str) or value not in choices:
+            raise OptionError(
+                f"{owner}: expected {name} as {one_of(choices)}, got {shown(value)}.{hint(value, choices)}"
+            )
+    return alone(options.values())
+
+
+def require_dtype(owner, dtype):
+    """Return float32 or float64 as a numpy.dtype, from its name or from NumPy's types."""
+    try:
+        checked_dtype = None if dtype is None else np.dtype(dtype)  # np.dtype(None) is float64
+    except Exception:  # NumPy raises TypeError, ValueError or SyntaxError, by what it was given
+        checked_dtype = None
+    if checked_dtype not in DTYPES:
+        raise OptionError(f"{owner}: expected dtype float32 or float64, got {shown(dtype)}.")
+    return checked_dtype
+
+
+def require_instance(owner, kind, example, **options):
+    """Return the options, each an instance of the class `kind`; `example` is one, as one writes it."""
+    for name, value in options.items():
+        if isinstance(value, kind):
+            continue
+        advice = f"Give one, such as {example}."
+        if inspect.isclass(value) and issubclass(value, kind):
+            advice = f"Make an instance of it: {value.__name__}(...)."
+        wanted = with_article(kind.__name__)
+        raise OptionError(f"{owner}: expected {name} as {wanted}, got {shown(value)}. {advice}")
+    return alone(options.values())
+
+
+def require_array(owner, ndim=None, **arrays):
+    """Return the arrays, each of NumPy or CuPy, with numbers in it, and `ndim` axes where that is given."""
+    for name, value in arrays.items():
+        if not backend.is_array(value):
+            raise DtypeError(
+                f"{owner}: expected {name} as an array, got {shown(value)}. Lists of numbers become one by "
+                'numpy.asarray(numbers, "float32").'
+            )
+        if value.dtype.kind not in "biuf":
+            raise DtypeError(f"{owner}: expected {name} as an array of numbers, got {shown(value)}.")
+        if ndim is not None and value.ndim != ndim:
+            raise ShapeError(f"{owner}: expected {name} with {ndim} axes, got {shown(value)}.")
+    return alone(arrays.values())
+
+
+def require_path(owner, path):
+    """Return a path, a text or a pathlib.Path, as it is."""
+    if not isinstance(path, (str, os.PathLike)) or "\0" in str(path) or not str(path):
+        raise OptionError(f"{owner}: expected a path as a text or a pathlib.Path, got {shown(path)}.")
+    return path
+
+
+def checked(owner, options, fits, wanted, plain):
+    """Return all options made plain, one alone and several as a list, or say which does not fit."""
+    for name, value in options.items():
+        if not fits(value):
+            raise OptionError(f"{owner}: expected {name} {wanted}, got {shown(value)}.")
+    return alone([plain(value) for value in options.values()])
+
+
+def alone(values):
+    values = list(values)
+    return values[0] if len(values) == 1 else values
+
+
+def is_number(value):
+    """Return True for a finite real number, Python's or NumPy's, that is no boolean."""
+    if not isinstance(value, Real) or isinstance(value, (bool, np.bool_, np.timedelta64)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the largest float
+        return False
+
+
+def is_integer(value):
+    """Return True for an integer, Python's or NumPy's, that is no boolean."""
+    return isinstance(value, Integral) and not isinstance(value, (bool, np.bool_, np.timedelta64))
+
+
+def is_count(value):
+    return is_integer(value) and value >= 1
+
+
+def is_seed(value):
+    values = value if isinstance(value, (tuple, list)) else [value]
+    return value is None or all(is_integer(part) and part >= 0 for part in values)
+
+
+def plain_number(value):
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
+def plain_seed(value):
+    if isinstance(value, (tuple, list)):
+        return tuple(int(part) for part in value)
+    return None if value is None else int(value)
+
+
+def shown(value):
+    """Return a value as it stands in an error: short, also for arrays, classes, and what has no text of its own."""
+    if backend.is_array(value):
+        return f"an array of {value.dtype} of shape {value.shape}"
+    if inspect.isclass(value):
+        return f"the class {value.__name__}"
+    try:
+        text = repr(value)
+    except Exception:  # of somebody else's class; or an integer of more digits than Python prints
+        text = ""
+    return (
+        text if 0 < len(text) <= 80 else f"{'an' if type(value).__name__[0] in 'aeio' else 'a'} {type(value).__name__}"
+    )
+
+
+def with_article(name):
+    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
+
+
+def one_of(choices):
+    """Return texts as a sentence has them: "a", "b" or "c"."""
+    *first, last = (f'"{choice}"' for choice in choices)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def hint(value, choices):
+    """Return a sentence with the choices that a text comes near to, or nothing."""
+    near = difflib.get_close_matches(str(value).lower(), choices, cutoff=0.4) if isinstance(value, str) else []
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -1,0 +1,56 @@
+"""Arrays that cannot fit into the memory: refused in words, before they are allocated."""
+
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from minigan.backend import device_name
+from minigan.errors import TooLargeError
+
+# where Linux says how much memory a container may use, in its version 2 and its version 1
+CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def require_room(owner, what, size, xp=np):
+    """Refuse `size` bytes where the whole device has fewer; whether so many are free is not asked.
+
+    Errors     TooLargeError, which says how many bytes `what` would take
+    """
+    limit = device_bytes(xp)
+    if limit is not None and size > limit:
+        where = {"cpu": "this machine", "gpu": "the GPU"}[device_name(xp)]
+        raise TooLargeError(
+            f"{owner}: {what} would take {bytes_text(size)}; {where} has {bytes_text(limit)}. Take smaller numbers."
+        )
+
+
+def device_bytes(xp):
+    """Return how many bytes of memory a device has, None where that is not known."""
+    return machine_bytes() if device_name(xp) == "cpu" else xp.cuda.runtime.memGetInfo()[1]
+
+
+@cache
+def machine_bytes():
+    """Return the memory that this process can have at most: the machine's, or what its container allows."""
+    limits = []
+    if hasattr(os, "sysconf"):  # not on Windows
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in map(Path, CONTAINER_LIMITS):
+        try:
+            limits.append(int(path.read_text()))
+        except (OSError, ValueError):  # no such file, or "max": no limit
+            continue
+    return min((limit for limit in limits if limit > 0), default=None)
+
+
+def bytes_text(size):
+    """Return bytes in words: 1.5 GB."""
+    if size < 1000:
+        return f"{size} bytes"
+    if size > 10**18:
+        return "more than a million TB"
+    units = ("kB", "MB", "GB", "TB")
+    power = min((len(str(size)) - 1) // 3, len(units))
+    return f"{size / 1000**power:,.1f} {units[power - 1]}"
