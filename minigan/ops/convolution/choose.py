@@ -9,6 +9,8 @@ from minigan.ops.convolution.kn2row import Kn2row
 from minigan.ops.convolution.windows import output_size
 from minigan.ops.gpu.im2col import Im2colGpu
 
+LARGEST = 2**26  # numbers in a plan's own matrices, 256 MB in float32: Fourier on 64 x 64 pixels at stride 1
+
 ALGORITHMS = {plan.name: plan for plan in (Im2col, Kn2row, Fourier)}
 
 
@@ -20,13 +22,23 @@ def check_algorithm(owner, algorithm):
 def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, algorithm):
     """The plan for a convolution of images (h, w, c) with kernels (kh, kw, c, o).
 
-    "auto" takes the one that costs least for an image, by Plan.cost; on a GPU always im2col, until measured otherwise.
-    Errors: ShapeError where a window does not fit the padded image.
+    "auto" takes the one that costs least for an image, by Plan.cost, whose own matrices are not too large; on a GPU
+    always im2col, until measured otherwise. Costs are counted from the shapes: the others leave nothing behind.
+    Errors: ShapeError where a window does not fit the padded image, OptionError where a plan would be too large.
     """
     outputs, pads = output_size(owner, image_shape, kernel_shape, strides, padding)
     arguments = (image_shape, kernel_shape, strides, pads, outputs, dtype, xp)
     if xp is not np and algorithm in ("auto", "im2col"):
         return Im2colGpu(*arguments)
     if algorithm == "auto":
-        return min((kind(*arguments) for kind in ALGORITHMS.values()), key=lambda plan: plan.cost())
-    return ALGORITHMS[algorithm](*arguments)
+        plans = [kind(*arguments) for kind in ALGORITHMS.values()]
+        return min((plan for plan in plans if plan.constants() <= LARGEST), key=lambda plan: plan.cost())
+    plan = ALGORITHMS[algorithm](*arguments)
+    if plan.constants() > LARGEST:
+        (h, w, _), gigabytes = image_shape, plan.constants() * np.dtype(dtype).itemsize / 1e9
+        raise OptionError(
+            f'{owner}: algorithm="{algorithm}" needs matrices of {plan.constants():,} numbers, {gigabytes:.1f} GB, for '
+            f'images of {h} x {w} pixels; at most {LARGEST:,} are made. Take algorithm="auto", which takes another one '
+            "then, or a larger stride."
+        )
+    return plan

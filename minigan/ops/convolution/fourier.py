@@ -15,41 +15,48 @@ matrices transposed. The transforms are as long as it takes that nothing that wr
 """
 
 import math
-from functools import lru_cache
+import weakref
+from functools import cached_property
 
 import numpy as np
 
 from minigan.ops.convolution.plan import Plan
 from minigan.ops.matmul import matmul
 
+in_use = weakref.WeakValueDictionary()  # the Matrices of all plans that still exist: plans of one shape share them
 
-@lru_cache(maxsize=64)
-def matrices(rows, columns, dtype):
-    """(A, B, D) for two `Axis` descriptions: A (M, image cells), B (M, kernel cells), D (outputs, M)."""
-    nh, nw = rows.length, columns.length
-    f, g = np.mgrid[:nh, :nw].reshape(2, -1, 1)
-    # the transform of real numbers at -f is the conjugate of that at f: one of each pair is enough
-    half = (f * nw + g <= -f % nh * nw + -g % nw)[:, 0]
-    f, g = f[half], g[half]
-    paired = (2 * f % nh + 2 * g % nw > 0)[:, 0]  # the others are their own conjugates: real, k1 alone is exact
 
-    def wave(height, width, top=0, left=0):
-        """cos and sin of 2 pi (f i / nh + g j / nw) at the points of a grid, one row per frequency."""
-        i, j = np.mgrid[top : top + height, left : left + width].reshape(2, -1)
-        angle = 2 * np.pi * (f * i / nh + g * j / nw)
-        return np.cos(angle), np.sin(angle)
+class Matrices:
+    """A (M, image cells), B (M, kernel cells) and D (outputs, M) for two `Axis` descriptions."""
 
-    def stack(k1, k2, k3):
-        return np.concatenate([k1, k2[paired], k3[paired]]).astype(dtype)
+    def __init__(self, rows, columns, dtype, xp):
+        nh, nw = rows.length, columns.length
+        f, g = np.mgrid[:nh, :nw].reshape(2, -1, 1)
+        # the transform of real numbers at -f is the conjugate of that at f: one of each pair is enough
+        half = (f * nw + g <= -f % nh * nw + -g % nw)[:, 0]
+        f, g = f[half], g[half]
+        paired = (2 * f % nh + 2 * g % nw > 0)[:, 0]  # the others are their own conjugates: real, k1 alone is exact
 
-    cos, sin = wave(rows.cells, columns.cells)  # X = sum x exp(-i angle): a = cos, b = -sin
-    A = stack(cos - sin, cos, -sin)
-    cos, sin = wave(rows.taps, columns.taps, rows.first, columns.first)  # W = sum w exp(+i angle): c = cos, d = sin
-    B = stack(cos, sin - cos, cos + sin)
-    weight = (1 + paired[:, None]) / (nh * nw)  # a pair counts twice
-    cos, sin = (part * weight for part in wave(rows.outputs, columns.outputs))  # y = real part of sum X W exp(+i angle)
-    D = stack(cos - sin, -sin, -cos).T
-    return A, B, D
+        # every angle 2 pi (f i / nh + g j / nw) is a multiple of 2 pi / (nh nw): there are only nh nw different ones
+        angles = 2 * np.pi * np.arange(nh * nw) / (nh * nw)
+        cos, sin = np.cos(angles), np.sin(angles)
+
+        def terms(k1, k2, k3, height, width, top=0, left=0):
+            """The three functions of the angle at the points of a grid: a row for each term, a column for each point"""
+            i, j = np.mgrid[top : top + height, left : left + width].reshape(2, -1)
+            angle = (f * i * nw + g * j * nh) % (nh * nw)
+            k1, k2, k3 = (function.astype(dtype) for function in (k1, k2, k3))
+            return np.concatenate([k1[angle], k2[angle[paired]], k3[angle[paired]]])
+
+        # X = sum x exp(-i angle): a = cos, b = -sin
+        A = terms(cos - sin, cos, -sin, rows.cells, columns.cells)
+        # W = sum w exp(+i angle): c = cos, d = sin
+        B = terms(cos, sin - cos, cos + sin, rows.taps, columns.taps, rows.first, columns.first)
+        # y = the real part of sum X W exp(+i angle) / (nh nw), where a pair counts twice
+        weight = 2 / (nh * nw)
+        D = terms(weight * (cos - sin), -weight * sin, -weight * cos, rows.outputs, columns.outputs)
+        D[: len(f)][~paired] *= 0.5
+        self.A, self.B, self.D = xp.asarray(A), xp.asarray(B), xp.asarray(D.T)
 
 
 class Axis:
@@ -66,12 +73,6 @@ class Axis:
         self.length = max(self.cells - self.first, outputs + self.first + self.taps - 1)
         self.key = (outputs, self.first, self.cells, self.taps, self.length)
 
-    def __hash__(self):
-        return hash(self.key)
-
-    def __eq__(self, other):
-        return self.key == other.key
-
 
 class Fourier(Plan):
     """A plan whose products are taken frequency by frequency."""
@@ -83,8 +84,30 @@ class Fourier(Plan):
         self.rows, self.columns = (
             Axis(image_shape[i], kernel_shape[i], strides[i], pads[i][0], outputs[i]) for i in (0, 1)
         )
-        A, B, D = matrices(self.rows, self.columns, np.dtype(dtype))
-        self.A, self.B, self.D = (xp.asarray(matrix) for matrix in (A, B, D))
+
+    @cached_property
+    def matrices(self):
+        """Made when a product first needs them, or shared with a plan that has them"""
+        key = (self.rows.key, self.columns.key, np.dtype(self.dtype).name, self.xp.__name__)
+        matrices = in_use.get(key)
+        if matrices is None:
+            matrices = in_use[key] = Matrices(self.rows, self.columns, self.dtype, self.xp)
+        return matrices
+
+    @property
+    def A(self):
+        """(M, cells of the image)"""
+        return self.matrices.A
+
+    @property
+    def B(self):
+        """(M, cells of the kernel)"""
+        return self.matrices.B
+
+    @property
+    def D(self):
+        """(outputs, M)"""
+        return self.matrices.D
 
     # encode: transform the three operands
 
@@ -137,16 +160,33 @@ class Fourier(Plan):
         w = phases.transpose(0, 2, 1, 3, 4, 5).reshape(u * sh, v * sw, c, o)
         return w[front : front + kh, left : left + kw]
 
-    def flops(self):
-        """The kernel's transform is shared by a batch and not counted."""
-        M, channels, o = len(self.A), self.phase_channels, self.kernel_shape[3]
-        return 2 * (self.A.size * channels + M * channels * o + self.D.size * o)
+    # counted from the shapes: the matrices need not be there
 
-    def numbers(self):
-        """Of the image's transform and of the products"""
-        return len(self.A) * (self.phase_channels + self.kernel_shape[3])
+    @property
+    def M(self):
+        """How many terms: three for each pair of frequencies, one for each frequency that is its own conjugate"""
+        frequencies = self.rows.length * self.columns.length
+        single = math.prod(2 - axis.length % 2 for axis in (self.rows, self.columns))
+        return (3 * frequencies - single) // 2
 
     @property
     def phase_channels(self):
         """s^2 c: the channels of the image once the stride is folded into them"""
         return math.prod(self.strides) * self.kernel_shape[2]
+
+    def flops(self):
+        """The kernel's transform is shared by a batch and not counted."""
+        c, o, cells, outputs = self.phase_channels, self.kernel_shape[3], self.cells(), math.prod(self.outputs)
+        return 2 * self.M * (cells * c + c * o + outputs * o)
+
+    def numbers(self):
+        """Of the image's transform and of the products"""
+        return self.M * (self.phase_channels + self.kernel_shape[3])
+
+    def cells(self):
+        """Of the image, once the stride is folded into the channels"""
+        return self.rows.cells * self.columns.cells
+
+    def constants(self):
+        """In A, B and D: they grow with the square of the number of pixels"""
+        return self.M * (self.cells() + self.rows.taps * self.columns.taps + math.prod(self.outputs))

@@ -13,6 +13,9 @@ class Plan:
     weight_gradient(image, output)                   its adjoint with respect to w
     flops()                                          of one correlate of one image; the two gradients cost the same
     numbers()                                        of the large intermediate matrix, for one image
+    constants()                                      of the matrices that the plan itself holds
+
+    A new plan knows its shapes and can count; what it holds is made when a product first needs it.
 
     image_shape (h, w, c), kernel_shape (kh, kw, c, o), pads ((top, bottom), (left, right)), outputs (p, q)
     """
@@ -45,6 +48,10 @@ class Plan:
         """Slices of the batch whose large matrix holds about `block` numbers."""
         step = max(1, self.block // self.numbers())
         return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+    def constants(self):
+        """None, unless the algorithm has matrices of its own"""
+        return 0
 
     def cost(self):
         """Of one image, in flops: arithmetic and traffic."""
