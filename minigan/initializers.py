@@ -53,8 +53,7 @@ class RandomNormal(Initializer):
     """
 
     def __init__(self, stddev=0.02):
-        require_positive("RandomNormal", stddev=stddev)
-        self.stddev = stddev
+        self.stddev = require_positive("RandomNormal", stddev=stddev)
 
     def __call__(self, shape, rng, dtype):
         return rng.normal(0, self.stddev, shape).astype(dtype)
@@ -110,8 +109,7 @@ class Orthogonal(Initializer):
     """
 
     def __init__(self, gain=1.0):
-        require_positive("Orthogonal", gain=gain)
-        self.gain = gain
+        self.gain = require_positive("Orthogonal", gain=gain)
 
     def __call__(self, shape, rng, dtype):
         rows, columns = fans(shape)[0], shape[-1]

@@ -5,8 +5,9 @@ Derivations: docs/layers/losses.md
 """
 
 from minigan import backend
-from minigan.errors import DataError, DtypeError, ShapeError
+from minigan.errors import DataError, DeviceError, DtypeError, ShapeError
 from minigan.ops.cross_entropy import binary_cross_entropy
+from minigan.options import require_array, require_number
 
 
 class BinaryCrossEntropy:
@@ -19,7 +20,7 @@ class BinaryCrossEntropy:
     """
 
     def __call__(self, logits, targets):
-        check_pair("BinaryCrossEntropy", logits, targets)
+        targets = checked_targets("BinaryCrossEntropy", logits, targets)
         return binary_cross_entropy(logits, targets)  # (1)
 
 
@@ -32,7 +33,7 @@ class MeanSquaredError:
     """
 
     def __call__(self, logits, targets):
-        check_pair("MeanSquaredError", logits, targets)
+        targets = checked_targets("MeanSquaredError", logits, targets)
         difference = logits - targets
         return (difference * difference).mean(), difference * (2 / logits.size)  # (1)
 
@@ -46,12 +47,14 @@ class SoftmaxCrossEntropy:
     """
 
     def __call__(self, logits, targets):
-        xp = backend.array_module(logits)
+        name = type(self).__name__
+        check_logits(name, logits)
+        require_array(name, targets=targets)
         if logits.ndim != 2:
-            raise ShapeError(f"SoftmaxCrossEntropy: expected logits of shape (n, k), got {logits.shape}.")
-        if targets.shape == logits.shape[:1] and targets.dtype.kind in "iu":
+            raise ShapeError(f"{name}: expected logits of shape (n, k), got {logits.shape}.")
+        if targets.shape == logits.shape[:1]:
             targets = one_hot(targets, logits)
-        check_pair("SoftmaxCrossEntropy", logits, targets)
+        targets, xp = checked_targets(name, logits, targets), backend.array_module(logits)
         shifted = logits - logits.max(axis=1, keepdims=True)  # exp of at most 0 cannot overflow
         exponentials = xp.exp(shifted)
         sums = exponentials.sum(axis=1, keepdims=True)
@@ -61,6 +64,11 @@ class SoftmaxCrossEntropy:
 
 def one_hot(labels, logits):
     """Class numbers (n,) as rows with a single 1, in the shape and dtype of `logits`."""
+    if labels.dtype.kind not in "iu":
+        raise DtypeError(
+            f"SoftmaxCrossEntropy: expected class numbers of an integer type, got {labels.dtype}. Whole numbers become "
+            'one by labels.astype("int64").'
+        )
     classes = backend.array_module(labels).arange(logits.shape[1])
     if int(labels.min()) < 0 or int(labels.max()) >= len(classes):
         raise DataError(
@@ -70,17 +78,30 @@ def one_hot(labels, logits):
     return (labels[:, None] == classes).astype(logits.dtype)
 
 
-def check_pair(name, logits, targets):
-    """Refuse targets of another shape or dtype, which NumPy would broadcast or upcast; returns the array module."""
+def check_logits(name, logits):
+    """Refuse what is no array of floating-point numbers, or an empty one."""
+    require_array(name, logits=logits)
+    if logits.dtype.kind != "f":
+        raise DtypeError(f"{name}: expected logits of float32 or float64, got {logits.dtype}.")
     if logits.size == 0:
         raise ShapeError(f"{name}: expected at least one logit, got shape {logits.shape}.")
-    if isinstance(targets, (int, float)):
-        return backend.array_module(logits)
-    if getattr(targets, "shape", None) != logits.shape:
+
+
+def checked_targets(name, logits, targets):
+    """Return targets that fit: one number, or an array like the logits. Others NumPy would broadcast or upcast."""
+    check_logits(name, logits)
+    if not backend.is_array(targets):
+        return require_number(name, targets=targets)
+    if targets.shape != logits.shape:
         raise ShapeError(
-            f"{name}: expected targets of the shape of the logits, {logits.shape}, or one number; got "
-            f"{getattr(targets, 'shape', type(targets).__name__)}."
+            f"{name}: expected targets of the shape of the logits, {logits.shape}, or one number; got {targets.shape}."
         )
     if targets.dtype != logits.dtype:
-        raise DtypeError(f"{name}: expected targets of {logits.dtype} like the logits, got {targets.dtype}.")
-    return backend.array_module(logits)
+        kind = "integer labels of " if targets.dtype.kind in "iu" else ""
+        raise DtypeError(
+            f"{name}: expected targets of {logits.dtype} like the logits, got {kind}{targets.dtype}. Convert them: "
+            f'targets.astype("{logits.dtype}").'
+        )
+    if backend.array_module(targets) is not backend.array_module(logits):
+        raise DeviceError(f"{name}: logits and targets live on two devices. Move one: backend.to_device(targets, xp).")
+    return targets

@@ -11,17 +11,15 @@ from minigan.errors import OptionError
 from minigan.ops.adam_update import adam_numbers, adam_update
 from minigan.ops.gpu.graphs import from_host
 from minigan.ops.sums import sum_of_squares
-from minigan.options import require_positive, require_share
+from minigan.options import require_built, require_epsilon, require_flag, require_positive, require_share
 
 
 class Optimizer:
     """What all optimizers share: the network, the learning rate, the number of steps taken."""
 
     def __init__(self, net, lr):
-        if not hasattr(net, "flat_params"):
-            raise OptionError(f"{type(self).__name__}: expected a built network (with input_shape), got {net!r}.")
-        require_positive(type(self).__name__, lr=lr)
-        self.net, self.lr, self.steps = net, lr, 0
+        owner = type(self).__name__
+        self.net, self.lr, self.steps = require_built(owner, net=net), require_positive(owner, lr=lr), 0
         self.xp = backend.array_module(net.flat_params)
         self.state = {}
 
@@ -51,11 +49,10 @@ class SGD(Optimizer):
 
     def __init__(self, net, lr, momentum=0.0, nesterov=False):
         super().__init__(net, lr)
-        require_share("SGD", momentum=momentum)
-        if nesterov and momentum == 0:
+        self.momentum, self.nesterov = require_share("SGD", momentum=momentum), require_flag("SGD", nesterov=nesterov)
+        if self.nesterov and self.momentum == 0:
             raise OptionError("SGD: nesterov=True needs a momentum above 0.")
-        self.momentum, self.nesterov = momentum, nesterov
-        if momentum:
+        if self.momentum:
             self.state["velocity"] = self.xp.zeros_like(net.flat_params)
 
     def update(self, params, grads, numbers):
@@ -82,9 +79,7 @@ class RMSProp(Optimizer):
 
     def __init__(self, net, lr, rho=0.99, epsilon=1e-8):
         super().__init__(net, lr)
-        require_share("RMSProp", rho=rho)
-        require_positive("RMSProp", epsilon=epsilon)
-        self.rho, self.epsilon = rho, epsilon
+        self.rho, self.epsilon = require_share("RMSProp", rho=rho), require_epsilon("RMSProp", epsilon=epsilon)
         self.state["square"] = self.xp.zeros_like(net.flat_params)
 
     def update(self, params, grads, numbers):
@@ -109,9 +104,8 @@ class Adam(Optimizer):
 
     def __init__(self, net, lr=2e-4, beta1=0.5, beta2=0.999, epsilon=1e-8):
         super().__init__(net, lr)
-        require_share("Adam", beta1=beta1, beta2=beta2)
-        require_positive("Adam", epsilon=epsilon)
-        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.beta1, self.beta2 = require_share("Adam", beta1=beta1, beta2=beta2)
+        self.epsilon = require_epsilon("Adam", epsilon=epsilon)
         self.state["m"] = self.xp.zeros_like(net.flat_params)
         self.state["v"] = self.xp.zeros_like(net.flat_params)
 
@@ -128,7 +122,8 @@ def clip_grad_norm(net, max_norm):
     g <- g min(1, max_norm / |g|): the direction stays, only the length changes.
     Source: Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063.
     """
-    require_positive("clip_grad_norm", max_norm=max_norm)
+    max_norm = require_positive("clip_grad_norm", max_norm=max_norm)
+    require_built("clip_grad_norm", net=net)
     xp, grads = backend.array_module(net.flat_grads), net.flat_grads
     norm = xp.sqrt(sum_of_squares(grads))
     grads *= max_norm / xp.maximum(norm, max_norm)
@@ -140,5 +135,6 @@ def clip_weights(net, limit):
 
     Source: Arjovsky, Chintala & Bottou 2017, arXiv:1701.07875, algorithm 1.
     """
-    require_positive("clip_weights", limit=limit)
+    limit = require_positive("clip_weights", limit=limit)
+    require_built("clip_weights", net=net)
     backend.array_module(net.flat_params).clip(net.flat_params, -limit, limit, out=net.flat_params)

@@ -9,7 +9,6 @@ float64 of NumPy would turn arrays of float32 into float64, and a network's file
 
 import difflib
 import inspect
-import math
 import os
 from numbers import Integral, Real
 
@@ -19,6 +18,7 @@ from minigan import backend
 from minigan.errors import DtypeError, OptionError, ShapeError
 
 DTYPES = ("float32", "float64")
+LARGEST, SMALLEST = 3.4e38, 1.2e-38  # what float32 can hold without infinity, and without losing digits
 
 
 def require_number(owner, **options):
@@ -29,6 +29,11 @@ def require_number(owner, **options):
 def require_positive(owner, **options):
     """Return the options, each a finite number above 0."""
     return checked(owner, options, lambda value: is_number(value) and value > 0, "> 0", plain_number)
+
+
+def require_epsilon(owner, **options):
+    """Return the options, each a number above 0 in float32, too: it keeps a division by 0 away."""
+    return checked(owner, options, lambda value: is_number(value) and value >= SMALLEST, "> 0", plain_number)
 
 
 def require_share(owner, **options):
@@ -93,6 +98,17 @@ def require_instance(owner, kind, example, **options):
     return alone(options.values())
 
 
+def require_built(owner, **networks):
+    """Return the networks, each with its parameters in place."""
+    for name, net in networks.items():
+        if not backend.is_array(getattr(net, "flat_params", None)):
+            raise OptionError(
+                f"{owner}: expected {name} as a built network, got {shown(net)}. A network is built by "
+                "Sequential(layers, input_shape=...)."
+            )
+    return alone(networks.values())
+
+
 def require_array(owner, ndim=None, **arrays):
     """Return the arrays, each of NumPy or CuPy, with numbers in it, and `ndim` axes where that is given."""
     for name, value in arrays.items():
@@ -119,8 +135,15 @@ def checked(owner, options, fits, wanted, plain):
     """Return all options made plain, one alone and several as a list, or say which does not fit."""
     for name, value in options.items():
         if not fits(value):
-            raise OptionError(f"{owner}: expected {name} {wanted}, got {shown(value)}.")
+            raise OptionError(f"{owner}: expected {name} {wanted}, got {shown(value)}.{size_hint(value)}")
     return alone([plain(value) for value in options.values()])
+
+
+def size_hint(value):
+    """Return a sentence about a number that would be in range if float32 could hold it, or nothing."""
+    if is_real(value) and (abs(value) > LARGEST or 0 < abs(value) < SMALLEST):
+        return " Numbers of float32 lie between 1.2e-38 and 3.4e38."
+    return ""
 
 
 def alone(values):
@@ -128,19 +151,18 @@ def alone(values):
     return values[0] if len(values) == 1 else values
 
 
+def is_real(value):
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_, np.timedelta64))
+
+
 def is_number(value):
-    """Return True for a finite real number, Python's or NumPy's, that is no boolean."""
-    if not isinstance(value, Real) or isinstance(value, (bool, np.bool_, np.timedelta64)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond the largest float
-        return False
+    """Return True for a real number, Python's or NumPy's, that float32 can hold and that is no boolean."""
+    return is_real(value) and -LARGEST <= value <= LARGEST
 
 
 def is_integer(value):
     """Return True for an integer, Python's or NumPy's, that is no boolean."""
-    return isinstance(value, Integral) and not isinstance(value, (bool, np.bool_, np.timedelta64))
+    return isinstance(value, Integral) and is_real(value)
 
 
 def is_count(value):

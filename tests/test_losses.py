@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minigan import backend
 from minigan.checks import loops
-from minigan.errors import DataError, DtypeError, ShapeError
+from minigan.errors import DataError, DeviceError, DtypeError, MiniganError, ShapeError
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 
 CASES = [
@@ -91,3 +92,39 @@ def test_wrong_targets():
         SoftmaxCrossEntropy()(np.zeros(3), np.array([0]))
     with pytest.raises(ShapeError, match="targets of the shape"):
         SoftmaxCrossEntropy()(np.zeros((2, 3)), np.zeros((2, 2)))
+
+
+def test_a_number_of_numpy_is_one_target_and_keeps_float32():
+    logits = np.array([[1.0], [-2.0]], "float32")
+    for loss in (BinaryCrossEntropy(), MeanSquaredError()):
+        plain = loss(logits, 0.5)
+        for target in (np.float32(0.5), np.float64(0.5)):
+            value, dlogits = loss(logits, target)
+            assert value == plain[0] and value.dtype == dlogits.dtype == np.float32
+            np.testing.assert_array_equal(dlogits, plain[1])
+        assert loss(logits, np.int64(1))[0] == loss(logits, 1)[0]
+
+
+def test_integer_labels_are_named_as_such():
+    logits = np.zeros((4, 1), "float32")
+    with pytest.raises(DtypeError, match=r'got integer labels of int64\. Convert them: targets\.astype\("float32"\)'):
+        BinaryCrossEntropy()(logits, np.ones((4, 1), "int64"))
+    with pytest.raises(DtypeError, match=r'class numbers of an integer type, got float64.*astype\("int64"\)'):
+        SoftmaxCrossEntropy()(np.zeros((2, 3)), np.array([0.0, 1.0]))
+
+
+@pytest.mark.parametrize("targets", [True, None, "1", [1.0], float("nan"), 1e300, np.float32, np.array(None), 1j])
+@pytest.mark.parametrize("loss", [BinaryCrossEntropy(), MeanSquaredError(), SoftmaxCrossEntropy()])
+def test_odd_targets_and_logits(loss, targets):
+    name = type(loss).__name__
+    with pytest.raises(MiniganError, match=f"{name}: expected (targets|logits)"):
+        loss(np.zeros((4, 1), "float32"), targets)
+    with pytest.raises(MiniganError, match=f"{name}: expected logits"):
+        loss(targets, np.zeros((4, 1), "float32"))
+
+
+def test_logits_and_targets_of_two_devices(standin, monkeypatch):
+    monkeypatch.setattr(backend, "cupy", standin)
+    for loss in (BinaryCrossEntropy(), MeanSquaredError()):
+        with pytest.raises(DeviceError, match="two devices"):
+            loss(np.zeros((4, 1)), standin.zeros((4, 1)))

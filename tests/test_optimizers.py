@@ -133,3 +133,33 @@ def test_clip_weights():
 def test_impossible_options(make, match):
     with pytest.raises(OptionError, match=match):
         make(network([1.0], [1.0]))
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda net: Adam(net, lr="0.01"), "lr"),
+        (lambda net: Adam(net, beta1=np.ones(2)), "beta1"),
+        (lambda net: Adam(net, epsilon=1e-320), "epsilon"),
+        (lambda net: RMSProp(net, 0.01, rho=None), "rho"),
+        (lambda net: SGD(net, 1e308), "lr"),
+        (lambda net: SGD(net, 0.1, momentum=0.9, nesterov="False"), "nesterov"),
+        (lambda net: SGD("net", 0.1), "net"),
+        (lambda net: SGD(Sequential([Dense(2)]), 0.1), "net"),
+        (lambda net: clip_grad_norm(net, True), "max_norm"),
+        (lambda net: clip_weights(net, float("nan")), "limit"),
+        (lambda net: clip_weights([1, 2], 0.1), "net"),
+    ],
+)
+def test_odd_options_are_told_by_name(make, name):
+    with pytest.raises(OptionError, match=f"expected {name} "):
+        make(Sequential([Dense(2)], (3,)))
+
+
+def test_numbers_of_numpy_are_options_and_keep_float32():
+    net = Sequential([Dense(2)], (3,))
+    optimizer = Adam(net, lr=np.float64(0.01), beta1=np.float32(0.5), epsilon=np.float64(1e-8))
+    assert all(type(value) is float for value in (optimizer.lr, optimizer.beta1, optimizer.epsilon))
+    net.flat_grads[...] = 1
+    optimizer.step()
+    assert net.flat_params.dtype == np.float32

@@ -50,6 +50,13 @@ def test_what_is_no_count(value):
         options.require_count("Here", units=value)
 
 
+def test_what_float32_cannot_hold_is_refused():
+    with pytest.raises(OptionError, match=r"expected lr > 0, got 1e\+308\. Numbers of float32 lie between"):
+        options.require_positive("SGD", lr=1e308)
+    with pytest.raises(OptionError, match=r"expected epsilon > 0, got 1e-320\. Numbers of float32 lie between"):
+        options.require_epsilon("Adam", epsilon=1e-320)
+
+
 def test_several_options_come_back_in_their_order():
     assert options.require_share("Adam", beta1=0.5, beta2=np.float64(0.999)) == [0.5, 0.999]
 
