@@ -1,10 +1,19 @@
-"""Writing files so that a crash never leaves half of one."""
+"""Files: written so that a crash never leaves half of one, and never through a link to somewhere else."""
 
 import os
+import secrets
+import stat
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from minigan.errors import FileError
+from minigan.locks import try_lock
+
+# Windows has none of the two: there links need a right that ordinary users lack, and no file makes `open` wait
+NO_LINK, NO_WAIT = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
+PART = ".part"  # how the names of unfinished files end
+PROBE = ".write-probe-"  # how the names of files begin that only tried whether a folder can be written to
 
 
 def make_folder(path):
@@ -12,9 +21,8 @@ def make_folder(path):
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".write-probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=path, prefix=PROBE):
+            pass
     except OSError as error:
         raise FileError(
             f"cannot write to the folder {path}: {error.strerror or error}. Choose another one (--out DIR)."
@@ -27,12 +35,14 @@ def atomic_write(path):
     """Open a temporary file beside `path` for binary writing; it takes the name `path` only once it is complete.
 
     On any error, a full disk or Ctrl-C included, the temporary file is removed and an older `path` stays as it was.
+    Where `path` is a link, the link is replaced, and the file that it names stays as it was.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
     try:
         try:
-            with open(temporary, "wb") as file:
+            with open(temporary, "xb") as file:  # x: a new file, never one that is there, and never through a link
+                try_lock(file.fileno())  # so that remove_leftovers knows: somebody writes this
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -41,3 +51,71 @@ def atomic_write(path):
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"cannot write {path}: {error.strerror or error}.") from error
+
+
+def remove_leftovers(folder):
+    """Delete the unfinished files of killed processes in `folder` and below; one that is still written is locked."""
+    for path in [*folder.rglob(f".*{PART}"), *folder.glob(f"{PROBE}*")]:
+        try:
+            descriptor = os.open(path, os.O_RDWR | NO_LINK | NO_WAIT)
+        except OSError:
+            continue
+        try:
+            if try_lock(descriptor):
+                path.unlink(missing_ok=True)
+        except OSError:
+            pass  # it is in the way of nothing
+        finally:
+            os.close(descriptor)
+
+
+def is_leftover(path):
+    """True for what a process that was killed while it wrote may have left."""
+    return path.name.endswith(PART) or path.name.startswith(PROBE)
+
+
+def append_line(path, text):
+    """Add one line to a text file; line breaks and control characters of the text become visible ones.
+
+    Errors     FileError where the file is a link or no plain file, or cannot be written
+    """
+    try:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | NO_LINK | NO_WAIT
+        if path.is_symlink():
+            raise FileError(f"cannot write {path}: it is a symbolic link, and would be written to somewhere else.")
+        with open(os.open(path, flags, 0o666), "a", encoding="utf-8") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise FileError(f"cannot write {path}: it is no plain file.")
+            file.write(printable(text) + "\n")
+    except OSError as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"cannot write {path}: {error.strerror or error}.") from error
+
+
+def read_file(path, limit=None):
+    """The bytes of a plain file; OSError for anything else, as a pipe, which could have no end.
+
+    limit      the size in bytes from which on the file is not read
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | NO_WAIT)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{path} is no plain file")
+        if limit is not None and status.st_size > limit:
+            raise OSError(f"{path} has {status.st_size:,} bytes, more than the {limit:,} that such a file can need")
+        return file.read()
+
+
+def find_link(folder):
+    """The first symbolic link in `folder` or below, or None."""
+    for parent, folders, names in os.walk(folder):  # which does not follow links
+        for name in sorted(folders + names):
+            if os.path.islink(os.path.join(parent, name)):
+                return Path(parent, name)
+    return None
+
+
+def printable(text):
+    """`text` on one line, without anything that a terminal would obey: such characters are shown as \\x1b, \\n, ..."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

@@ -53,5 +53,5 @@ def no_pictures(monkeypatch):
     """They take longer than the training, and what is tested with this fixture does not depend on them."""
     from minigan.training.gallery import Gallery
 
-    for method in ("draw", "finish"):
-        monkeypatch.setattr(Gallery, method, lambda *arguments: None)
+    monkeypatch.setattr(Gallery, "draw", lambda *arguments: None)
+    monkeypatch.setattr(Gallery, "finish", lambda *arguments: [])

@@ -6,42 +6,18 @@ import signal
 
 import numpy as np
 import pytest
+from run_helpers import SMALL, in_child, outcome
 
 from minigan.errors import CheckpointError, DataError, FileError, OptionError
 from minigan.experiments import EXPERIMENTS
-from minigan.experiments.experiment import Experiment
-from minigan.experiments.parts import mlp_discriminator, mlp_generator
-from minigan.gan.objectives import NonSaturating
-from minigan.gan.state import gan_state
 from minigan.training import checkpoints
 from minigan.training.folder import RunFolder
 from minigan.training.loop import begin, reopen
-
-# everything that has a state: batch statistics, dropout, label noise, moments of Adam, a generator that waits
-SMALL = Experiment(
-    "Small",
-    "for these tests",
-    claim="-",
-    generator=mlp_generator(8, batch_norm=True),
-    discriminator=mlp_discriminator(8, dropout=0.4),
-    objective=NonSaturating(label_noise=True),
-    dataset="digits",
-    d_steps=2,
-    epochs=3,
-    batch_size=2000,  # 5 steps an epoch
-)
 
 
 @pytest.fixture(autouse=True)
 def small_is_known(monkeypatch):
     monkeypatch.setitem(EXPERIMENTS, "Small", SMALL)
-
-
-def outcome(training):
-    """All that two equal runs have in common: history, parameters, states, random numbers."""
-    arrays, values = gan_state(training.gan)
-    history = (training.folder.path / "history.csv").read_bytes()
-    return history, {name: array.tobytes() for name, array in arrays.items()}, values
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +33,15 @@ def test_a_run_writes_what_it_promises(uninterrupted):
     path = uninterrupted.folder.path
     files = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()}
     assert files == {
-        *("config.json", "history.csv", "notes.txt", "losses.png", "real_beside_generated.png", "learning.gif"),
+        *(
+            ".lock",
+            "config.json",
+            "history.csv",
+            "notes.txt",
+            "losses.png",
+            "real_beside_generated.png",
+            "learning.gif",
+        ),
         *("generator.npz", "discriminator.npz", *(f"samples/epoch_00{i}.png" for i in (1, 2, 3))),
         *(f"checkpoints/step_{step:08d}.checkpoint" for step in (5, 10, 15)),
     }
@@ -103,15 +87,13 @@ def kill_at_file_operation(function, number):
 
 def run_in_child(make, prepare):
     """Train in a forked process that `prepare` makes lethal; returns the signal it died of, or 0."""
-    child = os.fork()
-    if child == 0:
-        try:
-            training = make()
-            prepare(training)
-            training.run(quiet=True)
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    def work():
+        training = make()
+        prepare(training)
+        training.run(quiet=True)
+
+    return in_child(work)
 
 
 KILLS = [
@@ -204,7 +186,7 @@ def edit_config(path, **changes):
         ({"seed": 6}, "seed = 5, config.json now says 6"),
         ({"batch_size": 1000}, "batch_size"),
         ({"images_md5": "0"}, "not the data"),
-        ({"epochs": "many"}, "positive integers"),
+        ({"epochs": "many"}, "expected epochs as a positive integer, found 'many'"),
         ({"colour": "red"}, "colour"),
     ],
 )

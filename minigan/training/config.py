@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import math
 import platform
+import re
+import reprlib
 from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
@@ -13,10 +16,67 @@ from minigan.errors import CheckpointError
 # what a run cannot change on its way without becoming another run
 FIXED = ("experiment", "dataset", "images", "images_md5", "batch_size", "seed")
 
+LARGEST_IMAGE = 2**20  # numbers of one image, h w c
+LARGEST_COUNT = 10**12  # of steps, epochs, images
+
 
 def versions():
     """Of everything whose results may differ in the last bit."""
     return {"minigan": minigan.__version__, "numpy": np.__version__, "python": platform.python_version()}
+
+
+def is_count(value):
+    return type(value) is int and 1 <= value <= LARGEST_COUNT
+
+
+def is_text(value):
+    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= 4096
+
+
+def is_version(value):
+    return isinstance(value, str) and re.fullmatch(r"[\w.+-]{1,60}", value, re.ASCII) is not None
+
+
+# What the entries of a config.json must be. It may come from somebody else: nothing of it is shown or used unchecked.
+COUNT, TEXT, BOOL = (is_count, "a positive integer"), (is_text, "a text"), (lambda v: type(v) is bool, "true or false")
+ENTRIES = {
+    "experiment": TEXT,
+    "dataset": TEXT,
+    "data_dir": (lambda v: v is None or is_text(v), "a text or null"),
+    "images": COUNT,
+    "image_shape": (
+        lambda v: type(v) is list and len(v) == 3 and all(map(is_count, v)) and math.prod(v) <= LARGEST_IMAGE,
+        f"three positive integers with a product of at most {LARGEST_IMAGE:,}",
+    ),
+    "images_md5": TEXT,
+    "epochs": COUNT,
+    "steps": (lambda v: v is None or is_count(v), "a positive integer or null"),
+    "batch_size": COUNT,
+    "seed": (lambda v: type(v) is int and v >= 0, "an integer of at least 0"),
+    "device": (lambda v: v in ("cpu", "gpu"), '"cpu" or "gpu"'),
+    "every": COUNT,
+    "tensorboard": BOOL,
+    "versions": (
+        lambda v: type(v) is dict and all(map(is_version, (*v, *v.values()))),
+        "names of programs, each with its version",
+    ),
+}
+
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 100
+
+
+def wrong_entry(values):
+    """What is wrong with the first wrong entry, in words; None where all are right."""
+    for name, (is_right, expected) in ENTRIES.items():
+        if not is_right(values[name]):
+            return f"expected {name} as {expected}, found {quoted(values[name])}"
+    return None
+
+
+def quoted(value):
+    """A value from a file, for an error message: on one line, without control characters, of a bounded length"""
+    return SHORT.repr(value)
 
 
 @dataclass
@@ -61,28 +121,33 @@ class RunConfig:
         """Errors: CheckpointError where the text is not what to_json gave"""
         try:
             values = json.loads(text)
-            unknown = set(values) ^ {entry.name for entry in fields(cls)}
-            if unknown:
-                raise CheckpointError(f"{path}: entries missing or unknown: {', '.join(sorted(unknown))}.")
-            config = cls(**values)
-            numbers = (config.images, config.epochs, config.batch_size, config.every, *config.image_shape)
-            if not all(isinstance(n, int) and n > 0 for n in numbers) or not isinstance(config.seed, int):
-                raise CheckpointError(
-                    f"{path}: expected positive integers for images, image_shape, epochs, batch_size, every."
-                )
-            return config
-        except (ValueError, TypeError) as error:
-            if isinstance(error, CheckpointError):
-                raise
-            raise CheckpointError(f"{path}: not the configuration of a run ({error}).") from error
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(
+                f"{path}: not the configuration of a run ({type(error).__name__}: {error})."
+            ) from error
+        if not isinstance(values, dict):
+            raise CheckpointError(f"{path}: not the configuration of a run: expected an object in braces.")
+        unknown = set(values) ^ {entry.name for entry in fields(cls)}
+        if unknown:
+            raise CheckpointError(f"{path}: entries missing or unknown: {', '.join(map(quoted, sorted(unknown)))}.")
+        wrong = wrong_entry(values)
+        if wrong:
+            raise CheckpointError(f"{path}: {wrong}.")
+        config = cls(**values)
+        if config.batch_size > config.images:
+            raise CheckpointError(
+                f"{path}: batch_size {config.batch_size} is more than the {config.images} images of the run."
+            )
+        return config
 
     def check_same(self, other, where):
         """Refuse to go on with settings other than those that `where` was made with."""
         for name in FIXED:
             if getattr(self, name) != other[name]:
                 raise CheckpointError(
-                    f"{where} was made with {name} = {other[name]!r}, config.json now says {getattr(self, name)!r}. A "
-                    "run goes on only as it began: put the value back, or train anew into another folder."
+                    f"{where} was made with {name} = {quoted(other[name])}, config.json now says "
+                    f"{quoted(getattr(self, name))}. A run goes on only as it began: put the value back, or train anew "
+                    "into another folder."
                 )
 
 

@@ -1,5 +1,7 @@
 """What the example programs share around their visible loops: the data, the GAN, the bar, the pictures."""
 
+import sys
+
 import numpy as np
 from tqdm import tqdm
 
@@ -27,6 +29,12 @@ class ExampleRun:
         self.batch_size = args.batch_size or experiment.batch_size
         self.gan = experiment.make_gan(dataset.images.shape[1:], args.seed, args.device)
         self.gallery = Gallery(args.out, self.gan, dataset.images, args.seed, data_range=experiment.data_range)
+        old = self.gallery.of_before()
+        if old:
+            sys.stderr.write(
+                f"note: {self.gallery.out} holds {len(old)} files of an earlier run, as {old[0].name}. Those that this "
+                "run makes, too, are overwritten; the others stay.\n"
+            )
         self.images = backend.to_device(dataset.images, self.gan.generator.xp)
         self.rng = np.random.default_rng((args.seed, 3))
         self.losses, self.step_losses = [], []

@@ -1,5 +1,7 @@
 """The pictures and networks that a training run leaves in its folder."""
 
+import re
+
 import numpy as np
 from PIL import Image
 
@@ -8,6 +10,10 @@ from minigan.backend import to_cpu
 from minigan.files import make_folder
 
 ZOOM = 2
+SHOWN = 100  # samples in a grid
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names for pictures of so many channels
+EPOCH = re.compile(r"epoch_\d+\.png")
+OVERVIEW = ("generator.npz", "discriminator.npz", "real_beside_generated.png", "losses.png", "learning.gif")
 
 
 class Gallery:
@@ -22,12 +28,18 @@ class Gallery:
         self.out, self.gan, self.seed, self.data_range = make_folder(out), gan, seed, data_range
         self.folder = make_folder(samples or out)
         self.real_images = data.scale(real_images[:64], *data_range)
+        self.grid_shape = pictures.grid(np.zeros((SHOWN, *gan.generator.output_shape))).shape
+
+    def of_before(self):
+        """The files of an earlier run in the folder: this one's take the places of those that it makes, too."""
+        pictures_of_epochs = (path for path in self.folder.glob("epoch_*.png") if EPOCH.fullmatch(path.name))
+        return sorted([*pictures_of_epochs, *(self.out / name for name in OVERVIEW if (self.out / name).exists())])
 
     def draw(self, epoch):
         """The grid of an epoch's samples as a PNG; returns the picture."""
         low, high = self.data_range
-        picture = pictures.grid(self.samples(100), low=low, high=high)
-        pictures.save_png(self.folder / f"epoch_{epoch:03d}.png", picture, ZOOM)
+        picture = pictures.grid(self.samples(SHOWN), low=low, high=high)
+        pictures.save_png(self.path(epoch), picture, ZOOM)
         return picture
 
     def samples(self, n):
@@ -36,7 +48,8 @@ class Gallery:
     def finish(self, losses):
         """Both networks, real beside generated, and the curves and the animation of the epochs that there were.
 
-        losses        (d_loss, g_loss) of each epoch
+        losses        (d_loss, g_loss) of each epoch; the animation shows the pictures of these epochs and no others
+        Returns       the paths of pictures that were left out of the animation, since they are no grids of this run
         """
         self.gan.generator.save(self.out / "generator.npz")
         self.gan.discriminator.save(self.out / "discriminator.npz")
@@ -46,13 +59,25 @@ class Gallery:
         )
         if losses:
             pictures.save_loss_curves(self.out / "losses.png", *zip(*losses, strict=True))
-        frames = [self.frame(path) for path in sorted(self.folder.glob("epoch_*.png"))]
-        if frames:
-            pictures.save_gif(self.out / "learning.gif", frames)
+        frames = {epoch: self.frame(epoch) for epoch in range(1, len(losses) + 1) if self.path(epoch).exists()}
+        whole = [frame for frame in frames.values() if frame is not None]
+        if whole:
+            pictures.save_gif(self.out / "learning.gif", whole)
+        return [self.path(epoch) for epoch, frame in frames.items() if frame is None]
 
-    @staticmethod
-    def frame(path):
-        """A grid that `draw` wrote, in its own size: (h, w, c) bytes"""
-        with Image.open(path) as picture:
-            pixels = np.asarray(picture)[::ZOOM, ::ZOOM]
-        return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    def path(self, epoch):
+        return self.folder / f"epoch_{epoch:03d}.png"
+
+    def frame(self, epoch):
+        """The grid that `draw` wrote for an epoch, in its own size: (h, w, c) bytes.
+
+        None for what cannot be such a grid: a file cut short, or one of another kind or size, which is not decoded.
+        """
+        height, width, channels = self.grid_shape
+        try:
+            with Image.open(self.path(epoch), formats=["PNG"]) as picture:
+                if picture.size != (ZOOM * width, ZOOM * height) or picture.mode != MODES.get(channels):
+                    return None
+                return np.asarray(picture)[::ZOOM, ::ZOOM].reshape(self.grid_shape)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            return None

@@ -10,7 +10,7 @@ from minigan.errors import CheckpointError, MiniganError, OptionError
 from minigan.experiments import find
 from minigan.gan.state import gan_state
 from minigan.training import checkpoints
-from minigan.training.config import RunConfig, images_md5, versions
+from minigan.training.config import RunConfig, images_md5, versions, wrong_entry
 from minigan.training.folder import RunFolder
 from minigan.training.gallery import Gallery
 from minigan.training.stopping import StopRequest
@@ -42,6 +42,9 @@ def begin(experiment, out, dataset=None, data_dir=None, seed=0, device="auto", *
         device=backend.device_name(backend.device_module(device)),
         **options,
     )
+    wrong = wrong_entry(vars(config))
+    if wrong:
+        raise OptionError(f"a run cannot begin like this: {wrong}.")
     if config.batch_size > len(dataset):
         raise OptionError(
             f"batch_size is {config.batch_size}, but {dataset_name} has only {len(dataset)} images here, so that no "
@@ -52,11 +55,24 @@ def begin(experiment, out, dataset=None, data_dir=None, seed=0, device="auto", *
 
 
 def reopen(path, epochs=None, steps=None, device=None):
-    """The run in a folder, ready to go on from its newest whole checkpoint.
+    """The run in a folder, ready to go on from its newest whole checkpoint; this process owns the folder from now on.
 
     epochs, steps, device    a later end, or another device, than config.json says
+    Errors     FileError where another process trains there; CheckpointError where something does not fit
     """
-    folder, config = RunFolder.open(path)
+    folder, _ = RunFolder.open(path)
+    folder.lock()
+    try:
+        return go_on(folder, epochs, steps, device)
+    except BaseException:
+        folder.release()
+        raise
+
+
+def go_on(folder, epochs, steps, device):
+    """`reopen` in a folder that is owned: from here on nobody else changes it."""
+    folder.refuse_links()
+    _, config = RunFolder.open(folder.path)
     experiment = find(config.experiment)
     dataset = data.load(config.dataset, directory=config.data_dir)
     if images_md5(dataset.images) != config.images_md5:
@@ -122,8 +138,34 @@ class Training:
         checkpoints.write(self.folder.checkpoints, self.step, arrays, values)
         self.folder.write_history(self.history)
 
+    def close(self):
+        """Give up the folder, so that others can go on with the run; `run` does it at its end."""
+        self.folder.release()
+
     def run(self, quiet=False):
-        """Train to the end, or to the first Ctrl-C or SIGTERM, whose number is returned; None at the end."""
+        """Train to the end, or to the first Ctrl-C or SIGTERM, whose number is returned; None at the end.
+
+        The folder is this process's own until then.
+        """
+        if self.folder.lock():  # it was given up: somebody else may have trained since
+            self.require_newest()
+        try:
+            return self.train(quiet)
+        finally:
+            self.close()
+
+    def require_newest(self):
+        """Errors: CheckpointError where the folder holds checkpoints of later steps than this Training took."""
+        found = checkpoints.in_folder(self.folder.checkpoints)
+        if found and found[-1][0] > self.step:
+            self.close()
+            raise CheckpointError(
+                f"{self.folder.path} went on to step {found[-1][0]:,} without this Training, which stands at step "
+                f"{self.step:,}. Open the run anew: reopen({str(self.folder.path)!r})."
+            )
+
+    def train(self, quiet):
+        """`run` in a folder that is owned."""
         config, folder = self.config, self.folder
         folder.note(f"training from step {self.step:,} of {config.total_steps:,} on {config.device}")
         bar = ProgressBar(config, self.step, quiet)
@@ -151,7 +193,9 @@ class Training:
         if self.losses and not stop.signal:  # the end lies within an epoch
             self.end_epoch([])
             folder.write_history(self.history)
-        self.gallery.finish([(row["d_loss"], row["g_loss"]) for row in self.history])
+        left_out = self.gallery.finish([(row["d_loss"], row["g_loss"]) for row in self.history])
+        for path in left_out:
+            folder.note(f"{path}: no whole picture of this run; it is left out of learning.gif")
         folder.note(f"{f'stopped by signal {stop.signal}' if stop.signal else 'finished'} after {self.step:,} steps")
         return stop.signal
 
@@ -161,7 +205,8 @@ class Training:
         rng = np.random.default_rng((config.seed, 3, self.epoch))
         batches = data.batches(self.images, config.batch_size, rng, *self.experiment.data_range)
         done = self.step % config.steps_per_epoch
-        for batch in islice(batches, done, done + config.total_steps - self.step):
+        end = min(config.steps_per_epoch, done + config.total_steps - self.step)
+        for batch in islice(batches, done, end):
             losses = self.gan.train_step(batch)
             self.step += 1
             self.losses.append(losses)

@@ -1,0 +1,42 @@
+"""A small experiment for tests of runs, and processes that die on the way."""
+
+import os
+
+from minigan.experiments.experiment import Experiment
+from minigan.experiments.parts import mlp_discriminator, mlp_generator
+from minigan.gan.objectives import NonSaturating
+from minigan.gan.state import gan_state
+
+# everything that has a state: batch statistics, dropout, label noise, moments of Adam, a generator that waits
+SMALL = Experiment(
+    "Small",
+    "for these tests",
+    claim="-",
+    generator=mlp_generator(8, batch_norm=True),
+    discriminator=mlp_discriminator(8, dropout=0.4),
+    objective=NonSaturating(label_noise=True),
+    dataset="digits",
+    d_steps=2,
+    epochs=3,
+    batch_size=2000,  # 5 steps an epoch
+)
+
+
+def outcome(training):
+    """All that two equal runs have in common: history, parameters, states, random numbers."""
+    arrays, values = gan_state(training.gan)
+    history = (training.folder.path / "history.csv").read_bytes()
+    return history, {name: array.tobytes() for name, array in arrays.items()}, values
+
+
+def in_child(work):
+    """Do `work` in a forked process; returns its exit code, negative for the signal that it died of."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
