@@ -39,7 +39,7 @@ def peak_of(function):
 def test_counted_costs_are_those_of_the_arrays(geometry, dtype):
     """flops, numbers and constants, counted from the shapes, against the arrays that the plans then make."""
     image, kernel, strides, padding = geometry
-    (_, _, c), (kh, kw, _, o) = image, kernel
+    (_, _, c), (_, _, _, o) = image, kernel
     x, w = np.ones((1, *image), dtype), np.ones(kernel, dtype)
     for algorithm in ALGORITHMS:
         plan = make_plan("test", image, kernel, strides, padding, dtype, np, algorithm)
