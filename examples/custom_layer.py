@@ -31,11 +31,11 @@ class Swish(Layer):
 
     def forward(self, x, training=False):
         s = 0.5 * (1 + self.xp.tanh(0.5 * self.params["b"] * x))
-        self.keep(x, x, s)
+        self.save_for_backward(x, s)
         return x * s
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        x, s = self.take_cache(dy)
+        x, s = self.saved(dy)
         ds = s * (1 - s)
         if param_grads:
             self.grads["b"] += (dy * x * x * ds).sum(axis=0)  # (1)

@@ -15,7 +15,7 @@ class BrokenBatchNorm(BatchNorm):
     """dx = gamma / sqrt(var + epsilon) (dy - mean(dy)), without the term - xhat mean(dy xhat)."""
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        xhat, inverse_std, training = self.take_cache(dy)
+        xhat, inverse_std, training = self.saved(dy)
         if param_grads:
             self.grads["beta"] += dy.sum(axis=0)
             self.grads["gamma"] += (dy * xhat).sum(axis=0)

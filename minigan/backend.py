@@ -50,6 +50,11 @@ def device_name(xp):
     return "cpu" if xp is np else "gpu"
 
 
+def module_of(name):
+    """The array module of a device by the name that `device_name` gives."""
+    return np if name == "cpu" else cupy
+
+
 def why_no_gpu():
     """What is missing for a GPU, and what to do, in words."""
     if cupy is None:
@@ -78,6 +83,35 @@ def to_device(x, xp):
 def to_cpu(x):
     """`x` as a NumPy array; waits for the GPU where it lives there."""
     return x if array_module(x) is np else cupy.asnumpy(x)
+
+
+def protected(array, x):
+    """Return what a layer saves in a form that nobody can change until backward reads it; x is the layer's input.
+
+    What shares memory with x belongs to the caller, who may change it: it is copied, unless it is read-only. What the
+    layer made becomes read-only itself: if it is the output as well, an error tells whoever writes to it. Arrays of a
+    GPU have no such flag: see safe_copy.
+    """
+    if not isinstance(array, np.ndarray) or not array.flags.writeable:
+        return array
+    if x is None or np.may_share_memory(array, x):
+        array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def make_read_only(x, given):
+    """Let nobody change an array that goes from layer to layer, so that the next one can save it without a copy.
+
+    Where it shows the memory of `given`, the network's own input, it belongs to the caller and stays as it is.
+    """
+    if isinstance(x, np.ndarray) and not np.may_share_memory(x, given):
+        x.flags.writeable = False
+
+
+def safe_copy(x):
+    """A copy of an array of a GPU, which has no flag to make it read-only; an array of the CPU as it is."""
+    return x if array_module(x) is np else x.copy()
 
 
 def reading_waits(xp):

@@ -7,8 +7,10 @@ import numpy as np
 
 from minigan import backend, storage
 from minigan.errors import OptionError, ShapeError
-from minigan.layers.base import Layer
+from minigan.layers.arrays import ArraysOfLayers, copy_into
+from minigan.layers.base import Layer, saves_nothing, saving_nothing
 from minigan.layers.fused import fuse
+from minigan.options import require_count
 
 
 class Sequential(Layer):
@@ -24,7 +26,7 @@ class Sequential(Layer):
     """
 
     def __init__(self, layers, input_shape=None, seed=0, dtype="float32", device="cpu"):
-        self.layers = list(layers)
+        self._layers = tuple(layers)
         if not self.layers:
             raise OptionError("Sequential: expected at least one layer, got none.")
         for layer in self.layers:
@@ -36,18 +38,37 @@ class Sequential(Layer):
         if input_shape is not None:
             self.build(input_shape, np.random.default_rng(seed), dtype, backend.device_module(device))
 
+    @property
+    def layers(self):
+        """The layers, first to last; a network keeps those that it was made of."""
+        return self._layers
+
+    @layers.setter
+    def layers(self, layers):
+        raise OptionError("Sequential: the layers of a network cannot be replaced. Make a new one: Sequential([...]).")
+
     def build(self, input_shape, rng, dtype, xp):
-        """Build every layer on the output shape of the one before, then move all parameters into the flat vectors."""
+        """Build every layer on the output shape of the one before, then move all parameters into the flat vectors.
+
+        Where a layer does not fit, all layers are left as they were, so that they can be used again.
+        """
         shape = checked_shape(input_shape)
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise OptionError(f"Sequential: expected dtype float32 or float64, got {dtype}.")
-        super().build(shape, rng, dtype, xp)
-        for index, layer in enumerate(self.layers):
-            if layer.input_shape is None:
-                layer.name = f"{index}.{type(layer).__name__}"
-            shape = layer.output_shape = tuple(layer.build(shape, rng, dtype, xp))
-        self.output_shape = shape
-        self._allocate()
+        before = [(layer, dict(vars(layer))) for layer in with_inner_layers(self)]
+        try:
+            super().build(shape, rng, dtype, xp)
+            for index, layer in enumerate(self.layers):
+                if layer.input_shape is None:
+                    layer.name = f"{index}.{type(layer).__name__}"
+                shape = layer.output_shape = tuple(layer.build(shape, rng, dtype, xp))
+            self.output_shape = shape
+            self._allocate()
+        except BaseException:
+            for layer, values in before:
+                vars(layer).clear()
+                vars(layer).update(values)
+            raise
         return shape
 
     def _allocate(self):
@@ -57,30 +78,59 @@ class Sequential(Layer):
 
     def bind(self, flat_params, flat_grads):
         """Move the parameters and gradients of all layers into the flat vectors, one layer after the other."""
-        self.flat_params, self._flat_grads = flat_params, flat_grads
+        self._flat_params, self._flat_grads = flat_params, flat_grads
         start = 0
         for layer in self.layers:
             place = slice(start, start + sum(value.size for value in layer.params.values()))
             layer.bind(flat_params[place], flat_grads[place])
             start = place.stop
-        self.params, self._grads, self.state = (
-            {f"{layer.name}.{name}": value for layer in self.layers for name, value in getattr(layer, kind).items()}
-            for kind in ("params", "grads", "state")
-        )
+        for kind in ("params", "grads", "state"):
+            setattr(self, f"_{kind}", ArraysOfLayers(self.layers, kind))
+
+    @property
+    def flat_params(self):
+        """All parameters as one vector; assigning to it copies the numbers into the layers."""
+        self.require_built()
+        return self._flat_params
+
+    @flat_params.setter
+    def flat_params(self, values):
+        copy_into(self.flat_params, values, "flat_params")
+
+    @property
+    def flat_grads(self):
+        """All gradients as one vector; those that were forgotten and not written since are set to 0 first."""
+        self.require_built()
+        self.write_forgotten_zeros()
+        return self._flat_grads
+
+    @flat_grads.setter
+    def flat_grads(self, values):
+        copy_into(self.flat_grads, values, "flat_grads")
 
     def forward(self, x, training=False):
+        """Pass x through all layers.
+
+        What a layer saves for backward, the output of the network perhaps among it, is read-only on the CPU: to change
+        it, work on a copy. On a GPU, where arrays have no such flag, x is copied and a copy of y handed out.
+        """
         self.check_input(x)
-        self.keep(x)
+        self.save_for_backward()
+        given = x
+        if not saves_nothing():
+            x = backend.safe_copy(x)
         for part in self.parts:
+            if x is not given:
+                backend.make_read_only(x, given)
             x = part.forward(x, training)
-        return x
+        return x if saves_nothing() else backend.safe_copy(x)
 
     def backward(self, dy, param_grads=True, input_grad=True):
         """Pass dy through all layers, last to first.
 
         Without `input_grad` it ends at the first layer that has parameters: nobody would use what lies before.
         """
-        self.take_cache(dy)
+        self.saved(dy)
         parts = self.parts
         first = 0 if input_grad else next((i for i, part in enumerate(parts) if part.params), len(parts))
         if not (param_grads or input_grad):
@@ -97,19 +147,14 @@ class Sequential(Layer):
             layer.clear_cache()
 
     @property
-    def flat_grads(self):
-        """All gradients as one vector; those that were forgotten and not written since are set to 0 first."""
-        self.fill_forgotten()
-        return self._flat_grads
-
-    @property
     def mixes_samples(self):
         return any(layer.mixes_samples for layer in self.layers)
 
     def zero_grads(self):
         """Set all gradients to 0: backward adds to them."""
+        self.require_built()
         self.forget_grads()
-        self.fill_forgotten()
+        self.write_forgotten_zeros()
 
     def forget_grads(self):
         """zero_grads without the zeros: the next backward overwrites the gradients; looking at them sets them to 0.
@@ -119,18 +164,24 @@ class Sequential(Layer):
         for layer in self.layers:
             layer.forget_grads()
 
-    def fill_forgotten(self):
-        for layer in self.layers:
-            layer.fill_forgotten()
+    def write_forgotten_zeros(self):
+        """Write the zeros that forget_grads put off."""
+        for layer in with_inner_layers(self):
+            if not isinstance(layer, Sequential):
+                layer.grads.write_zeros()
 
     def predict(self, x, batch_size=256):
-        """The outputs for x in inference mode, batch by batch: x (n, ...) -> a new array (n, ...). Keeps no cache."""
-        self.check_input(x)
-        parts = []
-        for start in range(0, len(x), batch_size):
-            parts.append(self.forward(x[start : start + batch_size]).copy())
-            self.clear_cache()
-        return parts[0] if len(parts) == 1 else self.xp.concatenate(parts)
+        """Return the outputs for x in inference mode, batch by batch: x (n, ...) -> a new array (n, ...).
+
+        It saves nothing for backward and leaves alone what a training pass has saved, in another thread, too.
+        """
+        require_count("Sequential.predict", batch_size=batch_size)
+        with saving_nothing():
+            self.check_input(x)
+            y = self.xp.empty((len(x), *self.output_shape), self.dtype)
+            for start in range(0, len(x), batch_size):
+                y[start : start + batch_size] = self.forward(x[start : start + batch_size])
+        return y
 
     def to(self, device):
         """A copy of this network on a device, "cpu", "gpu" or "auto"; the network itself stays where it is."""
@@ -143,6 +194,7 @@ class Sequential(Layer):
         return self._converted(dtype, self.xp)
 
     def _converted(self, dtype, xp):
+        self.require_built()
         twin = copy.deepcopy(self)
         twin.convert(dtype, xp)
         return twin
@@ -153,13 +205,18 @@ class Sequential(Layer):
         self.dtype, self.xp, self.cache = np.dtype(dtype), xp, None
         self._allocate()
 
-    def __deepcopy__(self, memo):
-        twin = super().__deepcopy__(memo)
+    def __getstate__(self):
+        """Copies and pickles hold the layers alone; the flat vectors, and the views of them, are made again."""
+        made_again = ("_flat_params", "_flat_grads", "_params", "_grads", "_state", "parts")
+        return {name: value for name, value in super().__getstate__().items() if name not in made_again}
+
+    def __setstate__(self, values):
+        super().__setstate__(values)
         if self.input_shape is not None:
-            twin.bind(twin.flat_params, twin._flat_grads)
-        return twin
+            self._allocate()
 
     def flops(self):
+        self.require_built()
         return sum(layer.flops() for layer in self.layers)
 
     def __repr__(self):
@@ -174,6 +231,7 @@ class Sequential(Layer):
 
         The bytes are measured: what two more samples add to the caches of a training pass.
         """
+        self.require_built()
         small, large = (self._cache_bytes(batch) for batch in (2, 4))
         rows = [("layer", "output shape", "parameters", "flops", "bytes kept")]
         rows += [("input", shape_text(self.input_shape), "", "", "")]
@@ -203,6 +261,7 @@ class Sequential(Layer):
 
     def save(self, path):
         """Write the architecture, the parameters and the state to one .npz file, in one piece or not at all."""
+        self.require_built()
         storage.save_network(self, path)
 
     @classmethod
@@ -212,6 +271,14 @@ class Sequential(Layer):
         Errors: CheckpointError where the file is missing, damaged, or names a layer that is not known.
         """
         return storage.load_network(cls, Path(path), backend.device_module(device), custom_layers)
+
+
+def with_inner_layers(network):
+    """The network itself and all layers in it, those of networks within it included."""
+    found = [network]
+    for layer in network.layers:
+        found += with_inner_layers(layer) if isinstance(layer, Sequential) else [layer]
+    return found
 
 
 def checked_shape(shape):
@@ -233,5 +300,5 @@ def array_bytes(layer):
     """Bytes of the arrays in a layer's cache, and in those of the layers inside it; parameters do not count."""
     inner = sum(array_bytes(part) for part in getattr(layer, "layers", ()))
     owned = {id(value) for value in layer.params.values()}
-    arrays = [part for part in (layer.cache or ()) if hasattr(part, "nbytes") and id(part) not in owned]
-    return inner + sum(part.nbytes for part in arrays)
+    _, saved = layer.cache or (0, ())
+    return inner + sum(part.nbytes for part in saved if hasattr(part, "nbytes") and id(part) not in owned)

@@ -23,6 +23,14 @@ class Optimizer:
         self.xp = backend.array_module(net.flat_params)
         self.state = {}
 
+    def __getstate__(self):
+        """What copies and pickles hold: all but the array module, which follows from the network."""
+        return {name: value for name, value in vars(self).items() if name != "xp"}
+
+    def __setstate__(self, values):
+        vars(self).update(values)
+        self.xp = backend.array_module(self.net.flat_params)
+
     def step(self):
         """Change the parameters by what the gradients say; the gradients stay (`zero_grads` clears them)."""
         numbers = from_host(self.next_numbers, self.xp)

@@ -36,7 +36,7 @@ class BrokenDense(Dense):
         super().__init__(3)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        x = self.take_cache(dy)
+        x = self.saved(dy)
         if param_grads:
             self.weight_gradient(x, dy)
             self.bias_gradient(dy)
@@ -149,7 +149,7 @@ class DenseNewArray(BrokenDense):
     cause = "replaced by a new array"
 
     def bias_gradient(self, dy):
-        self.grads["b"] = self.grads["b"] + dy.sum(axis=0)
+        self.grads.place("b", self.grads["b"] + dy.sum(axis=0))
 
 
 class DenseStepsItself(BrokenDense):
@@ -262,7 +262,7 @@ class LeakyReLUInPlaceBackward(LeakyReLU):
     cause = "dy modified"
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        y = self.take_cache(dy)
+        y = self.saved(dy)
         dy *= np.where(y > 0, 1, self.negative_slope)
         return dy if input_grad else None
 
@@ -273,7 +273,7 @@ class LeakyReLULost(LeakyReLU):
     cause = "dx"
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        y = self.take_cache(dy)
+        y = self.saved(dy)
         return dy * (y > 0) if input_grad else None
 
 
@@ -284,7 +284,7 @@ class TanhOfInput(Tanh):
 
     def forward(self, x, training=False):
         y = super().forward(x, training)
-        self.keep(x, x)
+        self.save_for_backward(x)
         return y
 
 
@@ -294,7 +294,7 @@ class SigmoidHalf(Sigmoid):
     cause = "dx"
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        y = self.take_cache(dy)
+        y = self.saved(dy)
         return dy * y if input_grad else None
 
 
@@ -317,7 +317,7 @@ class DropoutRedrawn(Dropout):
         super().__init__(0.4)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        keep = self.take_cache(dy)
+        keep = self.saved(dy)
         if keep is None:
             return dy if input_grad else None
         keep = keep_mask(dy.shape, 0.4, self.state["seed"], self.state["calls"] + 1, self.xp)
@@ -333,7 +333,7 @@ class DropoutUnscaled(Dropout):
         super().__init__(0.4)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        keep = self.take_cache(dy)
+        keep = self.saved(dy)
         if keep is None:
             return dy if input_grad else None
         return dy * keep if input_grad else None
@@ -343,7 +343,7 @@ class BrokenBatchNorm(BatchNorm):
     """BatchNorm whose dx in training a subclass gets wrong."""
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        xhat, inverse_std, training = self.take_cache(dy)
+        xhat, inverse_std, training = self.saved(dy)
         dbeta, dgamma = column_sum(dy), column_dot(dy, xhat)
         if param_grads:
             self.grads["beta"] += dbeta
@@ -398,8 +398,8 @@ class BatchNormTrainingBackwardOnly(BatchNorm):
 
     def forward(self, x, training=False):
         y = super().forward(x, training)
-        n, xhat, inverse_std, _ = self.cache
-        self.cache = (n, xhat, inverse_std, True)
+        n, (xhat, inverse_std, _) = self.cache
+        self.cache = (n, (xhat, inverse_std, True))
         return y
 
 
@@ -410,7 +410,7 @@ class BatchNormStateReplaced(BatchNorm):
 
     def forward(self, x, training=False):
         y = super().forward(x, training)
-        self.state["mean"] = self.state["mean"] * 1
+        self.state.place("mean", self.state["mean"] * 1)
         return y
 
 
@@ -427,7 +427,7 @@ class FlattenFortran(Flatten):
     cause = "permuted"
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        self.take_cache(dy)
+        self.saved(dy)
         return dy.reshape(len(dy), *self.input_shape, order="F") if input_grad else None
 
 
@@ -438,7 +438,7 @@ class BrokenConv2D(Conv2D):
         super().__init__(1, 3, algorithm="im2col")
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        image, kernel = self.take_cache(dy)
+        image, kernel = self.saved(dy)
         output = self.plan.output(dy)
         if param_grads:
             self.bias_gradient(dy)
@@ -514,7 +514,7 @@ class Conv2DTransposeSwapped(Conv2DTranspose):
         super().__init__(2, 3, algorithm="im2col")
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        output, kernel = self.take_cache(dy)
+        output, kernel = self.saved(dy)
         image = self.plan.image(dy)
         if param_grads:
             self.add_bias_gradient(dy)
@@ -528,7 +528,7 @@ class UpSamplingPicksOne(UpSampling2D):
     cause = "dx"
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        self.take_cache(dy)
+        self.saved(dy)
         return dy[:, ::2, ::2].copy() if input_grad else None
 
 
@@ -538,7 +538,7 @@ class MaxPoolToAll(MaxPool2D):
     cause = "dx"
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        self.take_cache(dy)
+        self.saved(dy)
         return self.spread(dy for _ in range(4)) if input_grad else None
 
 
@@ -548,7 +548,7 @@ class AveragePoolUndivided(AveragePool2D):
     cause = "constant factor"
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        self.take_cache(dy)
+        self.saved(dy)
         return self.spread(dy for _ in range(4)) if input_grad else None
 
 
@@ -559,7 +559,7 @@ class BrokenLSTM(LSTM):
         super().__init__(2, return_sequences=True)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        xh, c, gates, tanh_c = self.take_cache(dy)
+        xh, c, gates, tanh_c = self.saved(dy)
         steps, size = self.input_shape
         W, U = self.params["W"], self.params["U"]
         dx, dW, dU, db = np.zeros((len(dy), steps, size)), np.zeros_like(W), np.zeros_like(U), np.zeros(8)
@@ -679,11 +679,11 @@ class HiddenState(Layer):
 
     def forward(self, x, training=False):
         self.scale = getattr(self, "scale", 1.0) * 1.5
-        self.keep(x, self.scale)
+        self.save_for_backward(self.scale)
         return x * self.scale
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        scale = self.take_cache(dy)
+        scale = self.saved(dy)
         return dy * scale if input_grad else None
 
 

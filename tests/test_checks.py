@@ -39,7 +39,7 @@ def test_small_arrays_entry_by_entry_large_ones_along_directions():
 def test_a_mistake_in_a_large_array_is_found_and_placed():
     class OneRowLost(Dense):
         def backward(self, dy, param_grads=True, input_grad=True):
-            x = self.take_cache(dy)
+            x = self.saved(dy)
             if param_grads:
                 dw = x.T @ dy
                 dw[7] = 0
@@ -76,11 +76,11 @@ def test_a_kink_does_not_excuse_a_wrong_gradient():
 def test_a_step_has_no_gradient():
     class Step(Layer):
         def forward(self, x, training=False):
-            self.keep(x)
+            self.save_for_backward()
             return np.round(x, 4)
 
         def backward(self, dy, param_grads=True, input_grad=True):
-            self.take_cache(dy)
+            self.saved(dy)
             return dy * 1.0
 
     with pytest.raises(GradientError):
@@ -109,11 +109,11 @@ def test_a_layer_that_only_returns_its_output_shape(rng):
             return (2,)
 
         def forward(self, x, training=False):
-            self.keep(x)
+            self.save_for_backward()
             return x[:, :2].copy()
 
         def backward(self, dy, param_grads=True, input_grad=True):
-            self.take_cache(dy)
+            self.saved(dy)
             dx = self.xp.zeros((len(dy), *self.input_shape), self.dtype)
             dx[:, :2] = dy
             return dx if input_grad else None

@@ -120,11 +120,11 @@ class ThroughGpu(Layer):
     def forward(self, x, training=False):
         for name, value in self.params.items():
             self.net.params[name][...] = backend.to_device(value, self.net.xp)
-        self.keep(x)
+        self.save_for_backward()
         return backend.to_cpu(self.net.forward(backend.to_device(x, self.net.xp), training))
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        self.take_cache(dy)
+        self.saved(dy)
         self.net.zero_grads()
         dx = self.net.backward(backend.to_device(dy, self.net.xp))
         for name, grad in self.net.grads.items():

@@ -126,14 +126,14 @@ def test_without_input_grad_it_stops_at_the_first_parameters(rng):
     assert net.backward(dy, param_grads=False, input_grad=False) is None
 
 
-def test_predict_copies_and_keeps_no_cache(rng):
+def test_predict_copies_and_saves_nothing(rng):
     net = small()
     x = rng.standard_normal((7, 2, 2, 1)).astype("float32")
     y = net.predict(x, batch_size=3)
-    np.testing.assert_allclose(y, net.forward(x), rtol=1e-6)
-    net.predict(x)
+    assert all(layer.cache is None and layer.current_x is None for layer in (net, *net.layers))
     with pytest.raises(CacheError):
         net.backward(y)
+    np.testing.assert_allclose(y, net.forward(x), rtol=1e-6)
 
 
 def test_same_seed_same_network():
@@ -197,11 +197,11 @@ def test_nested_networks_and_all_initializers_survive(tmp_path, rng):
 
 class Square(Layer):
     def forward(self, x, training=False):
-        self.keep(x, x)
+        self.save_for_backward(x)
         return x * x
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        return 2 * self.take_cache(dy) * dy if input_grad else None
+        return 2 * self.saved(dy) * dy if input_grad else None
 
 
 def test_layers_of_the_users_own(tmp_path):

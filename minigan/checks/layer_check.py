@@ -207,7 +207,8 @@ def check_cache_used_up(c):
         c.require(
             False,
             "cache used up",
-            f"backward {case} raised no CacheError. Use self.keep(x, ...) in forward, self.take_cache(dy) in backward.",
+            f"backward {case} raised no CacheError. Use self.save_for_backward(...) in forward and self.saved(dy) in "
+            "backward.",
         )
 
 

@@ -52,6 +52,22 @@ class GAN:
         self._step = self.compute_step
         self._check_parts()
 
+    def __setattr__(self, name, value):
+        """Refuse another network in the place of one that an optimizer was made for."""
+        if name in ("generator", "discriminator") and name in vars(self):
+            raise OptionError(
+                f"GAN: its {name} cannot be replaced, since its optimizer is made for it: make a new GAN."
+            )
+        super().__setattr__(name, value)
+
+    def __getstate__(self):
+        """What copies and pickles hold: all but captured steps. Call `capture` again on a copy."""
+        return {name: value for name, value in vars(self).items() if name != "_step"}
+
+    def __setstate__(self, values):
+        vars(self).update(values)
+        self._step = self.compute_step
+
     def _check_parts(self):
         generator, discriminator = self.generator, self.discriminator
         if generator.input_shape != (self.latent.size,):

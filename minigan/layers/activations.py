@@ -32,11 +32,11 @@ class LeakyReLU(Layer):
         self.check_input(x)
         y = x * self.negative_slope
         self.xp.maximum(x, y, out=y)
-        self.keep(x, y)
+        self.save_for_backward(y)
         return y
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        y = self.take_cache(dy)
+        y = self.saved(dy)
         if not input_grad:
             return None
         slope = (y > 0).astype(y.dtype)
@@ -71,11 +71,11 @@ class Tanh(Layer):
     def forward(self, x, training=False):
         self.check_input(x)
         y = self.xp.tanh(x)
-        self.keep(x, y)
+        self.save_for_backward(y)
         return y
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        y = self.take_cache(dy)
+        y = self.saved(dy)
         return dy * (1 - y * y) if input_grad else None  # (1)
 
 
@@ -92,9 +92,9 @@ class Sigmoid(Layer):
     def forward(self, x, training=False):
         self.check_input(x)
         y = 0.5 * (1 + self.xp.tanh(0.5 * x))
-        self.keep(x, y)
+        self.save_for_backward(y)
         return y
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        y = self.take_cache(dy)
+        y = self.saved(dy)
         return dy * y * (1 - y) if input_grad else None  # (1)

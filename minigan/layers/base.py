@@ -1,41 +1,66 @@
-"""The contract of a layer, and what all layers share: shapes, parameters, the cache between forward and backward."""
+"""The contract of a layer, and what all layers share: shapes, parameters, what forward saves for backward."""
 
-import copy
 import inspect
 import math
+import threading
+import warnings
+from contextlib import contextmanager
 
 import numpy as np
 
 from minigan import backend, initializers
 from minigan.errors import CacheError, DeviceError, DtypeError, OptionError, ShapeError
+from minigan.layers.arrays import ArraysAttribute, Gradients, NamedArrays
+
+this_thread = threading.local()  # .saves_nothing is True where this thread is within `saving_nothing`
+
+
+@contextmanager
+def saving_nothing():
+    """Let forward passes of this thread save nothing for backward, as `predict` does.
+
+    So inference leaves alone what a training forward has saved, in this thread or in another one.
+    """
+    before = getattr(this_thread, "saves_nothing", False)
+    this_thread.saves_nothing = True
+    try:
+        yield
+    finally:
+        this_thread.saves_nothing = before
+
+
+def saves_nothing():
+    """Return whether this thread is within `saving_nothing`."""
+    return getattr(this_thread, "saves_nothing", False)
 
 
 class Layer:
     """One differentiable step. A subclass writes `forward` and `backward`, one under the other.
 
         build(input_shape, rng, dtype, xp) -> output_shape          shapes without the batch axis
-        forward(x, training=False) -> y                             keeps what backward needs
-        backward(dy, param_grads=True, input_grad=True) -> dx       adds into grads, uses up the cache
+        forward(x, training=False) -> y                             saves what backward needs
+        backward(dy, param_grads=True, input_grad=True) -> dx       adds into grads, uses up what forward saved
 
     Rules   forward and backward never write to x or dy. backward adds to `grads`, never changes a parameter, and
             returns None where input_grad is False; with param_grads=False it leaves `grads` alone. `training`
             chooses the mathematics (batch statistics, dropout); backward is right after either.
-    Arrays  params, grads: name -> array, same names, same shapes. state: what is saved but not trained. All are
-            written in place: a network holds views of them.
+    Arrays  params, grads: name -> array, same names, same shapes. state: what is saved but not trained. A network holds
+            views of them, so each stays in its place: `layer.params["W"] = w` copies the numbers of w.
+    Tools   in build: add_param, add_state;  in forward: check_input, save_for_backward;  in backward: saved, add_grad
     Check   minigan.checks.check_layer(lambda: MyLayer(...), input_shape) runs the whole contract.
     """
 
+    params = ArraysAttribute(NamedArrays)
+    grads = ArraysAttribute(Gradients)
+    state = ArraysAttribute(NamedArrays)
+
+    # what build fills in
+    name = input_shape = output_shape = dtype = xp = None
+    # what forward leaves for backward: (number of samples, arrays), and the x of the forward that is running
+    cache = current_x = None
+
     mixes_samples = False  # True where a sample's output depends on the other samples of its batch (BatchNorm)
     max_params = None  # set while a file is read: no parameter can be larger than the file's own count
-
-    def __new__(cls, *args, **kwargs):
-        # in __new__, so that a subclass need not call super().__init__()
-        layer = super().__new__(cls)
-        layer.name = cls.__name__
-        layer.params, layer._grads, layer.state = {}, {}, {}
-        layer.forgotten = set()  # names of gradients that count as 0, whatever their arrays hold
-        layer.input_shape = layer.output_shape = layer.dtype = layer.xp = layer.cache = None
-        return layer
 
     def build(self, input_shape, rng, dtype, xp):
         """Fix the shapes; a subclass with parameters calls this first, then `add_param`, and returns its output shape.
@@ -44,6 +69,7 @@ class Layer:
         """
         if self.input_shape is not None:
             raise OptionError(f"{self.name}: this layer was built before. Make a new one for each place in a network.")
+        self.name = self.name or type(self).__name__
         self.input_shape = self.output_shape = tuple(input_shape)
         self.dtype, self.xp = np.dtype(dtype), xp
         return self.output_shape
@@ -52,8 +78,12 @@ class Layer:
         """Create the parameter `name` with values from the initializer, and its gradient of zeros."""
         if self.max_params is not None and math.prod(shape) > self.max_params:
             raise ShapeError(f"{self.name}: {name} of shape {tuple(shape)} is larger than all that is stored.")
-        self.params[name] = backend.to_device(initializer(tuple(shape), rng, self.dtype), self.xp)
-        self.grads[name] = self.xp.zeros(shape, self.dtype)
+        self.params.place(name, backend.to_device(initializer(tuple(shape), rng, self.dtype), self.xp))
+        self.grads.place(name, self.xp.zeros(shape, self.dtype))
+
+    def add_state(self, name, values):
+        """Create the array `name`, which is saved with the layer but not trained."""
+        self.state.place(name, values)
 
     def forward(self, x, training=False):
         raise NotImplementedError(f"{type(self).__name__} has no forward(x, training=False)")
@@ -63,60 +93,64 @@ class Layer:
 
     def check_input(self, x):
         """Refuse an x of the wrong shape, dtype or device, in words, before NumPy does it in its own."""
-        if self.input_shape is None:
-            raise ShapeError(f"{self.name}: not built yet. Put it into a Sequential, or call build first.")
+        self.require_built()
         self._check_array("forward", "x", x, self.input_shape, batch=None)
         if len(x) == 0:
             raise ShapeError(f"{self.name} forward: expected at least one sample, got x of shape {x.shape}.")
+        if not saves_nothing():
+            self.current_x = x
 
-    def keep(self, x, *arrays):
-        """Keep `arrays` for backward; `x` tells how many samples it has to expect."""
-        self.cache = (len(x), *arrays)
+    def require_built(self):
+        """Refuse to work before the shapes are known."""
+        if self.input_shape is None:
+            raise ShapeError(
+                f"{type(self).__name__}: not built yet. A network is built by its input_shape, Sequential([...], "
+                "input_shape=(784,)); a single layer by being put into one, or by build."
+            )
 
-    def take_cache(self, dy):
-        """What `keep` kept, used up; checks dy on the way.
+    def save_for_backward(self, *arrays):
+        """Keep what backward needs: arrays, or anything else. `saved` gives it back.
 
-        Returns the one array alone, several as a list.
+        They are kept as they are now: an array of the caller's is copied unless it is read-only, the layer's own become
+        read-only. Within `predict` nothing is kept.
+        """
+        if saves_nothing():
+            return
+        samples = None if self.current_x is None else len(self.current_x)
+        owned = {id(array) for kind in (self.params, self.state) for array in kind.values()}
+        kept = tuple(array if id(array) in owned else backend.protected(array, self.current_x) for array in arrays)
+        self.cache, self.current_x = (samples, kept), None
+
+    def saved(self, dy):
+        """Return what save_for_backward kept, and use it up; dy is checked on the way.
+
+        One array comes alone, several as a tuple.
         Errors: CacheError without a forward before; ShapeError, DtypeError for a wrong dy.
         """
         if self.cache is None:
             raise CacheError(
-                f"{self.name}: backward needs a forward before it, and each forward serves one backward. Call forward "
-                "again (predict and sample keep nothing)."
+                f"{self.name or type(self).__name__}: backward needs a forward before it, and each forward serves one "
+                "backward. Call forward again (predict and sample keep nothing)."
             )
-        self._check_array("backward", "dy", dy, self.output_shape, batch=self.cache[0])
-        (_, *arrays), self.cache = self.cache, None
+        samples, arrays = self.cache
+        self._check_array("backward", "dy", dy, self.output_shape, batch=samples)
+        self.cache = None
         return arrays[0] if len(arrays) == 1 else arrays
 
-    @property
-    def grads(self):
-        """The gradients by name; those that were forgotten and not written since are set to 0 first."""
-        self.fill_forgotten()
-        return self._grads
+    def add_grad(self, name, value, *operands):
+        """grads[name] += value.
+
+        With operands, value is an operation of minigan.ops that can write into `out`: grads[name] += value(*operands),
+        without an array in between, as in `self.add_grad("W", matmul, x.T, dy)`.
+        """
+        self.grads.add(name, value, operands)
 
     def forget_grads(self):
         """Count all gradients as 0 from now on, without writing the zeros unless somebody looks at them."""
-        self.forgotten = set(self._grads)
-
-    def fill_forgotten(self):
-        """Write the zeros that forget_grads put off."""
-        for name in self.forgotten:
-            self._grads[name].fill(0)
-        self.forgotten = set()
-
-    def add_grad(self, name, compute, *args):
-        """grads[name] += compute(*args); a forgotten gradient is overwritten, which spares a sum and the zeros.
-
-        compute    a function of minigan.ops that takes `out`, the array to write its result into
-        """
-        if name in self.forgotten:
-            self.forgotten.remove(name)
-            compute(*args, out=self._grads[name])
-        else:
-            self._grads[name] += compute(*args)
+        self.grads.forget()
 
     def clear_cache(self):
-        """Forget what forward kept."""
+        """Forget what forward saved."""
         self.cache = None
 
     def _check_array(self, where, what, array, shape, batch):
@@ -141,31 +175,38 @@ class Layer:
 
     def bind(self, flat_params, flat_grads):
         """Move the parameters and gradients into two flat vectors, where they are views from now on."""
+        self.grads.write_zeros()
         start = 0
         for name, value in self.params.items():
             place = slice(start, start + value.size)
             for arrays, flat in ((self.params, flat_params), (self.grads, flat_grads)):
                 flat[place] = arrays[name].ravel()
-                arrays[name] = flat[place].reshape(value.shape)
+                arrays.place(name, flat[place].reshape(value.shape))
             start += value.size
+        for kind in ("params", "grads", "state"):
+            arrays = getattr(self, kind)
+            arrays.where, arrays.closed = f"{self.name}.{kind}", True
 
     def convert(self, dtype, xp):
         """Take over the number type and the array module, in place; whole numbers in the state stay whole."""
         for arrays in (self.params, self.grads, self.state):
             for name, value in arrays.items():
                 value = backend.to_device(value, xp)
-                arrays[name] = value.astype(dtype) if value.dtype.kind == "f" else value
+                arrays.place(name, value.astype(dtype) if value.dtype.kind == "f" else value)
         self.dtype, self.xp, self.cache = np.dtype(dtype), xp, None
 
-    def __deepcopy__(self, memo):
-        twin = type(self).__new__(type(self))
-        memo[id(self)] = twin
-        for name, value in vars(self).items():
-            setattr(twin, name, value if name == "xp" else copy.deepcopy(value, memo))  # modules cannot be copied
-        return twin
+    def __getstate__(self):
+        """What copies and pickles hold: all but what forward saved, and the device by name (a module has no copy)."""
+        values = {name: value for name, value in vars(self).items() if name not in ("cache", "current_x")}
+        return {**values, "xp": None if self.xp is None else backend.device_name(self.xp)}
+
+    def __setstate__(self, values):
+        vars(self).update(values)
+        self.xp = None if self.xp is None else backend.module_of(self.xp)
 
     def flops(self):
         """Floating-point operations of one forward pass of one sample; one per output unless a layer knows better."""
+        self.require_built()
         return math.prod(self.output_shape)
 
     def describe(self):
@@ -192,3 +233,15 @@ class Layer:
         options = {name: getattr(self, name, None) for name in inspect.signature(type(self).__init__).parameters}
         shown = [f"{name}={value}" for name, value in options.items() if name not in ("self", "args", "kwargs")]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    # the names of 0.1, for one release
+
+    def keep(self, x, *arrays):
+        warnings.warn("Layer.keep(x, ...) is now save_for_backward(...).", DeprecationWarning, stacklevel=2)
+        if self.current_x is None and not saves_nothing():
+            self.current_x = x
+        self.save_for_backward(*arrays)
+
+    def take_cache(self, dy):
+        warnings.warn("Layer.take_cache(dy) is now saved(dy).", DeprecationWarning, stacklevel=2)
+        return self.saved(dy)

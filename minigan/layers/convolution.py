@@ -92,15 +92,15 @@ class Conv2D(Convolution):
         """Forward without the bias"""
         self.check_input(x)
         image, kernel = self.plan.image(x), self.plan.kernel(self.params["W"])
-        self.keep(x, image, kernel)
+        self.save_for_backward(image, kernel)
         return self.plan.correlate(image, kernel)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        image, kernel = self.take_cache(dy)
+        image, kernel = self.saved(dy)
         output = self.plan.output(dy)
         if param_grads:
             self.add_bias_gradient(dy)  # (1)
-            self.grads["W"] += self.plan.weight_gradient(image, output)  # (2)
+            self.add_grad("W", self.plan.weight_gradient(image, output))  # (2)
         return self.plan.input_gradient(output, kernel) if input_grad else None  # (3)
 
 
@@ -129,13 +129,13 @@ class Conv2DTranspose(Convolution):
         """Forward without the bias"""
         self.check_input(x)
         output, kernel = self.plan.output(x), self.plan.kernel(self.params["W"])
-        self.keep(x, output, kernel)
+        self.save_for_backward(output, kernel)
         return self.plan.input_gradient(output, kernel)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        output, kernel = self.take_cache(dy)
+        output, kernel = self.saved(dy)
         image = self.plan.image(dy)
         if param_grads:
             self.add_bias_gradient(dy)  # (1)
-            self.grads["W"] += self.plan.weight_gradient(image, output)  # (2)
+            self.add_grad("W", self.plan.weight_gradient(image, output))  # (2)
         return self.plan.correlate(image, kernel) if input_grad else None  # (3)

@@ -48,11 +48,11 @@ class Dense(Layer):
     def product(self, x):
         """Forward without the bias"""
         self.check_input(x)
-        self.keep(x, x)
+        self.save_for_backward(x)
         return matmul(x, self.params["W"])
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        x = self.take_cache(dy)
+        x = self.saved(dy)
         if param_grads:
             self.add_grad("W", matmul, x.T, dy)  # (1)
             if self.use_bias:

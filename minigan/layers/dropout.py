@@ -26,22 +26,22 @@ class Dropout(Layer):
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
-        self.state["seed"] = draw_seed(rng, xp)
-        self.state["calls"] = xp.zeros((), "int64")
+        self.add_state("seed", draw_seed(rng, xp))
+        self.add_state("calls", xp.zeros((), "int64"))
         return self.output_shape
 
     def forward(self, x, training=False):
         self.check_input(x)
         if not training or self.rate == 0:
-            self.keep(x, None)
+            self.save_for_backward(None)
             return x
         keep = keep_mask(x.shape, self.rate, self.state["seed"], self.state["calls"], self.xp)
         self.state["calls"] += 1
-        self.keep(x, keep)
+        self.save_for_backward(keep)
         return self.switched(x, keep)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        keep = self.take_cache(dy)
+        keep = self.saved(dy)
         if not input_grad:
             return None
         return dy if keep is None else self.switched(dy, keep)  # (1)

@@ -1,6 +1,7 @@
 """Layers that run together on a GPU: a product with its bias, the LeakyReLU behind it, and the Dropout behind that."""
 
 from minigan.layers.activations import LeakyReLU, ReLU
+from minigan.layers.base import saves_nothing
 from minigan.layers.convolution import Conv2D, Conv2DTranspose
 from minigan.layers.dense import Dense
 from minigan.layers.dropout import Dropout
@@ -20,7 +21,7 @@ def fuse(layers, xp):
             del rest[:size]
         else:
             parts.append(rest.pop(0))
-    return parts
+    return tuple(parts)
 
 
 class FusedLayers:
@@ -35,24 +36,32 @@ class FusedLayers:
         self.params = product.params
 
     def forward(self, x, training=False):
-        self.clear_cache()  # backward tells by the caches which way forward went
+        if not saves_nothing():
+            self.clear_cache()  # backward tells by the caches which way forward went
         y = self.product.xp.ascontiguousarray(self.product.product(x))
         b, slope, dropout = self.product.params.get("b"), self.activation.negative_slope, self.dropout
         if dropout is None or not training:
             ops.bias_leaky(y, b, slope)
-            self.activation.keep(x, y)
+            self.save(self.activation, x, y)
         else:
             seed, calls = dropout.state["seed"], dropout.state["calls"]
-            dropout.keep(x, ops.bias_leaky_dropout(y, b, slope, dropout.rate, seed, calls))
+            self.save(dropout, x, ops.bias_leaky_dropout(y, b, slope, dropout.rate, seed, calls))
             calls += 1
         return y
+
+    @staticmethod
+    def save(layer, x, array):
+        """Let one of the layers save an array, as its own forward would."""
+        if not saves_nothing():
+            layer.current_x = x
+            layer.save_for_backward(array)
 
     def backward(self, dy, param_grads=True, input_grad=True):
         slope = self.activation.negative_slope
         if self.activation.cache is not None:
-            dz = ops.leaky_backward(dy, self.activation.take_cache(dy), slope)
+            dz = ops.leaky_backward(dy, self.activation.saved(dy), slope)
         else:
-            dz = ops.leaky_dropout_backward(dy, self.dropout.take_cache(dy), slope, self.dropout.rate)
+            dz = ops.leaky_dropout_backward(dy, self.dropout.saved(dy), slope, self.dropout.rate)
         return self.product.backward(dz, param_grads, input_grad)
 
     def clear_cache(self):

@@ -42,8 +42,8 @@ class BatchNorm(Layer):
         channels = input_shape[-1:]
         self.add_param("gamma", channels, Ones(), rng)
         self.add_param("beta", channels, Zeros(), rng)
-        self.state["mean"] = xp.zeros(channels, dtype)
-        self.state["variance"] = xp.ones(channels, dtype)
+        self.add_state("mean", xp.zeros(channels, dtype))
+        self.add_state("variance", xp.ones(channels, dtype))
         return self.output_shape
 
     def forward(self, x, training=False):
@@ -60,19 +60,19 @@ class BatchNorm(Layer):
             xhat, variance = rows - self.state["mean"], self.state["variance"]
         inverse_std = 1 / self.xp.sqrt(variance + self.epsilon)
         xhat *= inverse_std
-        self.keep(x, xhat, inverse_std, training)
+        self.save_for_backward(xhat, inverse_std, training)
         y = xhat * self.params["gamma"]
         y += self.params["beta"]
         return y.reshape(x.shape)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        xhat, inverse_std, training = self.take_cache(dy)
+        xhat, inverse_std, training = self.saved(dy)
         rows = dy.reshape(xhat.shape)
         dbeta = column_sum(rows)  # (1)
         dgamma = column_dot(rows, xhat)  # (2)
         if param_grads:
-            self.grads["beta"] += dbeta
-            self.grads["gamma"] += dgamma
+            self.add_grad("beta", dbeta)
+            self.add_grad("gamma", dgamma)
         if not input_grad:
             return None
         scale = self.params["gamma"] * inverse_std

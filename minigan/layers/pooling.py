@@ -78,11 +78,11 @@ class MaxPool2D(Pooling):
             self.xp.maximum(y, picture, out=y)
             winner *= ~better
             winner += better * winner.dtype.type(k)
-        self.keep(x, winner)
+        self.save_for_backward(winner)
         return y
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        winner = self.take_cache(dy)
+        winner = self.saved(dy)
         if not input_grad:
             return None
         return self.spread(dy * (winner == k) for k in range(self.pool_size[0] * self.pool_size[1]))  # (1)
@@ -101,16 +101,16 @@ class AveragePool2D(Pooling):
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
-        self.state["pixels"] = sum(self.pictures(self.padded(xp.ones((1, *input_shape), dtype), 0)))
+        self.add_state("pixels", sum(self.pictures(self.padded(xp.ones((1, *input_shape), dtype), 0))))
         return self.output_shape
 
     def forward(self, x, training=False):
         self.check_input(x)
-        self.keep(x)
+        self.save_for_backward()
         return sum(self.pictures(self.padded(x, 0))) / self.state["pixels"]
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        self.take_cache(dy)
+        self.saved(dy)
         if not input_grad:
             return None
         share = dy / self.state["pixels"]

@@ -93,11 +93,12 @@ class LSTM(Layer):
             c[t + 1] += i * g
             xp.tanh(c[t + 1], out=tanh_c[t])
             xp.multiply(o, tanh_c[t], out=h[t + 1])
-        self.keep(x, xh, c, gates, tanh_c)
+        self.save_for_backward(xh, c, gates, tanh_c)
+        h = xh[:, size:-1]  # read-only now, as xh is
         return h[1:].transpose(2, 0, 1) if self.return_sequences else h[steps].T
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        xh, c, gates, tanh_c = self.take_cache(dy)
+        xh, c, gates, tanh_c = self.saved(dy)
         xp, units, (steps, size), n = self.xp, self.units, self.input_shape, len(dy)
         weights = xp.concatenate((self.params["W"], self.params["U"]))
         dweights = xp.zeros((size + units + 1, GATES * units), self.dtype)
@@ -122,7 +123,7 @@ class LSTM(Layer):
             dc *= f
         if param_grads:
             for name, rows in (("W", slice(size)), ("U", slice(size, -1)), ("b", -1)):
-                self.grads[name] += dweights[rows]
+                self.add_grad(name, dweights[rows])
         self.initial_state_grads = dh.T.copy(), dc.T.copy()
         return dxh[:, :size].transpose(2, 0, 1) if input_grad else None
 

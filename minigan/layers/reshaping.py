@@ -31,11 +31,11 @@ class Reshape(Layer):
 
     def forward(self, x, training=False):
         self.check_input(x)
-        self.keep(x)
+        self.save_for_backward()
         return x.reshape(len(x), *self.output_shape)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        self.take_cache(dy)
+        self.saved(dy)
         return dy.reshape(len(dy), *self.input_shape) if input_grad else None  # (1)
 
     def flops(self):

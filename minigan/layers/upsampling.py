@@ -30,13 +30,13 @@ class UpSampling2D(Layer):
 
     def forward(self, x, training=False):
         self.check_input(x)
-        self.keep(x)
+        self.save_for_backward()
         (n, h, w, c), (sh, sw) = x.shape, self.size
         blocks = self.xp.broadcast_to(x[:, :, None, :, None, :], (n, h, sh, w, sw, c))
         return blocks.reshape(n, h * sh, w * sw, c)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        self.take_cache(dy)
+        self.saved(dy)
         (h, w, c), (sh, sw) = self.input_shape, self.size
         return dy.reshape(-1, h, sh, w, sw, c).sum(axis=(2, 4)) if input_grad else None  # (1)
 

@@ -1,5 +1,7 @@
 """What every algorithm for convolution knows about its shape, and how its cost is counted."""
 
+from minigan.backend import device_name, module_of
+
 BLOCK = 2**20  # numbers of the large matrix that are made at a time: 4 MB in float32
 FLOPS_A_NUMBER = 60  # what writing and reading one of them costs, in flops of a matrix product; measured
 
@@ -29,6 +31,11 @@ class Plan:
     def __deepcopy__(self, memo):
         return self  # a plan never changes: copies of a layer share it
 
+    def __reduce__(self):
+        """A pickle holds the shapes; the plan is made again."""
+        shapes = (self.image_shape, self.kernel_shape, self.strides, self.pads, self.outputs)
+        return plan_again, (type(self), *shapes, self.dtype, device_name(self.xp))
+
     def pad(self, x):
         """(n, h, w, c) with zeros around"""
         return self.xp.pad(x, ((0, 0), *self.pads, (0, 0))) if any(map(any, self.pads)) else x
@@ -56,3 +63,8 @@ class Plan:
     def cost(self):
         """Of one image, in flops: arithmetic and traffic."""
         return self.flops() + FLOPS_A_NUMBER * self.numbers()
+
+
+def plan_again(kind, image_shape, kernel_shape, strides, pads, outputs, dtype, device):
+    """The plan that a pickle describes."""
+    return kind(image_shape, kernel_shape, strides, pads, outputs, dtype, module_of(device))

@@ -1,0 +1,182 @@
+"""The arrays of a layer by name. Each stays in its place: assigning to one copies the numbers into the array there.
+
+A network's parameters and gradients are views into its flat vectors. If an assignment put another array in the place of
+such a view, the layer would compute with the new one, while the optimizer and `save` saw the old one.
+"""
+
+from collections.abc import MutableMapping
+
+from minigan import backend
+from minigan.errors import DeviceError, DtypeError, OptionError, ShapeError
+
+
+def copy_into(target, values, where):
+    """Write `values` into the array `target`, which must have the same shape, dtype and device."""
+    if values is target:  # what `arrays[name] += ...` ends with
+        return
+    if not hasattr(values, "shape") or not hasattr(values, "dtype"):
+        raise ShapeError(
+            f"{where}: expected an array of shape {target.shape}, got {type(values).__name__}. To set all numbers to "
+            f"one value: {where}[...] = value."
+        )
+    if values.shape != target.shape:
+        raise ShapeError(f"{where}: expected an array of shape {target.shape}, got {values.shape}.")
+    if values.dtype != target.dtype:
+        raise DtypeError(
+            f"{where}: expected an array of {target.dtype}, got {values.dtype}. Convert it: "
+            f"values.astype({str(target.dtype)!r})."
+        )
+    if backend.array_module(values) is not backend.array_module(target):
+        raise DeviceError(f"{where}: expected an array of the same device. Move it: backend.to_device(values, xp).")
+    target[...] = values
+
+
+class FixedArrays(MutableMapping):
+    """A mapping whose arrays cannot be removed."""
+
+    def __delitem__(self, name):
+        raise OptionError(f"{name!r}: the arrays of a layer or network cannot be removed.")
+
+    def __ior__(self, values):
+        self.update(values)
+        return self
+
+
+class NamedArrays(FixedArrays):
+    """A mapping of names to arrays, in which `arrays[name] = values` copies into the array that is there.
+
+    New names can be added while a layer is built; a network closes the mapping.
+    Errors     ShapeError, DtypeError, DeviceError where values do not fit; OptionError for a name that is not there
+    """
+
+    def __init__(self, where):
+        self.where, self.arrays, self.closed = where, {}, False
+
+    def __getitem__(self, name):
+        return self.arrays[name]
+
+    def __setitem__(self, name, values):
+        if name in self.arrays:
+            copy_into(self.arrays[name], values, f"{self.where}[{name!r}]")
+        elif self.closed:
+            raise OptionError(
+                f"{self.where}: there is no {name!r}; it holds {', '.join(self.arrays) or 'nothing'}. A layer creates "
+                "its arrays in build: add_param, add_state."
+            )
+        else:
+            self.arrays[name] = values
+
+    def __iter__(self):
+        return iter(self.arrays)
+
+    def __len__(self):
+        return len(self.arrays)
+
+    def __repr__(self):
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in self.arrays.items())
+        return f"{self.where}: {shapes or 'no arrays'}"
+
+    def place(self, name, array):
+        """Let `array` itself be the one of that name."""
+        self.arrays[name] = array
+
+
+class Gradients(NamedArrays):
+    """Gradients by name, which can be forgotten: they count as 0, and the zeros are written only if somebody looks.
+
+    A training step clears all gradients and then adds to each of them once. The first sum after a `forget` overwrites
+    what is there instead; this spares writing the zeros and reading them again.
+    """
+
+    def __init__(self, where):
+        super().__init__(where)
+        self.forgotten = set()
+
+    def forget(self):
+        """Count all gradients as 0 from now on."""
+        self.forgotten = set(self.arrays)
+
+    def write_zeros(self):
+        """Write the zeros that `forget` put off."""
+        for name in self.forgotten:
+            self.arrays[name].fill(0)
+        self.forgotten = set()
+
+    def add(self, name, value, operands):
+        """grads[name] += value, or += value(*operands) for an operation that can write its result in place."""
+        if name not in self.forgotten:
+            self.arrays[name] += value(*operands) if operands else value
+            return
+        self.forgotten.remove(name)
+        if operands:
+            value(*operands, out=self.arrays[name])
+        else:
+            self.arrays[name][...] = value
+
+    def __getitem__(self, name):
+        self.write_zeros()
+        return self.arrays[name]
+
+    def __setitem__(self, name, values):
+        self.write_zeros()
+        super().__setitem__(name, values)
+
+
+class ArraysOfLayers(FixedArrays):
+    """The arrays of all layers of a network as one mapping: "0.Dense.W" is W of the layer named 0.Dense."""
+
+    def __init__(self, layers, kind):
+        self.kind, self.parts = kind, {}
+        for layer in layers:
+            arrays = getattr(layer, kind)
+            self.parts.update({f"{layer.name}.{name}": (arrays, name) for name in arrays})
+
+    def __getitem__(self, name):
+        arrays, own_name = self.parts[name]
+        return arrays[own_name]
+
+    def __setitem__(self, name, values):
+        if name not in self.parts:
+            raise OptionError(f"{self.kind}: there is no {name!r}; the names are {', '.join(self.parts) or 'none'}.")
+        arrays, own_name = self.parts[name]
+        arrays[own_name] = values
+
+    def __iter__(self):
+        return iter(self.parts)
+
+    def __len__(self):
+        return len(self.parts)
+
+    def __repr__(self):
+        return f"{self.kind}: {', '.join(self.parts) or 'no arrays'}"
+
+
+class ArraysAttribute:
+    """An attribute of a layer that holds its arrays of one kind; assigning a mapping to it copies each array.
+
+    The arrays are made when they are first asked for, so that a layer need not call `super().__init__()`.
+    """
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, layer, owner=None):
+        if layer is None:
+            return self
+        values = vars(layer)
+        if f"_{self.name}" not in values:
+            values[f"_{self.name}"] = self.kind(self.name)
+        return values[f"_{self.name}"]
+
+    def __set__(self, layer, values):
+        arrays = self.__get__(layer)
+        if values is arrays:  # what `layer.params |= ...` ends with
+            return
+        found = set(values) if hasattr(values, "items") else type(values).__name__
+        if not hasattr(values, "items") or (arrays.closed and found != set(arrays)):
+            raise OptionError(f"{self.name}: expected a dict of arrays with the names {set(arrays)}, got {found}.")
+        for name, value in values.items():
+            arrays[name] = value
