@@ -101,7 +101,7 @@ def require_instance(owner, kind, example, **options):
 def require_built(owner, **networks):
     """Return the networks, each with its parameters in place."""
     for name, net in networks.items():
-        if not backend.is_array(getattr(net, "flat_params", None)):
+        if getattr(net, "input_shape", None) is None or not backend.is_array(getattr(net, "flat_params", None)):
             raise OptionError(
                 f"{owner}: expected {name} as a built network, got {shown(net)}. A network is built by "
                 "Sequential(layers, input_shape=...)."
