@@ -26,6 +26,11 @@ def is_array(x):
     return isinstance(x, np.ndarray) or array_module(x) is not np
 
 
+def is_module(xp):
+    """True for the modules themselves, numpy and, where it is installed, cupy."""
+    return xp is np or (cupy is not None and xp is cupy)
+
+
 def gpu_available():
     """True where CuPy is installed and finds a device: the wheel alone imports without one."""
     return cupy is not None and cupy.cuda.is_available()

@@ -98,6 +98,23 @@ def require_instance(owner, kind, example, **options):
     return alone(options.values())
 
 
+def require_rng(owner, rng):
+    """Return `rng`, a numpy.random.Generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise OptionError(
+            f"{owner}: expected rng to be a numpy Generator, got {shown(rng)}. Make one at the start of the run: "
+            "rng = np.random.default_rng(seed)."
+        )
+    return rng
+
+
+def require_module(owner, xp):
+    """Return `xp`, the array module that computes: numpy or cupy."""
+    if not backend.is_module(xp):
+        raise OptionError(f"{owner}: expected xp as the module numpy or cupy, got {shown(xp)}.")
+    return xp
+
+
 def require_built(owner, **networks):
     """Return the networks, each with its parameters in place."""
     for name, net in networks.items():

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from minigan import GAN, Sequential
-from minigan.errors import DataError, DtypeError, OptionError, ShapeError
+from minigan.errors import DataError, DtypeError, OptionError, ShapeError, TooLargeError
 from minigan.gan import latent, objectives
-from minigan.layers import BatchNorm, Dense, Flatten, LeakyReLU
+from minigan.layers import BatchNorm, Conv2DTranspose, Dense, Flatten, LeakyReLU, Reshape
 from minigan.losses import BinaryCrossEntropy
 from minigan.models import mlp_discriminator, mlp_generator
 from minigan.optimizers import SGD, Adam
@@ -282,3 +282,109 @@ def test_other_options():
             make()
     with pytest.raises(ShapeError, match="one shape"):
         latent.slerp(np.ones(3), np.ones(4), 3)
+
+
+@pytest.mark.parametrize("falsy", [0, "", False, [], {}])
+@pytest.mark.parametrize("name", ["latent", "objective", "g_optimizer", "d_optimizer"])
+def test_a_falsy_part_is_not_the_default(name, falsy):
+    with pytest.raises(OptionError, match=f"GAN: expected {name} as an? [A-Z]"):
+        small_gan(**{name: falsy})
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"latent": latent.Normal}, r"got the class Normal\. Make an instance"),
+        ({"g_optimizer": Adam}, r"expected g_optimizer as an Optimizer, got the class Adam"),
+        ({"d_optimizer": "adam"}, r"expected d_optimizer as an Optimizer, got 'adam'"),
+        ({"d_steps": 2.0}, "d_steps as an integer"),
+        ({"max_grad_norm": "1"}, "max_grad_norm > 0, got '1'"),
+        ({"seed": -1}, "seed as an integer of at least 0"),
+        ({"seed": "0"}, "seed as an integer of at least 0"),
+    ],
+)
+def test_parts_of_another_kind(options, match):
+    with pytest.raises(OptionError, match=match):
+        small_gan(**options)
+
+
+def test_networks_that_are_none():
+    gan = small_gan()
+    for wrong in ([Dense(1)], Sequential([Dense(1)]), Dense(1), Sequential, None):
+        with pytest.raises(OptionError, match="GAN: expected generator as a built network"):
+            GAN(wrong, gan.discriminator)
+        with pytest.raises(OptionError, match=r"discriminator as a built network.*input_shape=\.\.\."):
+            GAN(gan.generator, wrong)
+
+
+def test_latents_as_images_get_the_right_advice():
+    """Latents of shape (1, 1, 100) are what many examples for other libraries take."""
+    generator = Sequential([Conv2DTranspose(1, 4, padding="valid")], (1, 1, 100))
+    discriminator = Sequential([Flatten(), Dense(1)], (4, 4, 1))
+    for options in ({}, {"latent": latent.Normal(100)}):
+        with pytest.raises(ShapeError, match=r"input_shape=\(100,\), and begin it with Reshape\(\(1, 1, 100\)\)"):
+            GAN(generator, discriminator, **options)
+    advised = Sequential([Reshape((1, 1, 100)), Conv2DTranspose(1, 4, padding="valid")], (100,))
+    assert GAN(advised, discriminator).sample(2).shape == (2, 4, 4, 1)
+
+
+def test_more_samples_than_fit_are_refused_in_words():
+    with pytest.raises(TooLargeError, match=r"GAN\.sample: 1000000000000 images would take 32\.0 TB"):
+        small_gan().sample(10**12)
+    with pytest.raises(TooLargeError, match="latents would take"):
+        latent.Normal(100).sample(10**12, np.random.default_rng(0))
+    with pytest.raises(TooLargeError, match=r"lerp: \d+ latents would take"):
+        latent.lerp(np.zeros(3), np.ones(3), 10**15)
+
+
+def test_sample_takes_seeds_alone():
+    gan = small_gan()
+    np.testing.assert_array_equal(gan.sample(np.int64(2), seed=np.uint8(3)), gan.sample(2, seed=3))
+    for seed in ("0", -1, 0.5, True, np.arange(2)):
+        with pytest.raises(OptionError, match=r"GAN\.sample: expected seed"):
+            gan.sample(2, seed=seed)
+
+
+def test_say_is_a_function():
+    with pytest.raises(OptionError, match="such as print"):
+        small_gan().capture(say="loud")
+
+
+@pytest.mark.parametrize("kind", [latent.Normal, latent.Uniform])
+def test_latents_check_what_they_are_asked_for(kind, rng):
+    z = kind(np.int64(3))
+    assert type(z.size) is int and z.sample(np.int64(2), rng, "float32").shape == (2, 3)
+    for arguments, match in (
+        ((0, rng), "n as an integer of at least 1"),
+        ((2, 0), "rng to be a numpy Generator"),
+        ((2, rng, None), "dtype float32 or float64"),
+        ((2, rng, object), "dtype float32 or float64"),
+        ((2, rng, "float32", "numpy"), "xp as the module"),
+    ):
+        with pytest.raises(OptionError, match=rf"{kind.__name__}\.sample: expected {match}"):
+            z.sample(*arguments)
+
+
+@pytest.mark.parametrize("between", [latent.slerp, latent.lerp])
+def test_ways_between_whole_numbers_have_fractions(between):
+    np.testing.assert_allclose(latent.lerp([0, 0], [1, 1], 3), [[0, 0], [0.5, 0.5], [1, 1]])
+    path = between(np.array([1, 0]), np.array([0, 1]), np.int64(5))
+    assert path.dtype == np.float64 and path.shape == (5, 2) and 0 < path[1, 0] < 1
+    assert between(np.ones(2, "float32"), np.array([1, 2]), 3).dtype == np.float64
+    assert between(np.ones(2, "float32"), np.zeros(2, "float32") + 2, 3).dtype == np.float32
+
+
+@pytest.mark.parametrize("between", [latent.slerp, latent.lerp])
+@pytest.mark.parametrize(
+    "value", [None, "ab", [1, [2]], [None, 1], np.array([np.nan, 1]), [1j, 2], np.array([True, False])]
+)
+def test_ways_between_what_is_no_latent(between, value):
+    with pytest.raises(DtypeError, match=f"{between.__name__}: expected start as an array of finite numbers"):
+        between(value, np.ones(2), 3)
+    with pytest.raises(DtypeError, match=f"{between.__name__}: expected end as an array of finite numbers"):
+        between(np.ones(2), value, 3)
+
+
+def test_slerp_between_long_latents_in_float32():
+    path = latent.slerp(np.array([1e30, 0], "float32"), np.array([0, 1e30], "float32"), 3)
+    np.testing.assert_allclose(path[1], [0.5**0.5 * 1e30] * 2, rtol=1e-6)

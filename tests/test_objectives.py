@@ -348,3 +348,25 @@ def test_an_unfinished_objective_says_what_it_lacks(rng):
     gan = tiny_gan(Unfinished())
     with pytest.raises(NotImplementedError, match=r"Unfinished has no fake\(logits, rng\)"):
         gan.train_step(rng.standard_normal((6, 2)))
+
+
+@pytest.mark.parametrize("label_noise", ["False", 0, None, 0.3, np.ones(2)])
+def test_label_noise_is_true_or_false(label_noise):
+    for kind in (NonSaturating, Minimax):
+        with pytest.raises(OptionError, match=f"{kind.__name__}: expected label_noise as True or False"):
+            kind(label_noise=label_noise)
+
+
+@pytest.mark.parametrize(
+    "logits", [None, [[1.0]], "1", np.ones((2, 1), object), np.array([["a"]]), np.ones((2, 1), bool)]
+)
+def test_odd_logits(logits, rng):
+    for objective in (NonSaturating(), Hinge(), Wasserstein(), LeastSquares(), Minimax()):
+        for call in (objective.generator, lambda x, o=objective: o.real(x, rng), lambda x, o=objective: o.fake(x, rng)):
+            with pytest.raises((ShapeError, DtypeError), match="expected logits"):
+                call(logits)
+
+
+def test_label_noise_needs_a_generator_of_numpy():
+    with pytest.raises(OptionError, match="expected rng to be a numpy Generator, got 0"):
+        NonSaturating(label_noise=True).real(np.ones((2, 1)), 0)

@@ -12,7 +12,7 @@ class CaptureWarning(UserWarning):
 
 def capture_steps(gan, say):
     """What takes the steps of a GAN: graphs on a GPU, `gan.compute_step` itself elsewhere."""
-    return GraphSteps(gan, say or warn) if captures(gan.generator.xp) else gan.compute_step
+    return GraphSteps(gan, warn if say is None else say) if captures(gan.generator.xp) else gan.compute_step
 
 
 def warn(text):

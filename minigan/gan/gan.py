@@ -7,10 +7,11 @@ import numpy as np
 from minigan import backend
 from minigan.errors import DataError, OptionError, ShapeError
 from minigan.gan.capture import capture_steps
-from minigan.gan.latent import Normal
+from minigan.gan.latent import Latent, Normal
 from minigan.gan.objectives import NonSaturating, Objective
-from minigan.optimizers import Adam, clip_grad_norm
-from minigan.options import require_count, require_positive
+from minigan.memory import require_room
+from minigan.optimizers import Adam, Optimizer, clip_grad_norm
+from minigan.options import require_built, require_count, require_instance, require_positive, require_seed, shown
 
 
 class GAN:
@@ -22,7 +23,7 @@ class GAN:
                d_steps: steps of the discriminator for one of the generator
                max_grad_norm: before each update the network's gradient is shortened to this Euclidean norm where it
                is longer; None leaves it as it is
-               seed: of the latents and the label noise
+               seed: of the latents and the label noise; None for another one each time
     Errors     ShapeError, OptionError where the parts do not fit one another
     Source     Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1
     """
@@ -39,13 +40,16 @@ class GAN:
         max_grad_norm=None,
         seed=0,
     ):
-        self.generator, self.discriminator = generator, discriminator
-        self.latent = latent or Normal(generator.input_shape[0])
-        self.objective = objective or NonSaturating()
-        self.g_optimizer = g_optimizer or Adam(generator)
-        self.d_optimizer = d_optimizer or Adam(discriminator)
-        self.d_steps, self.max_grad_norm = d_steps, max_grad_norm
-        self.rng = np.random.default_rng(seed)
+        self.generator, self.discriminator = require_built("GAN", generator=generator, discriminator=discriminator)
+        self.latent = Normal(latent_size(generator)) if latent is None else latent
+        self.objective = NonSaturating() if objective is None else objective
+        self.g_optimizer = Adam(generator) if g_optimizer is None else g_optimizer
+        self.d_optimizer = Adam(discriminator) if d_optimizer is None else d_optimizer
+        self.d_steps = require_count("GAN", d_steps=d_steps)
+        self.max_grad_norm = max_grad_norm
+        if max_grad_norm is not None:
+            self.max_grad_norm = require_positive("GAN", max_grad_norm=max_grad_norm)
+        self.rng = np.random.default_rng(require_seed("GAN", seed=seed))
         self.d_updates = 0
         self.g_loss = math.nan
         self.norms_before_clipping = {}
@@ -70,6 +74,11 @@ class GAN:
 
     def _check_parts(self):
         generator, discriminator = self.generator, self.discriminator
+        require_instance("GAN", Latent, "latent.Normal(100)", latent=self.latent)
+        require_instance("GAN", Objective, "objectives.Hinge()", objective=self.objective)
+        require_instance("GAN", Optimizer, "Adam(generator)", g_optimizer=self.g_optimizer)
+        require_instance("GAN", Optimizer, "Adam(discriminator)", d_optimizer=self.d_optimizer)
+        latent_size(generator)
         if generator.input_shape != (self.latent.size,):
             raise ShapeError(
                 f"GAN: the latents have {self.latent.size} numbers, the generator takes {generator.input_shape}. Give "
@@ -88,14 +97,6 @@ class GAN:
             raise OptionError("GAN: generator and discriminator must have the same dtype and device.")
         if self.g_optimizer.net is not generator or self.d_optimizer.net is not discriminator:
             raise OptionError("GAN: g_optimizer must be made for the generator, d_optimizer for the discriminator.")
-        if not isinstance(self.objective, Objective):
-            raise OptionError(
-                f"GAN: expected an objective, got {self.objective!r}. Make an instance: Hinge(), and derive your own "
-                "from minigan.gan.objectives.Objective."
-            )
-        require_count("GAN", d_steps=self.d_steps)
-        if self.max_grad_norm is not None:
-            require_positive("GAN", max_grad_norm=self.max_grad_norm)
 
     def train_step(self, images):
         """One step of the discriminator on a batch of real images, and one of the generator (every `d_steps` calls).
@@ -133,6 +134,8 @@ class GAN:
         Call it again after changing anything but learning rates: networks, objective, the options of an optimizer.
         How it works: docs/gpu.md
         """
+        if say is not None and not callable(say):
+            raise OptionError(f"GAN.capture: expected say as a function of one text, such as print, got {shown(say)}.")
         self._step = capture_steps(self, say)
 
     def _train_discriminator(self, images, generated):
@@ -191,8 +194,8 @@ class GAN:
 
     def _check_images(self, images):
         """Refuse what would otherwise be noticed only after the networks were changed, or never."""
-        if not hasattr(images, "shape") or images.ndim == 0:
-            raise DataError(f"GAN.train_step: expected an array of images (n, h, w, c), got {type(images).__name__}.")
+        if not backend.is_array(images) or images.ndim == 0:
+            raise DataError(f"GAN.train_step: expected an array of images (n, h, w, c), got {shown(images)}.")
         if len(images) == 0:
             raise DataError("GAN.train_step: expected a batch of images, got none.")
         self.discriminator.check_input(images)
@@ -205,6 +208,19 @@ class GAN:
         The same seed gives the same latents, so that pictures of one training run can be compared; without one,
         every call draws new ones, not taken from the stream that training uses.
         """
-        require_count("GAN.sample", n=n)
-        rng = np.random.default_rng(seed)
-        return self.generator.predict(self.latent.sample(n, rng, self.generator.dtype, self.generator.xp))
+        n, rng = require_count("GAN.sample", n=n), np.random.default_rng(require_seed("GAN.sample", seed=seed))
+        net = self.generator
+        require_room("GAN.sample", f"{n} images", n * math.prod(net.output_shape) * net.dtype.itemsize, net.xp)
+        return net.predict(self.latent.sample(n, rng, net.dtype, net.xp))
+
+
+def latent_size(generator):
+    """How many numbers a latent of this generator has."""
+    shape = generator.input_shape
+    if len(shape) != 1:
+        size = math.prod(shape)
+        raise ShapeError(
+            f"GAN: expected a generator of latents (n, size), got one with input_shape={shape}. Give it input_shape="
+            f"({size},), and begin it with Reshape({shape}) where its next layer needs that shape."
+        )
+    return shape[0]

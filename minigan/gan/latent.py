@@ -4,21 +4,30 @@ import math
 
 import numpy as np
 
-from minigan.errors import OptionError, ShapeError
+from minigan.backend import to_cpu
+from minigan.errors import DtypeError, OptionError, ShapeError
+from minigan.memory import require_room
 from minigan.ops.gpu.graphs import from_host
-from minigan.options import require_count
+from minigan.options import is_integer, require_count, require_dtype, require_module, require_rng, shown
 
 
 class Latent:
     """A distribution over vectors of `size` numbers; `sample` draws on the CPU, so that every device gets the same."""
 
     def __init__(self, size=100):
-        require_count(type(self).__name__, size=size)
-        self.size = size
+        self.size = require_count(type(self).__name__, size=size)
 
     def sample(self, n, rng, dtype="float32", xp=np):
         """n latents from the NumPy generator `rng`: (n, size) of `dtype`, an array of the module `xp`."""
-        return from_host(lambda: self.draw((n, self.size), rng).astype(dtype, copy=False), xp)
+        owner = f"{type(self).__name__}.sample"
+        shape, dtype = (require_count(owner, n=n), self.size), require_dtype(owner, dtype)
+        require_rng(owner, rng)
+        require_module(owner, xp)
+        require_room(owner, f"{n} latents", 8 * math.prod(shape), xp)
+        return from_host(lambda: self.draw(shape, rng).astype(dtype, copy=False), xp)
+
+    def draw(self, shape, rng):
+        raise NotImplementedError(f"{type(self).__name__} has no draw(shape, rng)")
 
 
 class Normal(Latent):
@@ -43,15 +52,15 @@ def slerp(start, end, steps):
     Meant for Normal latents: of many dimensions, they lie close to a sphere; a straight line would leave it and pass
     through points, near the centre, that the generator never saw. Uniform latents lie in a cube, which the arc can
     leave through a face, so that single numbers exceed 1: `lerp` stays in it.
-    Shapes     start, end (size,) -> (steps, size); NumPy arrays
-    Errors     ShapeError; OptionError for fewer than 2 steps, or where a latent has the length 0
+    Shapes     start, end (size,) -> (steps, size); NumPy arrays of floating-point numbers
+    Errors     ShapeError, DtypeError; OptionError for fewer than 2 steps, or where a latent has the length 0
     Source     White 2016, arXiv:1609.04468; Shoemake 1985, "Animating rotation with quaternion curves"
     """
-    start, end = _check_ends("slerp", start, end, steps)
-    lengths = np.linalg.norm(start) * np.linalg.norm(end)
-    if lengths == 0:
+    start, end, steps = _check_ends("slerp", start, end, steps)
+    lengths = [float(np.linalg.norm(latent.astype("float64"))) for latent in (start, end)]
+    if 0 in lengths:
         raise OptionError("slerp: a latent of length 0 has no direction to turn from.")
-    angle = math.acos(np.clip(float(start @ end) / float(lengths), -1, 1))
+    angle = math.acos(np.clip(float((start / lengths[0]) @ (end / lengths[1])), -1, 1))
     if math.sin(angle) < 1e-6:
         # the same direction: the line. Opposite ones: every arc is as good; the line is one limit
         return lerp(start, end, steps)
@@ -66,19 +75,34 @@ def lerp(start, end, steps):
 
     The way between Uniform latents, whose cube it never leaves. Between two Normal latents, nearly at right angles to
     each other, its middle is shorter than both by a factor of about 0.7: see `slerp`.
-    Shapes     start, end (size,) -> (steps, size); NumPy arrays
-    Errors     ShapeError; OptionError for fewer than 2 steps
+    Shapes     start, end (size,) -> (steps, size); NumPy arrays of floating-point numbers
+    Errors     ShapeError, DtypeError; OptionError for fewer than 2 steps
     """
-    start, end = _check_ends("lerp", start, end, steps)
+    start, end, steps = _check_ends("lerp", start, end, steps)
     t = np.linspace(0, 1, steps)[:, None]
     return ((1 - t) * start + t * end).astype(start.dtype)
 
 
 def _check_ends(owner, start, end, steps):
-    """Both ends as arrays, where they and the number of steps make a way."""
-    start, end = np.asarray(start), np.asarray(end)
+    """Return both ends as arrays of floating-point numbers, and the number of steps, where they make a way."""
+    start, end = (_as_latent(owner, name, value) for name, value in (("start", start), ("end", end)))
     if start.shape != end.shape or start.ndim != 1:
         raise ShapeError(f"{owner}: expected two latents of one shape (size,), got {start.shape} and {end.shape}.")
-    if not isinstance(steps, int) or steps < 2:
-        raise OptionError(f"{owner}: expected steps as an integer of at least 2, got {steps!r}.")
-    return start, end
+    if not is_integer(steps) or steps < 2:
+        raise OptionError(f"{owner}: expected steps as an integer of at least 2, got {shown(steps)}.")
+    dtype = np.result_type(start, end)
+    require_room(owner, f"{steps} latents", 8 * int(steps) * start.size)
+    return start.astype(dtype), end.astype(dtype), int(steps)
+
+
+def _as_latent(owner, name, value):
+    """Return a latent as an array of finite floating-point numbers; whole numbers and lists become float64."""
+    try:
+        array = np.asarray(to_cpu(value))
+    except Exception:  # lists of lists of several lengths, and whatever NumPy does not take
+        array = np.array(None)
+    if array.dtype.kind in "iu":
+        array = array.astype("float64")
+    if array.dtype.kind != "f" or not np.isfinite(array).all():
+        raise DtypeError(f"{owner}: expected {name} as an array of finite numbers, got {shown(value)}.")
+    return array

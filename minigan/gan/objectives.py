@@ -4,12 +4,12 @@ In every formula x is a logit, s the sigmoid, n the number of images; all values
 What each does for the generator, and what to watch: docs/gan.md
 """
 
-from minigan.backend import array_module
+from minigan.backend import array_module, is_array
 from minigan.errors import DtypeError, OptionError, ShapeError
 from minigan.losses import BinaryCrossEntropy
 from minigan.ops.gpu.graphs import from_host
 from minigan.optimizers import clip_weights
-from minigan.options import require_positive, require_share
+from minigan.options import require_flag, require_positive, require_rng, require_share, shown
 
 
 class Objective:
@@ -38,14 +38,14 @@ class Objective:
 
     def check(self, logits):
         """Refuse what is not one logit for each image; returns the array module."""
-        shape = getattr(logits, "shape", type(logits).__name__)
-        if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] == 0 or shape[1] != 1:
+        name = type(self).__name__
+        if not is_array(logits) or logits.ndim != 2 or logits.shape[0] == 0 or logits.shape[1] != 1:
             raise ShapeError(
-                f"{type(self).__name__}: expected logits of shape (n, 1), one for each of n >= 1 images, got {shape}. "
+                f"{name}: expected logits of shape (n, 1), one for each of n >= 1 images, got {shown(logits)}. "
                 "End the discriminator in Dense(1)."
             )
         if logits.dtype.kind != "f":
-            raise DtypeError(f"{type(self).__name__}: expected logits of float32 or float64, got {logits.dtype}.")
+            raise DtypeError(f"{name}: expected logits of float32 or float64, got {logits.dtype}.")
         return array_module(logits)
 
 
@@ -68,10 +68,10 @@ class NonSaturating(Objective):
 
     def __init__(self, label_noise=False, smoothing=0.0):
         name = type(self).__name__
-        require_share(name, smoothing=smoothing)
-        if label_noise and smoothing:
+        self.label_noise = require_flag(name, label_noise=label_noise)
+        self.smoothing = require_share(name, smoothing=smoothing)
+        if self.label_noise and self.smoothing:
             raise OptionError(f"{name}: label_noise and smoothing both set the target of real images; choose one.")
-        self.label_noise, self.smoothing = label_noise, smoothing
         self.loss = BinaryCrossEntropy()
 
     def real(self, logits, rng):
@@ -175,8 +175,7 @@ class Wasserstein(Objective):
     """
 
     def __init__(self, clip=0.01):
-        require_positive("Wasserstein", clip=clip)
-        self.clip = clip
+        self.clip = require_positive("Wasserstein", clip=clip)
 
     def real(self, logits, rng):
         self.check(logits)
@@ -196,6 +195,7 @@ class Wasserstein(Objective):
 
 def noisy_targets(logits, rng, low, high):
     """Targets ~ U(low, high), one for each logit."""
+    require_rng("label_noise", rng)
     shape, dtype = logits.shape, logits.dtype
     return from_host(lambda: rng.uniform(low, high, shape).astype(dtype), array_module(logits))
 
