@@ -46,7 +46,7 @@ class DeviceError(MiniganError, RuntimeError):
 
 
 class FileError(MiniganError, OSError):
-    """A file or folder cannot be written."""
+    """A file or folder cannot be read or written."""
 
 
 class MisuseWarning(UserWarning):

@@ -1,4 +1,4 @@
-"""Files: written so that a crash never leaves half of one, and never through a link to somewhere else."""
+"""Files: regular ones alone, written so that a crash never leaves half of one, and never through a link."""
 
 import os
 import secrets
@@ -7,7 +7,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from minigan.errors import FileError
+from minigan.errors import FileError, OptionError
 from minigan.locks import try_lock
 
 # Windows has none of the two: there links need a right that ordinary users lack, and no file makes `open` wait
@@ -18,14 +18,14 @@ PROBE = ".write-probe-"  # how the names of files begin that only tried whether 
 
 def make_folder(path):
     """Create the folder `path` (and its parents) and return it as a Path; FileError where it cannot be written to."""
-    path = Path(path)
+    path = as_path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path, prefix=PROBE):
             pass
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise FileError(
-            f"cannot write to the folder {path}: {error.strerror or error}. Choose another one (--out DIR)."
+            f"cannot write to the folder {printable(path)}: {reason(error)}. Choose another one (--out DIR)."
         ) from error
     return path
 
@@ -35,10 +35,14 @@ def atomic_write(path):
     """Open a temporary file beside `path` for binary writing; it takes the name `path` only once it is complete.
 
     On any error, a full disk or Ctrl-C included, the temporary file is removed and an older `path` stays as it was.
-    Where `path` is a link, the link is replaced, and the file that it names stays as it was.
+    Where `path` is a link to a file, the link is replaced, and the file that it names stays as it was.
+    Errors     FileError where the file cannot be written, or `path` is a folder, a device or a named pipe; OptionError
+               where it is no path
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
+    path = as_path(path)
+    _check_place(path)
+    # cut, so that the name is not too long where that of `path` is not
+    temporary = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}{PART}")
     try:
         try:
             with open(temporary, "xb") as file:  # x: a new file, never one that is there, and never through a link
@@ -49,8 +53,39 @@ def atomic_write(path):
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+    except FileError:
+        raise
     except OSError as error:
-        raise FileError(f"cannot write {path}: {error.strerror or error}.") from error
+        raise FileError(f"cannot write {printable(path)}: {reason(error)}.") from error
+
+
+def _check_place(path):
+    """Refuse a path that no file can be put at."""
+    try:
+        _require_regular(path, path.stat().st_mode)
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise FileError(
+                f"cannot write {printable(path)}: there is no folder {printable(path.parent)}. Make it first: "
+                f"pathlib.Path({str(path.parent)!r}).mkdir(parents=True)."
+            ) from None
+    except FileError:
+        raise
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot write {printable(path)}: {reason(error)}.") from error
+
+
+def _require_regular(path, mode):
+    """Refuse what is no regular file."""
+    if stat.S_ISDIR(mode):
+        raise FileError(
+            f"{printable(path)}: is a folder. Give the name of a file in it, such as {printable(path / 'network.npz')}."
+        )
+    if not stat.S_ISREG(mode):
+        raise FileError(
+            f"{printable(path)}: is a device, a named pipe or a socket, not a file. Where a binary file object is "
+            "taken, open it yourself and give that."
+        )
 
 
 def remove_leftovers(folder):
@@ -90,21 +125,37 @@ def append_line(path, text):
     except OSError as error:
         if isinstance(error, FileError):
             raise
-        raise FileError(f"cannot write {path}: {error.strerror or error}.") from error
+        raise FileError(f"cannot write {path}: {reason(error)}.") from error
 
 
 def read_file(path, limit=None):
-    """The bytes of a plain file; OSError for anything else, as a pipe, which could have no end.
+    """The bytes of a regular file. A folder, a device or a named pipe is refused: reading one may never end.
 
     limit      the size in bytes from which on the file is not read
+    Errors     FileError where there is no such file, it is not a regular one, cannot be read, or has more bytes;
+               OptionError where `path` is no path
     """
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | NO_WAIT)) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(f"{path} is no plain file")
-        if limit is not None and status.st_size > limit:
-            raise OSError(f"{path} has {status.st_size:,} bytes, more than the {limit:,} that such a file can need")
-        return file.read()
+    path = as_path(path)
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | NO_WAIT)) as file:
+            status = os.fstat(file.fileno())
+            _require_regular(path, status.st_mode)
+            if limit is not None and status.st_size > limit:
+                raise FileError(
+                    f"{printable(path)}: has {status.st_size:,} bytes, more than the {limit:,} that such a file can "
+                    "need; not read."
+                )
+            return file.read()
+    except FileNotFoundError as error:
+        raise FileError(f"{printable(path)}: no such file.") from error
+    except FileError:
+        raise
+    except IsADirectoryError as error:
+        raise FileError(
+            f"{printable(path)}: is a folder. Give the name of a file in it, such as {printable(path / 'network.npz')}."
+        ) from error
+    except (OSError, ValueError, MemoryError) as error:
+        raise FileError(f"{printable(path)}: cannot be read: {reason(error)}.") from error
 
 
 def find_link(folder):
@@ -117,5 +168,18 @@ def find_link(folder):
 
 
 def printable(text):
-    """`text` on one line, without anything that a terminal would obey: such characters are shown as \\x1b, \\n, ..."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+    """`text` (or a path) on one line, without anything that a terminal would obey: such characters are shown as \\x1b, \\n, ..."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in str(text))
+
+
+def as_path(path):
+    """`path` as a Path; OptionError for what is none"""
+    try:
+        return Path(os.fsdecode(path))
+    except TypeError:
+        raise OptionError(f"expected the path of a file or folder, got {path!r}.") from None
+
+
+def reason(error):
+    """What the system says, in its own words where it has some"""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,7 +1,6 @@
 """Sequential: layers in a row over one flat vector of parameters and one of gradients."""
 
 import copy
-from pathlib import Path
 
 import numpy as np
 
@@ -270,7 +269,7 @@ class Sequential(Layer):
 
         Errors: CheckpointError where the file is missing, damaged, or names a layer that is not known.
         """
-        return storage.load_network(cls, Path(path), backend.device_module(device), custom_layers)
+        return storage.load_network(cls, path, backend.device_module(device), custom_layers)
 
 
 def with_inner_layers(network):

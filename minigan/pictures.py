@@ -3,16 +3,18 @@
 Images are arrays (n, h, w, c) in the range [low, high]; files appear only when they are complete.
 """
 
+import io
 import math
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image  # comes with matplotlib
 
-from minigan.errors import ShapeError
-from minigan.files import atomic_write
+from minigan.errors import FileError, ShapeError
+from minigan.files import atomic_write, read_file
 
 GAP = 2  # pixels between the images of a grid
+MOST_PIXELS = 2**25  # of a picture that is read, unless the reader knows better: 100 MB unpacked
 
 
 def to_uint8(images, low=-1, high=1):
@@ -38,6 +40,28 @@ def save_png(path, picture, zoom=2):
     """Write a picture of bytes (h, w, c) as PNG, each pixel `zoom` pixels wide and high."""
     with atomic_write(path) as file:
         enlarge(picture, zoom).save(file, format="PNG")
+
+
+def open_png(path, most_pixels=MOST_PIXELS):
+    """Read a PNG file of grey or colour bytes: a new array (h, w, c) with c = 1 or 3.
+
+    Only PNG is tried, whatever the name says: other formats can start other programs (EPS starts Ghostscript). The size
+    is looked at before anything is unpacked.
+    Errors     FileError where the file is missing, damaged, no such PNG, or has more than `most_pixels`
+    """
+    content = read_file(path)
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            size, mode = image.size, image.mode
+            if image.width * image.height <= most_pixels and mode in ("L", "RGB"):
+                pixels = np.array(image)
+                return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    except Exception as error:  # on damaged files Pillow raises errors of many classes
+        raise FileError(f"{path}: damaged, or not a PNG file ({type(error).__name__}: {error}).") from error
+    raise FileError(
+        f"{path}: a picture of {size[0]} x {size[1]} pixels in the mode {mode}; expected grey (L) or colour (RGB) "
+        f"bytes and at most {most_pixels:,} pixels."
+    )
 
 
 def save_gif(path, frames, zoom=1, milliseconds=120, hold=2000):

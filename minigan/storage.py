@@ -1,35 +1,38 @@
 """A network as one .npz file: the architecture as JSON text, the parameters as one vector, the state by name.
 
-Nothing in the file is ever executed: no pickle, and a layer's name can only choose among known classes. The arrays
-are stored uncompressed, so a file cannot make the reader allocate more than its own size.
+Nothing in the file is ever executed: no pickle, and a layer's name can only choose among known classes. How the arrays
+are written and read, without trusting the file, stands in npz.py.
 """
 
 import inspect
 import json
-import zipfile
-import zlib
+import os
 
 import numpy as np
 
-from minigan import backend, initializers, layers
-from minigan.errors import CheckpointError, MiniganError, OptionError
-from minigan.files import atomic_write
+from minigan import backend, initializers, layers, npz
+from minigan.errors import CheckpointError, FileError, MiniganError, OptionError
+from minigan.files import as_path, atomic_write, read_file
 
-FORMAT = "minigan network 1"
+FORMAT = "minigan network 2"
+FORMAT_WITHOUT_SUM = "minigan network 1"  # before 0.2; still read
+LONGEST_TEXT = 2**22  # characters of an architecture
 
 
-def save_network(network, path):
-    """Write `network` to `path`, atomically."""
+def save_network(network, target):
+    """Write `network` to `target`, a path or a binary file object; a path is written in one piece or not at all."""
     architecture = {
         "format": FORMAT,
         "input_shape": network.input_shape,
         "dtype": str(network.dtype),
         **network.config(),
     }
-    arrays = {f"state.{name}": backend.to_cpu(value) for name, value in network.state.items()}
-    text = json.dumps(architecture, default=plain_number)
-    with atomic_write(path) as file:
-        np.savez(file, architecture=text, params=backend.to_cpu(network.flat_params), **arrays)
+    arrays = {
+        "architecture": json.dumps(architecture, default=plain_number),
+        "params": backend.to_cpu(network.flat_params),
+        **{f"state.{name}": backend.to_cpu(value) for name, value in network.state.items()},
+    }
+    write(target, npz.to_bytes(arrays))
 
 
 def plain_number(value):
@@ -39,15 +42,20 @@ def plain_number(value):
     raise OptionError(f"the option {value!r} cannot be saved as JSON: take numbers, texts, lists and initializers.")
 
 
-def load_network(network_class, path, xp, custom_layers):
-    """Build the network that is described in the file and fill in its parameters and state."""
-    arrays = read_arrays(path)
+def load_network(network_class, source, xp, custom_layers):
+    """Build the network that the file `source` describes, and fill in its parameters and state.
+
+    source     a path, or a binary file object at the place where the network begins; it is read to its end
+    """
+    where, content = read(source)
+    arrays = npz.from_bytes(content, where)
+    if not {"architecture", "params"} <= set(arrays):
+        raise CheckpointError(f"{where}: not a network that minigan saved: architecture or params missing.")
+    architecture = npz.pop_json(arrays, "architecture", where, LONGEST_TEXT)
     try:
-        architecture = json.loads(str(arrays.pop("architecture")))
-        if architecture["format"] != FORMAT:
-            raise CheckpointError(f"{path}: format {architecture['format']!r}, expected {FORMAT!r}.")
+        check_format(architecture["format"], npz.has_sum(content), where)
         known = {kind.__name__: kind for kind in (*layers.ALL, network_class, *custom_layers)}
-        parts = [make_layer(part, known, path) for part in architecture["layers"]]
+        parts = [make_layer(part, known, where) for part in architecture["layers"]]
         params = arrays.pop("params")
         limit_size(parts, params.size)
         network = network_class(parts, input_shape=architecture["input_shape"], dtype=architecture["dtype"])
@@ -55,33 +63,65 @@ def load_network(network_class, path, xp, custom_layers):
         if isinstance(error, CheckpointError):
             raise
         reason = str(error) if isinstance(error, MiniganError) else f"{type(error).__name__}: {error}"
-        raise CheckpointError(f"{path}: not a network that minigan saved, or a damaged one ({reason}).") from error
-    fill(network.flat_params, params, "params", path)
+        raise CheckpointError(f"{where}: not a network that minigan saved, or a damaged one ({reason}).") from error
+    fill(network.flat_params, params, "params", where)
     expected = {f"state.{name}": value for name, value in network.state.items()}
     if set(expected) != set(arrays):
-        raise CheckpointError(f"{path}: expected the state {sorted(expected)}, found {sorted(arrays)}.")
+        raise CheckpointError(f"{where}: expected the state {sorted(expected)}, found {sorted(arrays)}.")
     for name, value in expected.items():
-        fill(value, arrays[name], name, path)
+        fill(value, arrays[name], name, where)
     network.convert(network.dtype, xp)
     return network
 
 
-def read_arrays(path):
-    """All arrays of an .npz file by name; CheckpointError for anything that is not a whole, uncompressed, plain one."""
+def check_format(found, has_sum, where):
+    """Refuse what is no network of this or an earlier version, and a file of this one that has lost its sum."""
+    if found not in (FORMAT, FORMAT_WITHOUT_SUM):
+        raise CheckpointError(f"{where}: format {found!r}, expected {FORMAT!r}. A newer minigan may read it.")
+    if found == FORMAT and not has_sum:
+        raise CheckpointError(f"{where}: the sum at its end is missing. Was it packed anew by another program?")
+
+
+def write(target, content):
+    """Write bytes to a path, atomically, or to a binary file object."""
+    if not hasattr(target, "write"):
+        with atomic_write(target) as file:
+            file.write(content)
+        return
     try:
-        with zipfile.ZipFile(path) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise CheckpointError(f"{path}: holds compressed arrays, which minigan never writes; not read.")
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file.") from error
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError, SyntaxError, MemoryError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(
-            f"{path}: damaged, or not an .npz file of plain arrays ({type(error).__name__}: {error})."
-        ) from error
+        rest = memoryview(content)
+        while len(rest):
+            # an unbuffered file may take less than it is given, and says how much
+            written = target.write(rest)
+            rest = rest[len(rest) if written is None else written :]
+    except TypeError as error:
+        raise OptionError(f"{target!r} is a text file: open it for bytes, open(path, 'wb').") from error
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot write to {target!r}: {error}.") from error
+
+
+def read(source):
+    """(name for messages, content) of a path or a binary file object"""
+    if not hasattr(source, "read"):
+        return read_path(as_path(source))
+    try:
+        content = source.read()
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{source!r}: cannot be read: {error}.") from error
+    if isinstance(content, str):
+        raise OptionError(f"{source!r} is a text file: open it for bytes, open(path, 'rb').")
+    if not content:
+        raise CheckpointError(f"{source!r}: nothing to read. Where it was just written: file.seek(0).")
+    return repr(source), content
+
+
+def read_path(path):
+    try:
+        return str(path), read_file(path)
+    except FileError as error:
+        near = f"{path}.npz"
+        hint = f" There is {near}." if os.path.isfile(near) and not path.exists() else ""
+        raise CheckpointError(f"{error}{hint}") from error
 
 
 def make_layer(config, known, path):
