@@ -67,7 +67,7 @@ def test_a_name_as_long_as_the_system_allows(tmp_path):
 def test_a_limit_on_what_is_read(tmp_path):
     write(tmp_path / "a")
     assert read_file(tmp_path / "a", limit=7) == b"content"
-    with pytest.raises(FileError, match="longer than the 6 bytes"):
+    with pytest.raises(FileError, match="7 bytes, more than the 6"):
         read_file(tmp_path / "a", limit=6)
 
 
