@@ -4,5 +4,5 @@ from minigan import data, errors, initializers, layers, losses, optimizers
 from minigan.gan import GAN
 from minigan.network import Sequential
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["GAN", "Sequential", "data", "errors", "initializers", "layers", "losses", "optimizers"]

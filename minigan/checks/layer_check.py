@@ -59,7 +59,7 @@ def check_layer(make_layer, input_shape, tolerance=1e-6, seed=0):
     if isinstance(make_layer, Layer) or not callable(make_layer):
         raise OptionError("check_layer: expected a function that makes a layer: check_layer(lambda: MyLayer(), (5,)).")
     contract = Contract(make_layer, input_shape, seed)
-    done = [clause.__doc__.split("\n")[0].rstrip(".") for clause in CLAUSES if clause(contract) is None]
+    done = [what_is_checked(clause) for clause in CLAUSES if clause(contract) is None]
     reports = []
     for training in (True, False):
         layer = contract.network().layers[0]
@@ -67,6 +67,11 @@ def check_layer(make_layer, input_shape, tolerance=1e-6, seed=0):
         reports.append(str(check_gradients(layer, x, training, tolerance, seed)))
     lines = [f"{contract.name}, input {contract.input_shape}: keeps the contract of a layer"]
     return "\n".join([*lines, *(f"  ok  {line}" for line in done), *reports])
+
+
+def what_is_checked(clause):
+    """Return the first line of a clause's docstring; its name where `python -OO` has removed the docstrings."""
+    return (clause.__doc__ or clause.__name__.replace("_", " ")).split("\n")[0].rstrip(".")
 
 
 def check_shapes(c):

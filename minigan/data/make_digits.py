@@ -32,7 +32,10 @@ def make(mnist_dir, out):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m minigan.data.make_digits", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m minigan.data.make_digits",
+        description="Make digits.npz, the built-in data set, from the official files of MNIST.",
+    )
     parser.add_argument("--mnist-dir", required=True, help="folder with the official MNIST training files")
     parser.add_argument("--out", type=Path, default=DIGITS_PATH, help="file to write (default: %(default)s)")
     options = parser.parse_args(arguments)
