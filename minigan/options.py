@@ -9,7 +9,6 @@ float64 of NumPy would turn arrays of float32 into float64, and a network's file
 
 import difflib
 import inspect
-import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -141,11 +140,24 @@ def require_array(owner, ndim=None, **arrays):
     return alone(arrays.values())
 
 
-def require_path(owner, path):
-    """Return a path, a text or a pathlib.Path, as it is."""
-    if not isinstance(path, (str, os.PathLike)) or "\0" in str(path) or not str(path):
-        raise OptionError(f"{owner}: expected a path as a text or a pathlib.Path, got {shown(path)}.")
-    return path
+def require_numbers(owner, **options):
+    """Return the options, each a list or array of real numbers, as vectors of float64; NaN is a number here."""
+    return alone([as_vector(owner, name, values) for name, values in options.items()])
+
+
+def as_vector(owner, name, values):
+    try:
+        vector = np.asarray(backend.to_cpu(values))
+    except Exception:  # whatever NumPy makes nothing of, such as lists of several lengths
+        vector = np.array(None)
+    if vector.dtype.kind not in "iuf" or vector.ndim != 1:
+        raise OptionError(f"{owner}: expected {name} as a list of numbers, got {shown(values)}.")
+    return vector.astype("float64")
+
+
+def require_text(owner, **options):
+    """Return the options, each a text."""
+    return checked(owner, options, lambda value: isinstance(value, str), "as a text", str)
 
 
 def checked(owner, options, fits, wanted, plain):

@@ -10,26 +10,51 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image  # comes with matplotlib
 
-from minigan.errors import FileError, ShapeError
+from minigan.backend import to_cpu
+from minigan.errors import DtypeError, FileError, NonFiniteError, OptionError, ShapeError
 from minigan.files import atomic_write, read_file
+from minigan.memory import require_room
+from minigan.options import require_array, require_count, require_numbers, require_range, require_text, shown
 
 GAP = 2  # pixels between the images of a grid
+CHANNELS = (1, 3, 4)
+LONGEST, WIDEST = 655_350, 65_535  # milliseconds of a frame and pixels of a side that a GIF can hold
 MOST_PIXELS = 2**25  # of a picture that is read, unless the reader knows better: 100 MB unpacked
 
 
 def to_uint8(images, low=-1, high=1):
-    """Images of the range [low, high] as bytes 0 ... 255, rounded; what lies outside is cut off."""
-    return np.clip(np.rint((images - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+    """Images of the range [low, high] as bytes 0 ... 255, rounded; what lies outside is cut off. Bytes stay bytes.
+
+    Errors     DtypeError for other whole numbers, NonFiniteError where there is NaN
+    """
+    low, high = require_range("to_uint8", low, high)
+    images = to_cpu(require_array("to_uint8", images=images))
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f":
+        raise DtypeError(f"to_uint8: expected bytes (uint8) or floating-point numbers, got {shown(images)}.")
+    if np.isnan(images).any():
+        raise NonFiniteError("to_uint8: the images hold NaN: the generator's training has diverged.")
+    return np.rint((np.clip(images, low, high) - low) * (255 / (high - low))).astype(np.uint8)
 
 
 def grid(images, columns=None, low=-1, high=1):
-    """Many images as one picture of bytes, row by row; as square as possible unless `columns` is given."""
-    if images.ndim != 4 or len(images) == 0:
-        raise ShapeError(f"grid: expected images of shape (n, h, w, c), got {images.shape}.")
+    """Many images as one picture of bytes, row by row; as square as possible unless `columns` is given.
+
+    Shapes     images (n, h, w, c), bytes or floats in [low, high] -> (rows, columns, c); c 1 (grey), 3 (colour) or 4
+    """
+    require_array("grid", images=images)
+    if images.ndim != 4 or images.size == 0 or images.shape[3] not in CHANNELS:
+        raise ShapeError(
+            f"grid: expected images of shape (n, h, w, c) with 1 channel (grey), 3 (colour) or 4 (with alpha), got "
+            f"{images.shape}."
+        )
     n, height, width, channels = images.shape
-    columns = columns or math.ceil(math.sqrt(n))
-    rows = math.ceil(n / columns)
-    picture = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, channels), 128, np.uint8)
+    columns = math.ceil(math.sqrt(n)) if columns is None else require_count("grid", columns=columns)
+    rows = -(-n // columns)
+    shape = (rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, channels)
+    require_room("grid", f"a picture of {shape[0]} x {shape[1]} pixels", math.prod(shape))
+    picture = np.full(shape, 128, np.uint8)
     for i, image in enumerate(to_uint8(images, low, high)):
         top, left = GAP + i // columns * (height + GAP), GAP + i % columns * (width + GAP)
         picture[top : top + height, left : left + width] = image
@@ -66,19 +91,55 @@ def open_png(path, most_pixels=MOST_PIXELS):
 
 def save_gif(path, frames, zoom=1, milliseconds=120, hold=2000):
     """Write pictures of bytes as one animated GIF that repeats; the last frame is held."""
-    images = [enlarge(frame, zoom).convert("L" if frame.shape[2] == 1 else "P") for frame in frames]
+    milliseconds, hold = require_count("save_gif", milliseconds=milliseconds, hold=hold)
+    if max(milliseconds, hold) > LONGEST:
+        raise OptionError(f"save_gif: a frame of a GIF can be shown for {LONGEST:,} milliseconds at most.")
+    images = [enlarge(frame, zoom).convert("L" if frame.shape[2] == 1 else "P") for frame in checked_frames(frames)]
+    if max(images[0].size) > WIDEST:
+        raise ShapeError(f"save_gif: a GIF has {WIDEST:,} pixels a side at most, got {images[0].size}. Take less zoom.")
     durations = [milliseconds] * (len(images) - 1) + [hold]
     with atomic_write(path) as file:
         images[0].save(file, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
 
 
+def checked_frames(frames):
+    """Return the pictures of an animation as a list: at least one, all of one shape."""
+    try:
+        frames = list(frames)
+    except TypeError:
+        raise OptionError(f"save_gif: expected frames as a list of pictures, got {shown(frames)}.") from None
+    if not frames:
+        raise OptionError("save_gif: expected at least one frame, got none.")
+    shapes = {getattr(frame, "shape", None) for frame in frames}
+    if len(shapes) > 1:
+        raise ShapeError(f"save_gif: expected frames of one shape, got {', '.join(sorted(map(str, shapes)))}.")
+    return frames
+
+
 def enlarge(picture, zoom):
-    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
-    return image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)
+    """Return a picture of bytes (h, w, c) as Pillow has it, each pixel `zoom` pixels wide and high."""
+    zoom = require_count("picture", zoom=zoom)
+    require_array("picture", picture=picture)
+    if picture.ndim != 3 or picture.size == 0 or picture.shape[2] not in CHANNELS or picture.dtype != np.uint8:
+        raise ShapeError(
+            f"picture: expected bytes (uint8) of shape (h, w, c) with c = 1, 3 or 4, got {shown(picture)}. "
+            "pictures.grid(images) makes such a picture of images."
+        )
+    height, width, channels = picture.shape
+    require_room("picture", f"{height * zoom} x {width * zoom} pixels", height * width * zoom**2 * channels)
+    image = Image.fromarray(picture[:, :, 0] if channels == 1 else picture)
+    return image.resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
 
 
 def save_loss_curves(path, d_losses, g_losses, xlabel="epoch"):
     """Plot the losses of both networks, one value each per epoch."""
+    d_losses, g_losses = require_numbers("save_loss_curves", d_losses=d_losses, g_losses=g_losses)
+    if len(d_losses) != len(g_losses):
+        raise ShapeError(
+            f"save_loss_curves: expected as many losses of one network as of the other, got {len(d_losses)} and "
+            f"{len(g_losses)}."
+        )
+    xlabel = require_text("save_loss_curves", xlabel=xlabel)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     epochs = range(1, len(d_losses) + 1)
@@ -106,6 +167,18 @@ def save_evaluation(path, samples, class_shares, classes, searched, nearest):
     samples, searched, nearest   images in [-1, 1]; of the last two as many, paired
     class_shares                 the share of each class, in the order of their names `classes`
     """
+    class_shares = require_numbers("save_evaluation", class_shares=class_shares)
+    named = isinstance(classes, (tuple, list)) and all(isinstance(name, str) for name in classes)
+    if not named or len(classes) != len(class_shares):
+        raise ShapeError(
+            f"save_evaluation: expected the names of as many classes as there are shares, {len(class_shares)}, got "
+            f"{shown(classes)}."
+        )
+    searched, nearest = require_array("save_evaluation", 4, searched=searched, nearest=nearest)
+    if searched.shape != nearest.shape:
+        raise ShapeError(
+            f"save_evaluation: expected searched and nearest in one shape, got {searched.shape} and {nearest.shape}."
+        )
     figure = Figure(figsize=(11, 5.8), layout="constrained")
     left, right = figure.add_gridspec(1, 2)
     show_grid(figure.add_subplot(left, title="samples"), grid(samples))
@@ -116,9 +189,8 @@ def save_evaluation(path, samples, class_shares, classes, searched, nearest):
     axes.axhline(1 / len(classes), color="black", linestyle=":", linewidth=1, label="all classes alike")
     axes.set(ylabel="share")
     axes.legend()
-    pairs = np.concatenate([searched, nearest])
     axes = figure.add_subplot(bottom, title="samples, and below each the nearest training image")
-    show_grid(axes, grid(pairs, columns=len(searched)))
+    show_grid(axes, grid(np.concatenate([to_uint8(searched), to_uint8(nearest)]), columns=len(searched)))
     save_figure(path, figure)
 
 

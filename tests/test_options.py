@@ -119,13 +119,6 @@ def test_arrays():
         options.require_array("Here", 4, images=images)
 
 
-def test_paths(tmp_path):
-    assert options.require_path("Here", tmp_path) == tmp_path
-    for path in (None, 3, "", "a\0b", b"x", [], np.ones(1)):
-        with pytest.raises(OptionError, match="Here: expected a path"):
-            options.require_path("Here", path)
-
-
 def test_errors_stay_short():
     for value in ("x" * 10_000, list(range(1000)), np.ones((50, 50)), 10**5000):
         with pytest.raises(MiniganError) as caught:

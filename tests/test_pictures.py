@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import pictures
-from minigan.errors import FileError, ShapeError
+from minigan import backend, pictures
+from minigan.errors import DtypeError, FileError, MiniganError, NonFiniteError, OptionError, ShapeError, TooLargeError
 from minigan.files import atomic_write, make_folder
+
+FRAME = np.zeros((4, 4, 1), "uint8")
 
 
 def test_to_uint8_rounds_and_clips():
@@ -59,3 +61,99 @@ def test_folders(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(FileError, match="--out"):
         make_folder(tmp_path / "file" / "b")
+
+
+# odd arguments
+
+
+def test_bytes_are_pictures_already(rng):
+    images = rng.integers(0, 256, (4, 5, 6, 3), "uint8")
+    np.testing.assert_array_equal(pictures.to_uint8(images), images)
+    np.testing.assert_array_equal(pictures.grid(images)[2:7, 2:8], images[0])
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "match"),
+    [
+        ([[1, 2]], DtypeError, r"grid: expected images as an array, got \[\[1, 2\]\]"),
+        (None, DtypeError, "grid: expected images as an array, got None"),
+        (np.zeros((4, 2, 2, 1), "int64"), DtypeError, r"expected bytes \(uint8\) or floating-point"),
+        (np.zeros((4, 2, 2, 1), bool), DtypeError, r"expected bytes \(uint8\) or floating-point"),
+        (np.full((4, 2, 2, 1), None), DtypeError, "as an array of numbers"),
+        (np.zeros((4, 2, 2, 5)), ShapeError, r"1 channel \(grey\), 3 \(colour\) or 4"),
+        (np.zeros((4, 2, 0, 1)), ShapeError, r"got \(4, 2, 0, 1\)"),
+        (np.full((4, 2, 2, 1), np.nan), NonFiniteError, "the images hold NaN"),
+    ],
+)
+def test_grid_of_what_is_no_images(images, error, match):
+    with pytest.raises(error, match=match):
+        pictures.grid(images)
+
+
+@pytest.mark.parametrize("columns", [-1, 0, True, 2.0, "3", np.ones(2)])
+def test_columns_are_counted(columns):
+    with pytest.raises(OptionError, match="grid: expected columns as an integer of at least 1"):
+        pictures.grid(np.zeros((4, 2, 2, 1)), columns=columns)
+
+
+def test_a_picture_that_fits_nowhere():
+    with pytest.raises(TooLargeError, match="grid: a picture of 6 x 4000000000000002 pixels would take"):
+        pictures.grid(np.zeros((4, 2, 2, 1)), columns=10**15)
+    with pytest.raises(TooLargeError, match=r"picture: \d+ x \d+ pixels would take"):
+        pictures.save_png("never.png", np.zeros((4, 4, 1), "uint8"), zoom=10**9)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, -1), (0, 0), (float("nan"), 1), (0, float("inf")), ("0", 1), (True, 2)])
+def test_the_range_is_two_numbers(low, high):
+    for make in (pictures.to_uint8, pictures.grid):
+        with pytest.raises(OptionError, match="expected finite numbers low < high"):
+            make(np.zeros((4, 2, 2, 1)), low=low, high=high)
+
+
+@pytest.mark.parametrize("picture", [None, [[0]], np.zeros((4, 4)), np.zeros((4, 4, 1)), np.zeros((4, 4, 2), "uint8")])
+def test_only_pictures_of_bytes_become_files(tmp_path, picture):
+    for save in (pictures.save_png, lambda path, picture: pictures.save_gif(path, [picture])):
+        with pytest.raises((ShapeError, DtypeError), match="picture: expected"):
+            save(tmp_path / "file", picture)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("frames", "options", "match"),
+    [
+        ([], {}, "at least one frame"),
+        (None, {}, "frames as a list of pictures"),
+        ([FRAME, FRAME[:2]], {}, "frames of one shape"),
+        ([FRAME], {"milliseconds": 0}, "milliseconds as an integer"),
+        ([FRAME], {"hold": 10**9}, "655,350 milliseconds at most"),
+        ([FRAME], {"zoom": 1.5}, "zoom as an integer"),
+        ([FRAME], {"zoom": 20_000}, "65,535 pixels a side at most"),
+    ],
+)
+def test_odd_animations(tmp_path, frames, options, match):
+    with pytest.raises(MiniganError, match=match):
+        pictures.save_gif(tmp_path / "a.gif", frames, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_odd_curves_and_evaluations(tmp_path):
+    images = np.zeros((2, 4, 4, 1))
+    for losses in (None, "abc", [[1], [2, 3]], [None], np.ones((2, 2)), 3):
+        with pytest.raises(OptionError, match="expected d_losses as a list of numbers"):
+            pictures.save_loss_curves(tmp_path / "l.png", losses, [1.0])
+    with pytest.raises(ShapeError, match="as many losses of one network"):
+        pictures.save_loss_curves(tmp_path / "l.png", [1.0, 2.0], [1.0])
+    with pytest.raises(OptionError, match="xlabel as a text"):
+        pictures.save_loss_curves(tmp_path / "l.png", [1.0], [1.0], xlabel=None)
+    pictures.save_loss_curves(tmp_path / "l.png", np.ones(2), [np.nan, 1])
+    for classes in (None, ["a"], ["a", 1], "ab"):
+        with pytest.raises(ShapeError, match="the names of as many classes"):
+            pictures.save_evaluation(tmp_path / "e.png", images, [0.5, 0.5], classes, images, images)
+    with pytest.raises(ShapeError, match="searched and nearest in one shape"):
+        pictures.save_evaluation(tmp_path / "e.png", images, [0.5, 0.5], ["a", "b"], images, images[:1])
+    assert [path.name for path in tmp_path.iterdir()] == ["l.png"]
+
+
+def test_pictures_of_arrays_on_a_gpu(gpu):
+    images = backend.to_device(np.zeros((4, 2, 2, 1), "float32"), gpu)
+    np.testing.assert_array_equal(pictures.grid(images), pictures.grid(backend.to_cpu(images)))
