@@ -6,44 +6,58 @@ Derivations: docs/layers/losses.md
 
 from minigan import backend
 from minigan.errors import DataError, DeviceError, DtypeError, ShapeError
-from minigan.ops.cross_entropy import binary_cross_entropy
+from minigan.ops import cross_entropy
+from minigan.ops.sigmoid import sigmoid, softplus, weighted
+from minigan.ops.sums import mean
 from minigan.options import require_array, require_number
 
 
 class BinaryCrossEntropy:
-    """How far the probability sigmoid(x) is from the target t in [0, 1], or near it (noisy labels may leave it).
+    """How far the probability s = sigmoid(x) is from the target t in [0, 1], or near it (noisy labels may leave it).
 
-    Value      mean( max(x, 0) - x t + log(1 + exp(-|x|)) ) = mean( -t log s(x) - (1 - t) log(1 - s(x)) )
-    Gradient   (1) dx = (s(x) - t) / N                                         s: sigmoid, N: number of elements
-    Shapes     logits x (any shape), targets the same shape or one number for all; both exact for |x| up to 1e4
-    Source     docs/layers/losses.md; the code: minigan/ops/cross_entropy.py
+    Value      (1) L  = mean( -t log s - (1 - t) log(1 - s) )          log s = -softplus(-x), log(1 - s) = -softplus(x)
+    Gradient   (2) dx = (s - t) / N                                    N: number of elements
+    Shapes     logits x (any shape), targets the same shape or one number for all
+    Precision  all digits for every x: (2) is computed as (1 - t) s - t (1 - s), where 1 - s is sigmoid(-x), since a
+               difference of s = 1 and t = 1 would be 0
+    Fast form  minigan/ops/cross_entropy.py, for many logits and for GPUs
+    Source     docs/layers/losses.md
     """
 
     def __call__(self, logits, targets):
-        targets = checked_targets("BinaryCrossEntropy", logits, targets)
-        return binary_cross_entropy(logits, targets)  # (1)
+        x, t = logits, checked_targets("BinaryCrossEntropy", logits, targets)
+        if cross_entropy.pays(x):
+            return cross_entropy.binary_cross_entropy(x, t)
+        value = mean(weighted(t, softplus(-x)) + weighted(1 - t, softplus(x)))  # (1)
+        dx = ((1 - t) * sigmoid(x) - t * sigmoid(-x)) / x.size  # (2)
+        return value, dx
 
 
 class MeanSquaredError:
     """The squared distance to the target.
 
-    Value      mean( (x - t)^2 )
-    Gradient   (1) dx = 2 (x - t) / N                                          N: number of elements
+    Value      (1) L  = mean( (x - t)^2 )
+    Gradient   (2) dx = 2 (x - t) / N                                  N: number of elements
     Shapes     x (any shape), targets the same shape or one number for all
     """
 
     def __call__(self, logits, targets):
-        targets = checked_targets("MeanSquaredError", logits, targets)
-        difference = logits - targets
-        return (difference * difference).mean(), difference * (2 / logits.size)  # (1)
+        x, t = logits, checked_targets("MeanSquaredError", logits, targets)
+        difference = x - t
+        value = mean(difference * difference)  # (1)
+        dx = difference * (2 / x.size)  # (2)
+        return value, dx
 
 
 class SoftmaxCrossEntropy:
-    """How improbable softmax(x) finds the true class.
+    """How improbable p = softmax(x) finds the true class.
 
-    Value      mean_n( log sum_k exp(x[n,k]) - sum_k t[n,k] x[n,k] )           for targets that sum to 1
-    Gradient   (1) dx[n,k] = (softmax(x)[n,k] - t[n,k]) / n
-    Shapes     logits x (n, k); targets either class numbers (n,) of an integer type, or probabilities t (n, k)
+    Value      (1) L  = mean_n( -sum_k t[n,k] log p[n,k] ) = mean_n( log sum_k e^x[n,k] - sum_k t[n,k] x[n,k] )
+    Gradient   (2) dx[n,k] = (p[n,k] - t[n,k]) / n
+    Shapes     logits x (n, k); targets either class numbers (n,) of an integer type, or probabilities t (n, k) that
+               sum to 1
+    Precision  all digits: of the largest class, whose p may round to 1, 1 - p is the sum of the others, and (2) is
+               computed as (1 - t) p - t (1 - p)
     """
 
     def __call__(self, logits, targets):
@@ -54,12 +68,18 @@ class SoftmaxCrossEntropy:
             raise ShapeError(f"{name}: expected logits of shape (n, k), got {logits.shape}.")
         if targets.shape == logits.shape[:1]:
             targets = one_hot(targets, logits)
-        targets, xp = checked_targets(name, logits, targets), backend.array_module(logits)
-        shifted = logits - logits.max(axis=1, keepdims=True)  # exp of at most 0 cannot overflow
-        exponentials = xp.exp(shifted)
-        sums = exponentials.sum(axis=1, keepdims=True)
-        value = (xp.log(sums[:, 0]) - (targets * shifted).sum(axis=1)).mean()
-        return value, (exponentials / sums - targets) / len(logits)  # (1)
+        x, t, xp = logits, checked_targets(name, logits, targets), backend.array_module(logits)
+        # a constant added to all logits of a row changes nothing: with the largest at 0, e^x cannot overflow
+        largest = xp.arange(x.shape[1]) == x.argmax(axis=1)[:, None]  # one True in each row
+        below = xp.where(largest, 0, x.max(axis=1, keepdims=True))  # 0 there, since infinity minus itself is no number
+        x = xp.where(largest, 0, x - below)
+        exponentials = xp.exp(x)
+        others = xp.where(largest, 0, exponentials).sum(axis=1, keepdims=True)  # the sum is 1 + others
+        value = mean(xp.log1p(others[:, 0]) - weighted(t, x).sum(axis=1))  # (1)
+        p = exponentials / (1 + others)
+        rest = xp.where(largest, others, 1 + others - exponentials) / (1 + others)  # 1 - p
+        dx = ((1 - t) * p - t * rest) / len(x)  # (2)
+        return value, dx
 
 
 def one_hot(labels, logits):

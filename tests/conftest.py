@@ -31,9 +31,24 @@ def standin():
     return strict_cupy.make_module()
 
 
-@pytest.fixture(params=["stand-in", pytest.param("device", marks=pytest.mark.gpu)])
+DEVICES = ["stand-in", pytest.param("device", marks=pytest.mark.gpu)]
+
+
+@pytest.fixture(params=DEVICES)
 def gpu(request, monkeypatch):
     """CuPy's place taken by the strict stand-in, and, with -m gpu, by CuPy itself: the module of the arrays."""
+    return cupy_or_standin(request, monkeypatch)
+
+
+@pytest.fixture(params=["cpu", *DEVICES])
+def xp(request, monkeypatch):
+    """NumPy, and whatever `gpu` is: for what has to hold on all devices."""
+    import numpy as np
+
+    return np if request.param == "cpu" else cupy_or_standin(request, monkeypatch)
+
+
+def cupy_or_standin(request, monkeypatch):
     from minigan import backend
     from minigan.ops.gpu import cublas
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from broken_layers import CATALOGUE
 
-from minigan import layers
+from minigan import layers, losses
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -47,19 +47,29 @@ def test_every_layer_of_the_readme_table_exists_and_the_other_way_round():
     assert table == {layer.__name__ for layer in layers.ALL}
 
 
-def pages_of_layers():
-    """{layer: its page} where the README's table of layers leads to a page, not to the code itself."""
+def numbered_classes():
+    """(class, its page) for the layers whose row in the README leads to a page, not to the code; and the losses."""
     rows = re.findall(r"^\| `(\w+)\(.*\]\((docs/layers/\w+\.md)\) \|$", (ROOT / "README.md").read_text(), re.M)
-    return dict(rows)
+    classes = [(getattr(layers, name), page) for name, page in rows]
+    classes += [(kind, "docs/layers/losses.md") for kind in classes_of(losses)]
+    return classes
 
 
-@pytest.mark.parametrize("name", pages_of_layers())
-def test_terms_are_numbered_in_docstring_code_and_page(name):
-    """Every number in a layer's docstring stands again as a comment in its code and in its page."""
-    layer, page = getattr(layers, name), (ROOT / pages_of_layers()[name]).read_text()
-    # the docstring as Python 3.13 keeps it and older ones do not: without the indentation
-    numbers = re.findall(r"^\s*(?:Backward\s+|Inference.*)?(\(\d\))", inspect.cleandoc(layer.__doc__), re.M)
-    code = "".join(inspect.getsource(kind).split('"""', 2)[2] for kind in layer.__mro__ if kind in layers.ALL)
+def classes_of(module):
+    """The public classes that a module defines, without those that others are derived from."""
+    kinds = [kind for kind in vars(module).values() if inspect.isclass(kind) and kind.__module__ == module.__name__]
+    return [kind for kind in kinds if not any(kind in other.__mro__[1:] for other in kinds)]
+
+
+@pytest.mark.parametrize(("kind", "page"), numbered_classes(), ids=lambda value: getattr(value, "__name__", ""))
+def test_terms_are_numbered_in_docstring_code_and_page(kind, page):
+    """Every number in a docstring stands again as a comment in the code of its class and in its page."""
+    page = (ROOT / page).read_text()
+    # where a line begins with a number, or with a word such as Backward before it; the docstring as Python 3.13 keeps
+    # it and older ones do not: without the indentation
+    numbers = re.findall(r"^\s*(?:[A-Z][a-z]+\s+|Inference.*)?(\(\d\))", inspect.cleandoc(kind.__doc__), re.M)
+    family = [other for other in kind.__mro__ if other.__module__ == kind.__module__]
+    code = "".join(inspect.getsource(other).split('"""', 2)[2] for other in family)
     assert numbers, "the docstring has no numbered terms"
     for number in numbers:
         assert f"# {number}" in code and number in page, number

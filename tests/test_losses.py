@@ -9,6 +9,7 @@ from minigan import backend
 from minigan.checks import loops
 from minigan.errors import DataError, DeviceError, DtypeError, MiniganError, ShapeError
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
+from minigan.ops import cross_entropy
 
 CASES = [
     (BinaryCrossEntropy(), loops.binary_cross_entropy),
@@ -38,6 +39,39 @@ def test_values_and_gradients(seed, n, k):
             shifted[1][index] -= 1e-5
             numeric[index] = (loss(shifted[0], targets)[0] - loss(shifted[1], targets)[0]) / 2e-5
         np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-9)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.sampled_from([(1, 1), (32, 1), (33, 1), (300, 200)]),
+    st.sampled_from(["float32", "float64"]),
+    st.sampled_from([0, 1, 1.0, 0.9, "noisy", "labels"]),
+    st.integers(0, 99),
+)
+def test_the_fast_form_agrees_with_the_formula(shape, dtype, targets, seed):
+    """Binary cross-entropy of many logits, minigan/ops/cross_entropy.py, against the lines of the class."""
+    rng = np.random.default_rng(seed)
+    x = (10 * rng.standard_normal(shape)).astype(dtype)
+    t = {"noisy": rng.uniform(-0.2, 1.2, shape), "labels": rng.integers(0, 2, shape)}.get(targets, targets)
+    t = t.astype(dtype) if isinstance(t, np.ndarray) else t
+    x, t = (array.T if isinstance(array, np.ndarray) and seed % 2 else array for array in (x, t))  # not contiguous
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cross_entropy, "pays", lambda logits: False)
+        by_formula = BinaryCrossEntropy()(x, t)
+        patch.setattr(cross_entropy, "pays", lambda logits: True)
+        fast = BinaryCrossEntropy()(x, t)
+    for ours, formulas in zip(fast, by_formula, strict=True):
+        assert ours.dtype == formulas.dtype == dtype and ours.shape == formulas.shape
+        epsilon = np.finfo(dtype).eps
+        np.testing.assert_allclose(ours, formulas, rtol=10 * epsilon, atol=5 * epsilon * abs(formulas).max())
+
+
+def test_few_logits_take_the_formula_and_many_the_fast_form(monkeypatch):
+    taken = []
+    monkeypatch.setattr(cross_entropy, "binary_cross_entropy", lambda x, t: taken.append(x.size))
+    for n in (1, 32, 33, 100_000):
+        BinaryCrossEntropy()(np.zeros((n, 1), "float32"), 0)
+    assert taken == [33, 100_000]
 
 
 def test_binary_cross_entropy_by_hand():

@@ -8,6 +8,7 @@ from minigan.backend import array_module, is_array
 from minigan.errors import DtypeError, OptionError, ShapeError
 from minigan.losses import BinaryCrossEntropy
 from minigan.ops.gpu.graphs import from_host
+from minigan.ops.sums import mean
 from minigan.optimizers import clip_weights
 from minigan.options import require_flag, require_positive, require_rng, require_share, shown
 
@@ -131,7 +132,7 @@ class LeastSquares(Objective):
         """mean (x - target)^2 / 2, and its gradient."""
         self.check(logits)
         difference = logits - target
-        return (0.5 * difference * difference).mean(), difference / logits.size
+        return mean(0.5 * difference * difference), difference / logits.size
 
 
 class Hinge(Objective):
@@ -147,11 +148,11 @@ class Hinge(Objective):
 
     def real(self, logits, rng):
         xp = self.check(logits)
-        return xp.maximum(1 - logits, 0).mean(), (logits < 1).astype(logits.dtype) / -logits.size  # (1)
+        return mean(xp.maximum(1 - logits, 0)), (logits < 1).astype(logits.dtype) / -logits.size  # (1)
 
     def fake(self, logits, rng):
         xp = self.check(logits)
-        return xp.maximum(1 + logits, 0).mean(), (logits > -1).astype(logits.dtype) / logits.size  # (2)
+        return mean(xp.maximum(1 + logits, 0)), (logits > -1).astype(logits.dtype) / logits.size  # (2)
 
     def generator(self, logits):
         self.check(logits)
@@ -183,7 +184,7 @@ class Wasserstein(Objective):
 
     def fake(self, logits, rng):
         xp = self.check(logits)
-        return logits.mean(), xp.full_like(logits, 1 / logits.size)  # (2)
+        return mean(logits), xp.full_like(logits, 1 / logits.size)  # (2)
 
     def generator(self, logits):
         self.check(logits)
@@ -202,4 +203,4 @@ def noisy_targets(logits, rng, low, high):
 
 def minus_mean(logits):
     """-mean x, and its gradient: the loss of who wants high logits and has no sigmoid to end the rise."""
-    return -logits.mean(), array_module(logits).full_like(logits, -1 / logits.size)
+    return -mean(logits), array_module(logits).full_like(logits, -1 / logits.size)

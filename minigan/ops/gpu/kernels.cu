@@ -193,14 +193,17 @@ KERNEL column_parts(const real* x, const real* y, real* parts, int rows, int col
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Binary cross-entropy of logits x with its gradient (twin: losses.py)
+// Binary cross-entropy of logits x with its gradient (twin: ops/cross_entropy.py)
 
-// loss = max(x, 0) - x t + log(1 + exp(-|x|)), dx = (sigmoid(x) - t) / size; targets may be null: `target` for all
+// loss = (1 - t) softplus(x) + t softplus(-x), dx = ((1 - t) sigmoid(x) - t sigmoid(-x)) / size; targets may be null:
+// `target` for all. A weight of 0 counts nothing, even times infinity.
 KERNEL binary_cross_entropy(const real* x, const real* targets, real target, real* loss, real* dx, int size) {
   FOR(i, size) {
-    real t = targets ? targets[i] : target;
-    loss[i] = (x[i] > 0 ? x[i] : (real)0) - x[i] * t + log1p(exp(-fabs(x[i])));
-    dx[i] = ((real)0.5 * (1 + tanh((real)0.5 * x[i])) - t) / size;
+    real t = targets ? targets[i] : target, e = exp(-fabs(x[i]));
+    real s = x[i] > 0 ? 1 : e, rest = x[i] > 0 ? e : 1;  // sigmoid(x) and sigmoid(-x), times 1 + e
+    real above = x[i] > 0 ? x[i] : 0, below = x[i] > 0 ? 0 : -x[i];
+    loss[i] = (t == 1 ? 0 : (1 - t) * above) + (t == 0 ? 0 : t * below) + log1p(e);
+    dx[i] = ((1 - t) * s - t * rest) / ((1 + e) * size);
   }
 }
 

@@ -1,0 +1,26 @@
+"""The sigmoid and its logarithm, to the last digit at both ends.
+
+sigmoid(x) = 1 / (1 + e^-x) is small for negative x and near 1 for positive x. Two rules keep all digits: what is left
+to 1 is never a difference, since 1 - sigmoid(x) = sigmoid(-x); and log sigmoid(x) = -softplus(-x).
+"""
+
+import numpy as np
+
+from minigan.backend import array_module
+
+
+def sigmoid(x):
+    """Return 1 / (1 + e^-x)."""
+    with np.errstate(over="ignore"):  # e^-x is infinite where x is far below 0, and 1 / infinity is the right 0
+        return 1 / (1 + array_module(x).exp(-x))
+
+
+def softplus(x):
+    """Return log(1 + e^x), as max(x, 0) + log(1 + e^-|x|): the same, and the exponent is never above 0."""
+    xp = array_module(x)
+    return xp.maximum(x, 0) + xp.log1p(xp.exp(-abs(x)))
+
+
+def weighted(w, x):
+    """Return w x, and 0 where w is 0: a loss that counts nothing counts nothing even if it is infinite."""
+    return w * array_module(x).where(w == 0, 0, x)
