@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from minigan.errors import OptionError
-from minigan.options import require_positive
+from minigan.options import require_instance, require_positive
 
 
 def fans(shape):
@@ -116,6 +116,13 @@ class Orthogonal(Initializer):
         q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
         q *= np.sign(np.diag(r))
         return (self.gain * (q if rows >= columns else q.T)).reshape(shape).astype(dtype)
+
+
+def checked_initializer(owner, initializer):
+    """Return the initializer of a layer's weight; Glorot uniform where none is given."""
+    if initializer is None:
+        return GlorotUniform()
+    return require_instance(owner, Initializer, "HeNormal()", initializer=initializer)
 
 
 ALL = (Zeros, Ones, RandomNormal, GlorotUniform, GlorotNormal, HeNormal, HeUniform, Orthogonal)

@@ -1,15 +1,17 @@
 """Sequential: layers in a row over one flat vector of parameters and one of gradients."""
 
 import copy
+import math
 
 import numpy as np
 
 from minigan import backend, storage
-from minigan.errors import OptionError, ShapeError
+from minigan.errors import OptionError
 from minigan.layers.arrays import ArraysOfLayers, copy_into
 from minigan.layers.base import Layer, saves_nothing, saving_nothing
 from minigan.layers.fused import fuse
-from minigan.options import require_count
+from minigan.memory import require_room
+from minigan.options import require_count, require_dtype, require_flag, require_seed, require_shape, shown
 
 
 class Sequential(Layer):
@@ -19,23 +21,17 @@ class Sequential(Layer):
     optimizer's update, a gradient norm, weight clipping or a saved network is one operation on one vector.
 
     Options    layers; input_shape: of one sample, without the batch axis (leave it out for a network that becomes a
-               layer of another one); seed: of the initial weights and of dropout; dtype "float32" or "float64";
-               device "cpu", "gpu" or "auto"
+               layer of another one); seed: of the initial weights and of dropout, None for another one each time;
+               dtype "float32" or "float64"; device "cpu", "gpu" or "auto"
     Errors     ShapeError where two layers do not fit, OptionError for other options, DeviceError without a GPU
     """
 
     def __init__(self, layers, input_shape=None, seed=0, dtype="float32", device="cpu"):
-        self._layers = tuple(layers)
-        if not self.layers:
-            raise OptionError("Sequential: expected at least one layer, got none.")
-        for layer in self.layers:
-            if not isinstance(layer, Layer):
-                raise OptionError(
-                    f"Sequential: expected layers, got {layer!r}. Make an instance: Tanh(), and derive your own "
-                    "layers from minigan.layers.Layer."
-                )
+        self._layers = checked_layers(layers)
+        rng = np.random.default_rng(require_seed("Sequential", seed=seed))
+        dtype, xp = require_dtype("Sequential", dtype), backend.device_module(device)
         if input_shape is not None:
-            self.build(input_shape, np.random.default_rng(seed), dtype, backend.device_module(device))
+            self.build(input_shape, rng, dtype, xp)
 
     @property
     def layers(self):
@@ -51,9 +47,7 @@ class Sequential(Layer):
 
         Where a layer does not fit, all layers are left as they were, so that they can be used again.
         """
-        shape = checked_shape(input_shape)
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise OptionError(f"Sequential: expected dtype float32 or float64, got {dtype}.")
+        shape, dtype = require_shape("Sequential", input_shape=input_shape), require_dtype("Sequential", dtype)
         before = [(layer, dict(vars(layer))) for layer in with_inner_layers(self)]
         try:
             super().build(shape, rng, dtype, xp)
@@ -61,6 +55,8 @@ class Sequential(Layer):
                 if layer.input_shape is None:
                     layer.name = f"{index}.{type(layer).__name__}"
                 shape = layer.output_shape = tuple(layer.build(shape, rng, dtype, xp))
+                what = f"one output of shape {shape}"
+                require_room(layer.name, what, math.prod(shape) * dtype.itemsize, xp)
             self.output_shape = shape
             self._allocate()
         except BaseException:
@@ -114,6 +110,7 @@ class Sequential(Layer):
         it, work on a copy. On a GPU, where arrays have no such flag, x is copied and a copy of y handed out.
         """
         self.check_input(x)
+        training = require_flag("Sequential.forward", training=training)
         self.save_for_backward()
         given = x
         if not saves_nothing():
@@ -129,8 +126,9 @@ class Sequential(Layer):
 
         Without `input_grad` it ends at the first layer that has parameters: nobody would use what lies before.
         """
+        owner, parts = "Sequential.backward", self.parts
+        param_grads, input_grad = require_flag(owner, param_grads=param_grads, input_grad=input_grad)
         self.saved(dy)
-        parts = self.parts
         first = 0 if input_grad else next((i for i, part in enumerate(parts) if part.params), len(parts))
         if not (param_grads or input_grad):
             first = len(parts)
@@ -174,7 +172,7 @@ class Sequential(Layer):
 
         It saves nothing for backward and leaves alone what a training pass has saved, in another thread, too.
         """
-        require_count("Sequential.predict", batch_size=batch_size)
+        batch_size = require_count("Sequential.predict", batch_size=batch_size)
         with saving_nothing():
             self.check_input(x)
             y = self.xp.empty((len(x), *self.output_shape), self.dtype)
@@ -188,9 +186,7 @@ class Sequential(Layer):
 
     def astype(self, dtype):
         """A copy of this network with parameters of another dtype, "float64" for gradient checks."""
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise OptionError(f"Sequential: expected dtype float32 or float64, got {dtype}.")
-        return self._converted(dtype, self.xp)
+        return self._converted(require_dtype("Sequential.astype", dtype), self.xp)
 
     def _converted(self, dtype, xp):
         self.require_built()
@@ -269,6 +265,11 @@ class Sequential(Layer):
 
         Errors: CheckpointError where the file is missing, damaged, or names a layer that is not known.
         """
+        if not isinstance(custom_layers, (tuple, list)) or not all(map(is_layer_class, custom_layers)):
+            raise OptionError(
+                "Sequential.load: expected custom_layers as a list of classes of layers, [MyLayer], got "
+                f"{shown(custom_layers)}."
+            )
         return storage.load_network(cls, path, backend.device_module(device), custom_layers)
 
 
@@ -280,15 +281,26 @@ def with_inner_layers(network):
     return found
 
 
-def checked_shape(shape):
-    """`shape` as a tuple of positive integers, or a ShapeError that says what is wrong with it."""
-    try:
-        shape = tuple(shape)
-    except TypeError:
-        raise ShapeError(f"input_shape: expected a tuple such as (784,) or (28, 28, 1), got {shape!r}.") from None
-    if not shape or not all(isinstance(size, (int, np.integer)) and size > 0 for size in shape):
-        raise ShapeError(f"input_shape: expected positive integers such as (784,) or (28, 28, 1), got {shape!r}.")
-    return tuple(int(size) for size in shape)
+def checked_layers(layers):
+    """Return the layers of a network as a tuple, or say what is none."""
+    if not isinstance(layers, (tuple, list)):
+        raise OptionError(
+            f"Sequential: expected a list of layers, got {shown(layers)}. Even a single one stands in brackets: "
+            "Sequential([Dense(1)])."
+        )
+    if not layers:
+        raise OptionError("Sequential: expected at least one layer, got none.")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise OptionError(
+                f"Sequential: expected layers, got {shown(layer)}. Make an instance: Tanh(), and derive your own "
+                "layers from minigan.layers.Layer."
+            )
+    return tuple(layers)
+
+
+def is_layer_class(value):
+    return isinstance(value, type) and issubclass(value, Layer)
 
 
 def shape_text(shape):

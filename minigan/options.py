@@ -73,10 +73,22 @@ def require_choice(owner, choices, **options):
     return alone(options.values())
 
 
+def require_shape(owner, **options):
+    """Return the options, each a shape: a tuple of integers of at least 1. Lists and arrays of integers will do."""
+    for name, value in options.items():
+        if not is_shape(value):
+            raise ShapeError(
+                f"{owner}: expected {name} as a tuple of positive integers such as (784,) or (28, 28, 1), got "
+                f"{shown(value)}."
+            )
+    return alone([tuple(int(size) for size in value) for value in options.values()])
+
+
 def require_dtype(owner, dtype):
     """Return float32 or float64 as a numpy.dtype, from its name or from NumPy's types."""
+    # other values NumPy takes as well: None is float64, and a network has the dtype of its parameters
     try:
-        checked_dtype = None if dtype is None else np.dtype(dtype)  # np.dtype(None) is float64
+        checked_dtype = np.dtype(dtype) if isinstance(dtype, (str, type, np.dtype)) else None
     except Exception:  # NumPy raises TypeError, ValueError or SyntaxError, by what it was given
         checked_dtype = None
     if checked_dtype not in DTYPES:
@@ -196,6 +208,11 @@ def is_integer(value):
 
 def is_count(value):
     return is_integer(value) and value >= 1
+
+
+def is_shape(value):
+    vector = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iu"
+    return (vector or isinstance(value, (tuple, list))) and len(value) > 0 and all(map(is_count, value))
 
 
 def is_seed(value):

@@ -268,7 +268,7 @@ def hostile(path, change):
         (lambda arrays, net: net["layers"][1].update(units="many"), "units"),
         (lambda arrays, net: net["layers"][1].update(evil=1), "evil"),
         (lambda arrays, net: net["layers"][1].update(initializer={"initializer": "eval"}), "eval"),
-        (lambda arrays, net: net.update(input_shape=[10**12]), "larger than all that is stored"),
+        (lambda arrays, net: net.update(input_shape=[10**12]), "larger than all that is stored|would take"),
         (lambda arrays, net: net.update(input_shape="abc"), "positive integers"),
         (lambda arrays, net: net.update(dtype="object"), "dtype"),
         (lambda arrays, net: net.update(format="something else"), "format"),

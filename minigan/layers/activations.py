@@ -25,8 +25,7 @@ class LeakyReLU(Layer):
     """
 
     def __init__(self, negative_slope=0.2):
-        require_share("LeakyReLU", negative_slope=negative_slope)
-        self.negative_slope = negative_slope
+        self.negative_slope = require_share("LeakyReLU", negative_slope=negative_slope)
 
     def forward(self, x, training=False):
         self.check_input(x)

@@ -11,6 +11,8 @@ import numpy as np
 from minigan import backend, initializers
 from minigan.errors import CacheError, DeviceError, DtypeError, OptionError, ShapeError
 from minigan.layers.arrays import ArraysAttribute, Gradients, NamedArrays
+from minigan.memory import require_room
+from minigan.options import require_dtype, require_module, require_rng, require_shape, shown
 
 this_thread = threading.local()  # .saves_nothing is True where this thread is within `saving_nothing`
 
@@ -69,17 +71,34 @@ class Layer:
         """
         if self.input_shape is not None:
             raise OptionError(f"{self.name}: this layer was built before. Make a new one for each place in a network.")
-        self.name = self.name or type(self).__name__
-        self.input_shape = self.output_shape = tuple(input_shape)
-        self.dtype, self.xp = np.dtype(dtype), xp
+        owner = self.name or type(self).__name__
+        shape, dtype = require_shape(owner, input_shape=input_shape), require_dtype(owner, dtype)
+        require_rng(owner, rng)
+        require_module(owner, xp)
+        require_room(owner, f"one input of shape {shape}", math.prod(shape) * dtype.itemsize, xp)
+        self.name, self.dtype, self.xp = owner, dtype, xp
+        self.input_shape = self.output_shape = shape
         return self.output_shape
 
     def add_param(self, name, shape, initializer, rng):
         """Create the parameter `name` with values from the initializer, and its gradient of zeros."""
         if self.max_params is not None and math.prod(shape) > self.max_params:
             raise ShapeError(f"{self.name}: {name} of shape {tuple(shape)} is larger than all that is stored.")
-        self.params.place(name, backend.to_device(initializer(tuple(shape), rng, self.dtype), self.xp))
+        size = math.prod(shape) * (8 + 2 * self.dtype.itemsize)
+        what = f"{name} of shape {tuple(shape)}, drawn in float64 and kept with its gradient,"
+        require_room(self.name, what, size, self.xp)
+        values = initializer(tuple(shape), rng, self.dtype)
+        self._check_initial(name, values, tuple(shape), initializer)
+        self.params.place(name, backend.to_device(values, self.xp))
         self.grads.place(name, self.xp.zeros(shape, self.dtype))
+
+    def _check_initial(self, name, values, shape, initializer):
+        fits = backend.is_array(values) and (values.shape, values.dtype) == (shape, self.dtype)
+        if not fits or not backend.finite_where_cheap(values):
+            raise OptionError(
+                f"{self.name}: expected of the initializer {shown(initializer)} for {name} an array of {self.dtype} of "
+                f"shape {shape}, all finite; got {shown(values)}."
+            )
 
     def add_state(self, name, values):
         """Create the array `name`, which is saved with the layer but not trained."""
@@ -154,11 +173,11 @@ class Layer:
         self.cache = None
 
     def _check_array(self, where, what, array, shape, batch):
-        if getattr(array, "dtype", None) != self.dtype:
+        if not backend.is_array(array) or array.dtype != self.dtype:
             raise DtypeError(
-                f"{self.name} {where}: expected {what} as an array of {self.dtype}, got "
-                f"{getattr(array, 'dtype', type(array).__name__)}. Convert it: {what}.astype({str(self.dtype)!r}); "
-                "images of uint8: minigan.data.scale(images)."
+                f"{self.name} {where}: expected {what} as an array of {self.dtype}, got {shown(array)}. Convert it: "
+                f"{what}.astype({str(self.dtype)!r}); a list: numpy.asarray({what}, {str(self.dtype)!r}); images of "
+                "uint8: minigan.data.scale(images)."
             )
         expected = (len(array) if batch is None and array.ndim else batch, *shape)
         if array.shape != expected:

@@ -5,12 +5,12 @@ A plan (minigan/ops/convolution/plan.py) encodes an image, a kernel, an output, 
 """
 
 from minigan.errors import ShapeError
-from minigan.initializers import GlorotUniform, Zeros
+from minigan.initializers import Zeros, checked_initializer
 from minigan.layers.base import Layer
-from minigan.ops.convolution.choose import check_algorithm, make_plan
-from minigan.ops.convolution.windows import check_padding, pair, transposed_size
+from minigan.ops.convolution.choose import ALGORITHMS, make_plan
+from minigan.ops.convolution.windows import checked_padding, pair, transposed_size
 from minigan.ops.sums import column_sum
-from minigan.options import require_count
+from minigan.options import require_choice, require_count, require_flag
 
 
 class Convolution(Layer):
@@ -20,12 +20,11 @@ class Convolution(Layer):
         self, filters, kernel_size, strides=1, padding="same", use_bias=True, initializer=None, algorithm="auto"
     ):
         owner = type(self).__name__
-        require_count(owner, filters=filters)
-        check_padding(owner, padding)
-        check_algorithm(owner, algorithm)
-        self.filters, self.padding, self.use_bias, self.algorithm = filters, padding, use_bias, algorithm
+        self.filters = require_count(owner, filters=filters)
         self.kernel_size, self.strides = pair(owner, "kernel_size", kernel_size), pair(owner, "strides", strides)
-        self.initializer = initializer or GlorotUniform()
+        self.padding, self.use_bias = checked_padding(owner, padding), require_flag(owner, use_bias=use_bias)
+        self.initializer = checked_initializer(owner, initializer)
+        self.algorithm = require_choice(owner, ("auto", *ALGORITHMS), algorithm=algorithm)
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)

@@ -1,11 +1,11 @@
 """The fully connected layer."""
 
 from minigan.errors import ShapeError
-from minigan.initializers import GlorotUniform, Zeros
+from minigan.initializers import Zeros, checked_initializer
 from minigan.layers.base import Layer
 from minigan.ops.matmul import matmul
 from minigan.ops.sums import column_sum
-from minigan.options import require_count
+from minigan.options import require_count, require_flag
 
 
 class Dense(Layer):
@@ -23,8 +23,8 @@ class Dense(Layer):
     """
 
     def __init__(self, units, use_bias=True, initializer=None):
-        require_count("Dense", units=units)
-        self.units, self.use_bias, self.initializer = units, use_bias, initializer or GlorotUniform()
+        self.units, self.use_bias = require_count("Dense", units=units), require_flag("Dense", use_bias=use_bias)
+        self.initializer = checked_initializer("Dense", initializer)
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)

@@ -21,8 +21,7 @@ class Dropout(Layer):
     """
 
     def __init__(self, rate):
-        require_share("Dropout", rate=rate)
-        self.rate = rate
+        self.rate = require_share("Dropout", rate=rate)
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)

@@ -4,7 +4,7 @@ from minigan.errors import ShapeError
 from minigan.initializers import Ones, Zeros
 from minigan.layers.base import Layer
 from minigan.ops.sums import column_dot, column_sum
-from minigan.options import require_positive, require_share
+from minigan.options import require_epsilon, require_share
 
 
 class BatchNorm(Layer):
@@ -28,9 +28,8 @@ class BatchNorm(Layer):
     mixes_samples = True
 
     def __init__(self, momentum=0.9, epsilon=1e-5):
-        require_share("BatchNorm", momentum=momentum)
-        require_positive("BatchNorm", epsilon=epsilon)
-        self.momentum, self.epsilon = momentum, epsilon
+        self.momentum = require_share("BatchNorm", momentum=momentum)
+        self.epsilon = require_epsilon("BatchNorm", epsilon=epsilon)
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)

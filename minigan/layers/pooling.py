@@ -5,7 +5,7 @@ from itertools import product
 
 from minigan.errors import OptionError, ShapeError
 from minigan.layers.base import Layer
-from minigan.ops.convolution.windows import check_padding, output_size, pair
+from minigan.ops.convolution.windows import checked_padding, output_size, pair
 
 
 class Pooling(Layer):
@@ -17,8 +17,7 @@ class Pooling(Layer):
 
     def __init__(self, pool_size=2, strides=None, padding="valid"):
         owner = type(self).__name__
-        check_padding(owner, padding)
-        self.pool_size, self.padding = pair(owner, "pool_size", pool_size), padding
+        self.pool_size, self.padding = pair(owner, "pool_size", pool_size), checked_padding(owner, padding)
         self.strides = pair(owner, "strides", self.pool_size if strides is None else strides)
 
     def build(self, input_shape, rng, dtype, xp):
@@ -30,6 +29,11 @@ class Pooling(Layer):
             raise OptionError(
                 f"{self.name}: padding {self.pads} leaves windows of {self.pool_size} without a single pixel of the "
                 "image. Take less padding than pool_size."
+            )
+        if any(k > 2 * size for k, size in zip(self.pool_size, self.input_shape[:2], strict=True)):
+            raise OptionError(
+                f"{self.name}: windows of {self.pool_size} are more than twice as large as the images, "
+                f"{self.input_shape[:2]}. Take a pool_size of at most those."
             )
         self.output_shape = (*self.outputs, input_shape[2])
         return self.output_shape

@@ -5,7 +5,7 @@ from minigan.errors import ShapeError
 from minigan.initializers import GlorotUniform, Orthogonal, Zeros
 from minigan.layers.base import Layer
 from minigan.ops.matmul import matmul
-from minigan.options import require_count
+from minigan.options import require_count, require_flag
 
 GATES = 4  # in the order of the columns of W, U and b: input, forget, cell, output
 
@@ -43,8 +43,8 @@ class LSTM(Layer):
     initial_state_grads = None  # (dh0, dc0) of the last backward
 
     def __init__(self, units, return_sequences=False):
-        require_count("LSTM", units=units)
-        self.units, self.return_sequences = units, return_sequences
+        self.units = require_count("LSTM", units=units)
+        self.return_sequences = require_flag("LSTM", return_sequences=return_sequences)
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)

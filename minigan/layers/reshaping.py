@@ -4,6 +4,7 @@ import math
 
 from minigan.errors import OptionError, ShapeError
 from minigan.layers.base import Layer
+from minigan.options import is_shape, require_shape, shown
 
 
 class Reshape(Layer):
@@ -15,9 +16,11 @@ class Reshape(Layer):
     """
 
     def __init__(self, target_shape):
-        if not isinstance(target_shape, (tuple, list)) or not all(isinstance(k, int) and k > 0 for k in target_shape):
-            raise OptionError(f"Reshape: expected target_shape as a tuple of positive integers, got {target_shape!r}.")
-        self.target_shape = tuple(target_shape)
+        if not is_shape(target_shape):
+            raise OptionError(
+                f"Reshape: expected target_shape as a tuple of positive integers, got {shown(target_shape)}."
+            )
+        self.target_shape = tuple(int(size) for size in target_shape)
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
@@ -49,5 +52,5 @@ class Flatten(Reshape):
         pass
 
     def build(self, input_shape, rng, dtype, xp):
-        self.target_shape = (math.prod(input_shape),)
+        self.target_shape = (math.prod(require_shape("Flatten", input_shape=input_shape)),)
         return super().build(input_shape, rng, dtype, xp)

@@ -1,8 +1,11 @@
 """Choosing between the three ways to convolve, by counted cost."""
 
+import math
+
 import numpy as np
 
 from minigan.errors import OptionError
+from minigan.memory import require_room
 from minigan.ops.convolution.fourier import Fourier
 from minigan.ops.convolution.im2col import Im2col
 from minigan.ops.convolution.kn2row import Kn2row
@@ -14,11 +17,6 @@ LARGEST = 2**26  # numbers in a plan's own matrices, 256 MB in float32: Fourier 
 ALGORITHMS = {plan.name: plan for plan in (Im2col, Kn2row, Fourier)}
 
 
-def check_algorithm(owner, algorithm):
-    if algorithm != "auto" and algorithm not in ALGORITHMS:
-        raise OptionError(f"{owner}: expected algorithm as {', '.join(ALGORITHMS)} or auto, got {algorithm!r}.")
-
-
 def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, algorithm):
     """The plan for a convolution of images (h, w, c) with kernels (kh, kw, c, o).
 
@@ -27,6 +25,7 @@ def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, alg
     Errors: ShapeError where a window does not fit the padded image, OptionError where a plan would be too large.
     """
     outputs, pads = output_size(owner, image_shape, kernel_shape, strides, padding)
+    require_images(owner, image_shape, pads, (*outputs, kernel_shape[3]), dtype, xp)
     arguments = (image_shape, kernel_shape, strides, pads, outputs, dtype, xp)
     if xp is not np and algorithm in ("auto", "im2col"):
         return Im2colGpu(*arguments)
@@ -42,3 +41,11 @@ def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, alg
             "then, or a larger stride."
         )
     return plan
+
+
+def require_images(owner, image_shape, pads, output_shape, dtype, xp):
+    """Refuse shapes of which not a single image, with the zeros around it, or its output fits into the memory."""
+    (h, w, c), ((top, bottom), (left, right)) = image_shape, pads
+    padded = (h + top + bottom, w + left + right, c)
+    for what, shape in (("one padded image", padded), ("one output", output_shape)):
+        require_room(owner, f"{what} of shape {shape}", math.prod(shape) * np.dtype(dtype).itemsize, xp)

@@ -6,33 +6,39 @@ Along one axis: out = (size + before + after - k) // stride + 1; window i covers
 from numbers import Integral
 
 from minigan.errors import OptionError, ShapeError
+from minigan.options import is_count, is_integer, shown
 
 
 def pair(owner, name, value):
     """An option for both axes as (rows, columns): an integer of at least 1, or two of them."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(values) != 2 or not all(isinstance(v, Integral) and not isinstance(v, bool) and v >= 1 for v in values):
-        raise OptionError(f"{owner}: expected {name} as an integer of at least 1 or a pair of them, got {value!r}.")
+    if len(values) != 2 or not all(map(is_count, values)):
+        raise OptionError(
+            f"{owner}: expected {name} as an integer of at least 1 or a pair of them, got {shown(value)}."
+        )
     return int(values[0]), int(values[1])
 
 
-def check_padding(owner, padding):
-    """Refuse what is neither "same", "valid", an integer, nor ((top, bottom), (left, right))."""
-    if padding in ("same", "valid") or (is_size(padding) and not isinstance(padding, bool)):
-        return
+def checked_padding(owner, padding):
+    """Return padding as plain values: "same", "valid", an integer, or ((top, bottom), (left, right)); refuse others."""
+    if isinstance(padding, str) and padding in ("same", "valid"):
+        return padding
+    if is_size(padding):
+        return int(padding)
     try:
         (top, bottom), (left, right) = padding
     except (TypeError, ValueError):
         top = bottom = left = right = None
-    if not all(is_size(size) for size in (top, bottom, left, right)):
+    if not all(map(is_size, (top, bottom, left, right))):
         raise OptionError(
             f'{owner}: expected padding as "same", "valid", an integer, or ((top, bottom), (left, right)), got '
-            f"{padding!r}."
+            f"{shown(padding)}."
         )
+    return (int(top), int(bottom)), (int(left), int(right))
 
 
 def is_size(value):
-    return isinstance(value, Integral) and value >= 0
+    return is_integer(value) and value >= 0
 
 
 def pads(size, k, stride, padding, axis):
