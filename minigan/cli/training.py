@@ -29,6 +29,7 @@ def add_to(commands):
     resume.add_argument("--epochs", type=positive, help="another end than the run was begun with")
     resume.add_argument("--steps", type=positive, help="another end than the run was begun with")
     resume.add_argument("--device", choices=backend.DEVICES, help="default: the one of before")
+    resume.add_argument("--data-dir", type=Path, help="folder of the data set's files, if they were moved")
     resume.add_argument("--quiet", action="store_true", help="no progress bar")
     resume.set_defaults(command=resume_run)
 
@@ -52,7 +53,7 @@ def train_run(args):
 
 
 def resume_run(args):
-    training = reopen(args.run, args.epochs, args.steps, args.device)
+    training = reopen(args.run, args.epochs, args.steps, args.device, args.data_dir)
     return finish(training, args.quiet)
 
 
