@@ -4,24 +4,30 @@ import argparse
 import sys
 from pathlib import Path
 
-from minigan import __version__
-from minigan.cli import checking, evaluating, information, listing, sampling, training
-from minigan.cli.arguments import run_program
-
-COMMANDS = (listing, training, sampling, evaluating, checking, information)
+from minigan.cli.program import program
 
 
 def main(arguments=None):
+    with program():
+        args = make_parser().parse_args(arguments)
+        sys.exit(args.command(args))
+
+
+def make_parser():
+    """Return the parser of all commands."""
+    # here, since they take a second to import: Ctrl-C in that second ends the program in words, too
+    from minigan import __version__
+    from minigan.cli import checking, evaluating, information, listing, sampling, training
+
     parser = argparse.ArgumentParser(
         prog="minigan" if Path(sys.argv[0]).stem == "minigan" else "python -m minigan",
         description="Train, resume and judge experiments by name.",
     )
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in COMMANDS:
+    for module in (listing, training, sampling, evaluating, checking, information):
         module.add_to(commands)
-    args = parser.parse_args(arguments)
-    run_program(args.command, args)
+    return parser
 
 
 if __name__ == "__main__":

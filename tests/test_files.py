@@ -186,7 +186,7 @@ def test_large_pictures_are_refused_before_they_are_unpacked(tmp_path, monkeypat
 @pytest.mark.parametrize("mode", ["1", "P", "RGBA", "I;16", "LA"])
 def test_other_modes(tmp_path, mode):
     Image.new(mode, (4, 4)).save(tmp_path / "a.png")
-    with pytest.raises(FileError, match=f"mode {mode}"):
+    with pytest.raises(FileError, match=f"mode {mode.partition(';')[0]}"):  # old Pillow says I for I;16
         pictures.open_png(tmp_path / "a.png")
 
 

@@ -1,57 +1,65 @@
-"""The command-line options that the example programs share, and how a program ends."""
+"""The options of the command line, each declared once, for all commands and examples that take it."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from minigan import backend, data
-from minigan.errors import MiniganError
-from minigan.ops.allocator import keep_freed_memory
+
+MOST = 10**9  # no count on a command line is larger: what would not end is refused before it begins
 
 
-def add_run_arguments(parser, out, system=None):
-    """Add --system, --dataset, --data-dir, --epochs, --batch-size, --device, --seed, --out, --quiet to a parser.
+def integer(least):
+    """Return a function for argparse that reads an integer of at least `least`."""
 
-    system: the default, or None where the program chooses by the other options
+    def read(text):
+        if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= MOST):
+            raise argparse.ArgumentTypeError(f"expected an integer of at least {least} (at most {MOST:,}), got {text}")
+        return int(text)
+
+    return read
+
+
+positive, seed = integer(1), integer(0)
+
+OPTIONS = {
+    "--dataset": {"choices": data.NAMES, "help": "default: the experiment's own"},
+    "--data-dir": {
+        "type": Path,
+        "metavar": "DIR",
+        "help": "folder of the data set's files; without it: cache or download",
+    },
+    "--epochs": {"type": positive, "metavar": "N", "help": "default: the experiment's own"},
+    "--steps": {"type": positive, "metavar": "N", "help": "stop after so many steps, whatever the epochs"},
+    "--batch-size": {"type": positive, "metavar": "N", "help": "default: the experiment's own"},
+    "--seed": {"type": seed, "default": 0, "metavar": "N", "help": "same seed, same numbers, bit for bit; default 0"},
+    "--device": {"choices": backend.DEVICES, "default": "auto", "help": "default: the GPU if there is one"},
+    "--quiet": {"action": "store_true", "help": "no progress bar"},
+}
+
+
+def add_option(parser, name, **changes):
+    """Add one of OPTIONS to a parser, with something of it changed."""
+    parser.add_argument(name, **(OPTIONS[name] | changes))
+
+
+def add_run_options(parser):
+    """Add the options of a training run: those that `minigan train` and the examples share."""
+    for name in ("--dataset", "--data-dir", "--epochs", "--batch-size", "--seed", "--device", "--quiet"):
+        add_option(parser, name)
+
+
+def add_run_arguments(parser, out, experiment=None):
+    """Add the options of an example: those of a run, --experiment and --out.
+
+    experiment    the default, or None where the program chooses by the other options
     """
-    own = "the system's own"
     parser.add_argument(
-        "--system",
-        default=system,
+        "--experiment",
+        "--system",  # its name until version 0.2
+        default=experiment,
         metavar="NAME",
-        help=f"an experiment of `python -m minigan list`; default: {system or 'by the other options'}",
+        help=f"an experiment of `minigan list`; default: {experiment or 'by the other options'}",
     )
-    parser.add_argument("--dataset", choices=data.NAMES, default="digits", help="default: the built-in 10,000 digits")
-    parser.add_argument("--data-dir", type=Path, help="folder of the data set's files; without it: cache or download")
-    parser.add_argument("--epochs", type=positive, help=f"default: {own}")
-    parser.add_argument("--batch-size", type=positive, help=f"default: {own}")
-    parser.add_argument("--device", choices=backend.DEVICES, default="auto", help="default: the GPU if there is one")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same run, bit for bit")
-    parser.add_argument("--out", type=Path, default=Path(out), help=f"folder for what the run makes, default {out}")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-
-
-def positive(text):
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text}")
-    return int(text)
-
-
-def run_program(main, args):
-    """Exit with main(args)'s code; an error of minigan becomes one line and code 2, Ctrl-C code 130."""
-    keep_freed_memory()
-    try:
-        sys.exit(main(args))
-    except MiniganError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
-    except MemoryError as error:  # CuPy's for the memory of the GPU is one, too
-        sys.stderr.write(
-            f"error: out of memory ({error}). Take a smaller --batch-size, a smaller experiment, or --device cpu; on a "
-            "GPU, nvidia-smi shows which other programs hold its memory. A run goes on from its last checkpoint by "
-            "resume.\n"
-        )
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; each file that was written is whole\n")
-        sys.exit(130)
+    add_run_options(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"folder for what the run makes, default {out}")
+    parser.set_defaults(out=Path(out), dataset="digits")

@@ -3,6 +3,7 @@
 import sys
 
 from minigan.checks.step_check import check_layer_of_network, check_step
+from minigan.cli.arguments import add_option
 from minigan.errors import GradientError
 from minigan.experiments import find
 
@@ -16,7 +17,7 @@ def add_to(commands):
         "step. The exit code is 0 if all are right, 1 if not.",
     )
     parser.add_argument("name", help="an experiment, see list")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, inputs and directions; default 0")
+    add_option(parser, "--seed", help="of weights, inputs and directions; default 0")
     parser.set_defaults(command=check_experiment)
 
 

@@ -5,8 +5,8 @@ import statistics
 import sys
 from pathlib import Path
 
-from minigan import backend, data, metrics, pictures
-from minigan.cli.arguments import positive
+from minigan import data, metrics, pictures
+from minigan.cli.arguments import add_option, positive
 from minigan.errors import CheckpointError, NonFiniteError
 from minigan.files import atomic_write
 from minigan.metrics.evaluation import COLUMNS
@@ -25,10 +25,10 @@ def add_to(commands):
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the folder of a run")
     parser.add_argument("--samples", type=positive, default=10_000, help="default 10000; compare like with like")
-    parser.add_argument("--data-dir", type=Path, help="folder of the data set's files; default: the run's own")
-    parser.add_argument("--seed", type=int, default=0, help="of the latents; default 0")
-    parser.add_argument("--device", choices=backend.DEVICES, default="auto", help="default: the GPU if there is one")
-    parser.add_argument("--quiet", action="store_true", help="no progress, only the table")
+    add_option(parser, "--data-dir", help="folder of the data set's files; default: the run's own")
+    add_option(parser, "--seed", help="of the latents; default 0")
+    add_option(parser, "--device")
+    add_option(parser, "--quiet", help="no progress, only the table")
     parser.set_defaults(command=evaluate_runs)
 
 

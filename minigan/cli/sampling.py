@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan import backend, pictures
-from minigan.cli.arguments import positive
+from minigan import pictures
+from minigan.cli.arguments import add_option, positive
 from minigan.files import atomic_write
 from minigan.gan import latent
 from minigan.training.trained import load_trained
@@ -43,8 +43,8 @@ def add_to(commands):
 
 def add_common_arguments(parser):
     parser.add_argument("run", type=Path, help="the folder of the run")
-    parser.add_argument("--seed", type=int, default=0, help="of the latents; default 0")
-    parser.add_argument("--device", choices=backend.DEVICES, default="auto", help="default: the GPU if there is one")
+    add_option(parser, "--seed", help="of the latents; default 0")
+    add_option(parser, "--device")
 
 
 def png_file(text):

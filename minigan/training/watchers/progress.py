@@ -1,6 +1,7 @@
 """The progress of a training run on the terminal: epochs and steps, losses, images a second, the time left."""
 
 import math
+import sys
 
 from tqdm import tqdm
 
@@ -32,8 +33,8 @@ class ProgressBar:
         pass
 
     def say(self, text):
-        """Write a line above the bar."""
-        self.bar.write(text)
+        """Write a line above the bar, where it belongs to no command's output."""
+        self.bar.write(text, file=sys.stderr)
 
     def close(self):
         self.bar.close()

@@ -1,0 +1,115 @@
+"""How a program begins and ends: streams that are there, an exit code that tells the truth, errors in words.
+
+    with program():
+        sys.exit(train(args))
+
+What the user asked for goes to the standard output. Bars, notes and errors go to the standard error stream, and what
+cannot be written there is dropped: a training run must not depend on who reads it.
+"""
+
+import os
+import signal
+import sys
+from contextlib import contextmanager, suppress
+
+from minigan.errors import FileError, MiniganError
+from minigan.ops.allocator import keep_freed_memory
+
+FAILED, INTERRUPTED = 2, 128 + signal.SIGINT
+NOBODY_READS = 141  # what a shell gives for a program that wrote to a closed pipe: 128 + the number of SIGPIPE
+
+
+@contextmanager
+def program():
+    """Run the body as a program: whatever stops it ends in an exit code and at most one line of text."""
+    keep_freed_memory()
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = open_streams()
+    try:
+        try:
+            yield
+        finally:
+            flush_output()
+    except BrokenPipeError:  # `... | head`: the reader has seen enough
+        sys.exit(NOBODY_READS)
+    except MiniganError as error:
+        fail(error)
+    except MemoryError as error:  # CuPy's for the memory of the GPU is one, too
+        fail(
+            f"out of memory ({error}). Take a smaller --batch-size, a smaller experiment, or --device cpu; on a GPU, "
+            "nvidia-smi shows which other programs hold its memory. A run goes on from its last checkpoint by resume."
+        )
+    except OSError as error:  # of a path that the system would not take
+        fail(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; each file that was written is whole\n")
+        sys.exit(INTERRUPTED)
+    finally:
+        sys.stdout, sys.stderr = streams
+
+
+def fail(message):
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(FAILED)
+
+
+def run_program(main, args):
+    """Exit with main(args)'s code."""
+    with program():
+        sys.exit(main(args))
+
+
+def open_streams():
+    """Return the standard output, which writes any letter, and an error stream that never fails.
+
+    A letter that the terminal's encoding lacks, in the name of a folder, say, is written as its number. A stream that
+    the shell has closed (`>&-`) leads nowhere; were its number left free, the next file that is opened would receive
+    what libraries write to it.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    output = sys.stdout or nowhere()
+    if hasattr(output, "reconfigure"):
+        output.reconfigure(errors="backslashreplace")
+    return output, Messages(sys.stderr or nowhere())
+
+
+def nowhere():
+    return open(os.devnull, "w", encoding="utf-8")
+
+
+def flush_output():
+    """Write out what was printed; what cannot be written is told now, and dropped: Python would try it once more."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise FileError(f"cannot write to the standard output: {error.strerror or error}.") from error
+
+
+class Messages:
+    """A text stream for messages: what cannot be written is dropped."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def write(self, text):
+        with suppress(OSError):
+            self.stream.write(text)
+        return len(text)
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
+
+    def flush(self):
+        with suppress(OSError):
+            self.stream.flush()
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
