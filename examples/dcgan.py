@@ -2,7 +2,7 @@
 
     python examples/dcgan.py                                          built-in digits, five to ten minutes
     python examples/dcgan.py --generator upsampling --dataset fashion-mnist
-    python examples/dcgan.py --system C1 --dataset mnist              a report's system
+    python examples/dcgan.py --experiment C1 --dataset mnist              a report's experiment
     python examples/dcgan.py --dataset cifar10 --data-dir DIR
 
 Into --out go the same pictures and files as from examples/mlp_gan.py.
@@ -11,13 +11,14 @@ Into --out go the same pictures and files as from examples/mlp_gan.py.
 import argparse
 
 from minigan import data
-from minigan.cli.arguments import add_run_arguments, run_program
+from minigan.cli.arguments import add_run_arguments
+from minigan.cli.program import run_program
 from minigan.experiments import find
 from minigan.training.example_run import ExampleRun
 
 
 def main(args):
-    experiment = find(args.system or default_system(args.dataset, args.generator))
+    experiment = find(args.experiment or default_experiment(args.dataset, args.generator))
     with ExampleRun(experiment, args) as run:
         for _ in range(run.epochs):
             for batch in data.batches(run.images, run.batch_size, run.rng, *experiment.data_range):
@@ -26,12 +27,12 @@ def main(args):
     return run.finish()
 
 
-def default_system(dataset, generator):
-    """The system for a data set whose generator enlarges by transposed convolutions, or by upsampling."""
+def default_experiment(dataset, generator):
+    """The experiment for a data set whose generator enlarges by transposed convolutions, or by upsampling."""
     color = dataset in ("cifar10", "svhn")
     if generator == "upsampling":
-        return "E8-upsampling" if color else "fast-upsampling"
-    return "E8" if color else "fast-dcgan"
+        return "E8-upsampling" if color else "upsampling-gan"
+    return "E8" if color else "dcgan"
 
 
 if __name__ == "__main__":
@@ -41,6 +42,6 @@ if __name__ == "__main__":
         "--generator",
         choices=("transpose", "upsampling"),
         default="transpose",
-        help="how images grow, where no --system is given; default: transposed convolutions",
+        help="how images grow, where no --experiment is given; default: transposed convolutions",
     )
     run_program(main, parser.parse_args())

@@ -29,7 +29,17 @@ def run(script, *arguments):
 def test_mlp_gan_writes_what_it_promises_and_the_same_bytes_again(tmp_path):
     for name in ("a", "b"):
         code, out, err = run(
-            "mlp_gan.py", "--system", "A1", "--epochs", 2, "--batch-size", 5000, "--out", tmp_path / name, "--seed", 4
+            "mlp_gan.py",
+            "--experiment",
+            "A1",
+            "--epochs",
+            2,
+            "--batch-size",
+            5000,
+            "--out",
+            tmp_path / name,
+            "--seed",
+            4,
         )
         assert code == 0 and str(tmp_path / name) in out and "2 of 2 epochs" in out, err
         assert "images/s" in err and "D " in err and "G " in err
@@ -52,7 +62,7 @@ def test_mlp_gan_writes_what_it_promises_and_the_same_bytes_again(tmp_path):
 
 
 def test_ctrl_c_keeps_what_was_made(tmp_path):
-    process = start("mlp_gan.py", "--system", "A1", "--epochs", 500, "--out", tmp_path)
+    process = start("mlp_gan.py", "--experiment", "A1", "--epochs", 500, "--out", tmp_path)
     deadline = time.monotonic() + 120
     while not (tmp_path / "epoch_002.png").exists():
         assert process.poll() is None and time.monotonic() < deadline
@@ -67,7 +77,7 @@ def test_ctrl_c_keeps_what_was_made(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--system", "A9"], "there is no experiment 'A9'"),
+        (["--experiment", "A9"], "there is no experiment 'A9'"),
         (["--epochs", "0"], "at least 1"),
         (["--batch-size", "20000"], "only 10000 images"),
         (["--seed", "-1"], "at least 0"),
@@ -97,8 +107,8 @@ def test_dcgan_on_colour_images(tmp_path, rng, generator):
         assert picture.mode == "RGB"
 
 
-def test_dcgan_refuses_a_system_for_other_images(tmp_path):
-    code, _, err = run("dcgan.py", "--system", "E8", "--out", tmp_path)
+def test_dcgan_refuses_an_experiment_for_other_images(tmp_path):
+    code, _, err = run("dcgan.py", "--experiment", "E8", "--out", tmp_path)
     assert code == 2 and "(24, 24, 1)" in err and "(28, 28, 1)" in err
 
 

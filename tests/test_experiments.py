@@ -1,4 +1,4 @@
-"""The named systems of the reports: each trains and draws, has the layers of its report, and is found by its name."""
+"""The named experiments: each trains and draws, has the layers of its report, and is found by its name."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_every_experiment_trains_two_steps_and_draws(name, rng):
 def test_every_row_of_the_reports_is_there():
     rows = {f"A{i}" for i in range(1, 7)} | {f"B{i}" for i in range(14)} | {f"C{i}" for i in range(1, 5)}
     rows |= {f"D{i}" for i in range(1, 5)} | {f"E{i}" for i in range(1, 9)}
-    assert {name.partition("-")[0] for name, entry in EXPERIMENTS.items() if entry.report} == rows
+    assert {name.partition("-")[0] for name, experiment in EXPERIMENTS.items() if experiment.report} == rows
 
 
 MLP_UNITS = {
@@ -149,9 +149,35 @@ def test_seeds_decide():
     assert (params[0] == params[1]).all() and (params[0] != params[2]).any()
 
 
+def test_every_name_and_alias_is_one_experiments_own():
+    names = [name.lower() for e in EXPERIMENTS.values() for name in (e.name, *e.aliases)]
+    assert len(set(names)) == len(names)
+    for experiment in EXPERIMENTS.values():
+        for name in (experiment.name, *experiment.aliases):
+            assert find(name) is experiment and find(name.upper()) is experiment
+        assert experiment.but("another").aliases == ()
+
+
+@pytest.mark.parametrize(
+    ("guess", "name"),
+    [
+        ("mlp-gan", "mlp-gan"),
+        ("dcgan", "dcgan"),
+        ("wgan", "C3"),
+        ("lstm-gan", "D4"),
+        ("upsampling-gan", "upsampling-gan"),
+    ]
+    + [("fast", "mlp-gan"), ("fast-dcgan", "dcgan"), ("fast-upsampling", "upsampling-gan"), ("WGAN", "C3")],
+)
+def test_names_that_one_guesses(guess, name):
+    assert find(guess) is EXPERIMENTS[name]
+
+
 def test_bad_names_seeds_and_images():
     with pytest.raises(OptionError, match=r"Did you mean .*B5-dropout40"):
         find("B5-dropout41")
+    with pytest.raises(OptionError, match=r"Did you mean .*wgan-svhn"):
+        find("wgan-shvn")
     assert find("b0") is EXPERIMENTS["B0"]
     with pytest.raises(OptionError, match="seed"):
         find("A1").make_gan(seed=-1)

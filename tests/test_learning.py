@@ -39,7 +39,7 @@ def score_and_rarest(classifier, images):
 def test_the_default_recipe_learns_all_ten_digits(capsys):
     digits, rng = data.load("digits"), np.random.default_rng(0)
     classifier = train_classifier(digits, rng)
-    experiment = find("fast")
+    experiment = find("mlp-gan")
     gan = experiment.make_gan()
     before, _ = score_and_rarest(classifier, gan.sample(2000, seed=1))
     for _ in range(12):

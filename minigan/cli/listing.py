@@ -4,7 +4,7 @@ import textwrap
 
 from minigan.experiments import EXPERIMENTS, find
 
-WIDTHS = {"name": 18, "report": 6, "networks": 46, "data": 13, "epochs": 6, "claim": 50}
+WIDTHS = {"name": 24, "report": 6, "networks": 46, "data": 13, "epochs": 6, "claim": 50}
 
 
 def add_to(commands):
@@ -18,11 +18,13 @@ def show(args):
 
 
 def table():
-    """A row for each experiment, long texts on several lines."""
+    """Return a row for each experiment: aliases under its name, long texts on several lines."""
     lines = [row(WIDTHS), "  ".join("-" * width for width in WIDTHS.values())]
-    for entry in EXPERIMENTS.values():
-        cells = (entry.name, entry.report, entry.networks, entry.dataset, str(entry.epochs), entry.claim)
-        wrapped = [textwrap.wrap(text, width) or [""] for text, width in zip(cells, WIDTHS.values(), strict=True)]
+    for experiment in EXPERIMENTS.values():
+        texts = (experiment.report, experiment.networks, experiment.dataset, str(experiment.epochs), experiment.claim)
+        _, *widths = WIDTHS.values()
+        wrapped = [textwrap.wrap(text, width) or [""] for text, width in zip(texts, widths, strict=True)]
+        wrapped.insert(0, [experiment.name, *(f"= {alias}" for alias in experiment.aliases)])
         for i in range(max(map(len, wrapped))):
             lines.append(row([parts[i] if i < len(parts) else "" for parts in wrapped]))
     return "\n".join(lines)
@@ -38,6 +40,7 @@ def details(experiment):
     low, high = experiment.data_range
     clipped = f"gradient norm at most {experiment.max_grad_norm:g}" if experiment.max_grad_norm else "not clipped"
     recipe = {
+        **({"also called": ", ".join(experiment.aliases)} if experiment.aliases else {}),
         "networks": experiment.networks,
         "claim": experiment.claim,
         "data": f"{experiment.dataset}, images in [{low}, {high}], {experiment.epochs} epochs, "
@@ -46,7 +49,7 @@ def details(experiment):
         "objective": f"{type(experiment.objective).__name__}, {experiment.d_steps} step(s) of D for one of G",
         "optimizers": f"G {optimizer_text(gan.g_optimizer)}; D {optimizer_text(gan.d_optimizer)}; {clipped}",
     }
-    head = "\n".join(f"{name:12}{text}" for name, text in recipe.items())
+    head = "\n".join(f"{name:14}{text}" for name, text in recipe.items())
     return (
         f"{experiment.name}\n{head}\n\ngenerator\n{gan.generator.summary()}\n\n"
         f"discriminator\n{gan.discriminator.summary()}"

@@ -7,16 +7,23 @@ from minigan.experiments import own, report_a, report_b, report_c, report_d, rep
 
 EXPERIMENTS = {
     experiment.name: experiment
-    for module in (report_a, report_b, report_c, report_d, report_e, own)
+    for module in (own, report_a, report_b, report_c, report_d, report_e)
     for experiment in module.EXPERIMENTS
 }
 
 
 def find(name):
-    """The experiment of that name, in upper or lower case; OptionError with the nearest names for another one."""
-    by_lower = {known.lower(): experiment for known, experiment in EXPERIMENTS.items()}
+    """Return the experiment of that name or alias, in upper or lower case.
+
+    Errors     OptionError with the nearest names for another one
+    """
+    by_lower = {
+        known.lower(): (known, experiment)
+        for experiment in EXPERIMENTS.values()
+        for known in (experiment.name, *experiment.aliases)
+    }
     if name.lower() in by_lower:
-        return by_lower[name.lower()]
+        return by_lower[name.lower()][1]
     near = difflib.get_close_matches(name.lower(), by_lower, n=4, cutoff=0.4)
-    hint = f" Did you mean {', '.join(by_lower[n].name for n in near)}?" if near else ""
+    hint = f" Did you mean {', '.join(by_lower[n][0] for n in near)}?" if near else ""
     raise OptionError(f"there is no experiment {name!r}.{hint} All names: python -m minigan list")

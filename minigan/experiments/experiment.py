@@ -1,4 +1,4 @@
-"""An experiment: everything that is said of a named system of the reports, and the GAN made of it."""
+"""An experiment: networks, data and recipe under a name, what a report claims of it, and the GAN made of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,12 +18,13 @@ NORMAL, NON_SATURATING, ADAM = Normal(100), NonSaturating(), partial(Adam, lr=2e
 
 @dataclass(frozen=True)
 class Experiment:
-    """A system and its recipe; the defaults are what the reports have in common.
+    """Networks and their recipe; the defaults are what the reports have in common.
 
     generator, discriminator   functions of the shape of an image that give the lists of layers
     g_optimizer, d_optimizer   functions of a network that give its optimizer
     data_range                 the numbers that black and white become
     claim                      what the report says came of it
+    aliases                    other names, which one can guess
     """
 
     name: str
@@ -41,10 +42,11 @@ class Experiment:
     d_steps: int = 1
     max_grad_norm: float | None = None
     data_range: tuple = (-1, 1)
+    aliases: tuple = ()
 
     def but(self, name, **changes):
-        """This experiment under another name, with something changed."""
-        return replace(self, name=name, **changes)
+        """Return this experiment under another name, with something changed; its aliases stay behind."""
+        return replace(self, name=name, **({"aliases": ()} | changes))
 
     @property
     def report(self):
@@ -67,7 +69,7 @@ class Experiment:
     def make_gan(self, image_shape=(28, 28, 1), seed=0, device="cpu"):
         """The GAN for images of a shape; `seed` decides over weights, dropout, latents and label noise.
 
-        Errors     ShapeError where this system cannot make images of the shape, OptionError for the seed
+        Errors     ShapeError where this experiment cannot make images of the shape, OptionError for the seed
         """
         if not isinstance(seed, int | np.integer) or seed < 0:
             raise OptionError(f"seed: expected an integer of at least 0, got {seed!r}.")

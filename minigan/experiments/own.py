@@ -5,8 +5,8 @@ from minigan.experiments.experiment import Experiment
 from minigan.experiments.parts import adam, for_any_image, mlp_discriminator, mlp_generator
 from minigan.initializers import RandomNormal
 
-FAST = Experiment(
-    "fast",
+MLP_GAN = Experiment(
+    "mlp-gan",
     "G 256-512-1024-784 with BatchNorm; D 1024-512-1, Dropout .4; a high rate",
     claim="digits from the 10,000 built-in images in minutes",
     generator=mlp_generator(256, 512, 1024, batch_norm=True, first=RandomNormal(0.02)),
@@ -15,10 +15,11 @@ FAST = Experiment(
     epochs=45,
     g_optimizer=adam(5e-4),
     d_optimizer=adam(5e-4),
+    aliases=("fast",),
 )
 
-FAST_DCGAN = Experiment(
-    "fast-dcgan",
+DCGAN = Experiment(
+    "dcgan",
     "G Dense 7x7x128, Conv2DTranspose 64-1, BatchNorm; D Conv2D 32-64, Dropout .3; a high rate",
     claim="digits from the 10,000 built-in images within ten minutes",
     generator=models.small_dcgan_generator,
@@ -27,11 +28,13 @@ FAST_DCGAN = Experiment(
     epochs=20,
     g_optimizer=adam(1e-3),
     d_optimizer=adam(5e-4),
+    aliases=("fast-dcgan",),
 )
-FAST_UPSAMPLING = FAST_DCGAN.but(
-    "fast-upsampling",
-    networks="fast-dcgan with UpSampling2D and Conv2D in place of Conv2DTranspose",
+UPSAMPLING_GAN = DCGAN.but(
+    "upsampling-gan",
+    networks="dcgan with UpSampling2D and Conv2D in place of Conv2DTranspose",
     generator=models.small_upsampling_generator,
+    aliases=("fast-upsampling",),
 )
 
-EXPERIMENTS = (FAST, FAST_DCGAN, FAST_UPSAMPLING)
+EXPERIMENTS = (MLP_GAN, DCGAN, UPSAMPLING_GAN)

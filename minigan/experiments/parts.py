@@ -1,4 +1,4 @@
-"""What the entries of the reports are written with: networks as functions of the shape of an image."""
+"""What the experiments are written with: networks as functions of the shape of an image."""
 
 from functools import partial
 

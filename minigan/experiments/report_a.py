@@ -38,6 +38,7 @@ A4 = A3.but(
     generator=mlp_generator(256, 512, 1024, first=RandomNormal(0.02)),
     discriminator=mlp_discriminator(1024, 512, first=RandomNormal(0.02), dropout=0.4),
     latent=latent.Normal(100),
+    aliases=("mlp-gan-mnist",),
 )
 
 A5 = A4.but(

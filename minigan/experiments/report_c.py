@@ -18,6 +18,7 @@ C1 = Experiment(
     batch_size=256,
     g_optimizer=adam(1e-3),
     d_optimizer=adam(1e-4),
+    aliases=("dcgan-mnist",),
 )
 
 C2 = C1.but(
@@ -26,6 +27,7 @@ C2 = C1.but(
     claim="D's loss rises after 50 epochs; varied colours; worse than MNIST",
     dataset="svhn",
     epochs=200,
+    aliases=("dcgan-svhn",),
 )
 
 C3 = C1.but(
@@ -37,8 +39,9 @@ C3 = C1.but(
     d_optimizer=partial(RMSProp, lr=5e-5),
     d_steps=5,
     epochs=50,
+    aliases=("wgan", "wgan-mnist"),
 )
 
-C4 = C3.but("C4", networks="C3 on SVHN", claim="left open in the report", dataset="svhn")
+C4 = C3.but("C4", networks="C3 on SVHN", claim="left open in the report", dataset="svhn", aliases=("wgan-svhn",))
 
 EXPERIMENTS = (C1, C2, C3, C4)

@@ -1,6 +1,6 @@
 """Report D, "Experiments with GANs": four families of networks, Dropout .5 everywhere, small rates, clipped gradients.
 
-The report sweeps sizes; the entries without a suffix are the middle of each sweep.
+The report sweeps sizes; the names without a suffix are the middle of each sweep.
 """
 
 from functools import partial
@@ -54,7 +54,7 @@ D3 = D2.but(
 )
 
 
-def recurrent(name, units):
+def recurrent(name, units, aliases=()):
     """Two LSTM layers in both networks."""
     return D2.but(
         name,
@@ -62,9 +62,10 @@ def recurrent(name, units):
         claim="gradients fall to 0; worst",
         generator=partial(models.lstm_generator, units=units),
         discriminator=partial(models.lstm_discriminator, units=units),
+        aliases=aliases,
     )
 
 
-D4, D4_64, D4_256 = recurrent("D4", 128), recurrent("D4-units64", 64), recurrent("D4-units256", 256)
+D4, D4_64, D4_256 = recurrent("D4", 128, ("lstm-gan",)), recurrent("D4-units64", 64), recurrent("D4-units256", 256)
 
 EXPERIMENTS = (D1, D1_128, D1_512, D2, D2_stride1, D2_filter3, D2_filter3_stride1, D3, D4, D4_64, D4_256)

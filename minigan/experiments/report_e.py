@@ -35,6 +35,7 @@ E3 = E2.but(
     networks="E2 with UpSampling2D and Conv2D in place of Conv2DTranspose",
     claim="the best on MNIST",
     generator=models.upsampling_generator,
+    aliases=("upsampling-gan-mnist",),
 )
 E4_SIZES = [
     E3.but(f"E4-batch{size}", networks=f"E3, batch {size}", claim="large batches: grey background", batch_size=size)
@@ -59,7 +60,13 @@ E6_UPSAMPLING_01 = E3.but("E6-upsampling01", networks="E3, images in [0, 1]", cl
 E6_TRANSPOSE = E2.but("E6-transpose", networks="E2, images in [-1, 1]", claim=needs)
 E6_TRANSPOSE_01 = E2.but("E6-transpose01", networks="E2, images in [0, 1]", claim=needs, data_range=(0, 1))
 
-E7 = E3.but("E7", networks="E3 on Fashion-MNIST, unchanged", claim="good", dataset="fashion-mnist")
+E7 = E3.but(
+    "E7",
+    networks="E3 on Fashion-MNIST, unchanged",
+    claim="good",
+    dataset="fashion-mnist",
+    aliases=("upsampling-gan-fashion",),
+)
 
 E8 = E1.but(
     "E8",
@@ -68,11 +75,13 @@ E8 = E1.but(
     generator=models.cifar_transposed_generator,
     discriminator=for_any_image(models.conv_discriminator, deeper=True),
     dataset="cifar10",
+    aliases=("dcgan-cifar10",),
 )
 E8_UPSAMPLING = E8.but(
     "E8-upsampling",
     networks="E8 with UpSampling2D and Conv2D",
     generator=models.cifar_upsampling_generator,
+    aliases=("upsampling-gan-cifar10",),
 )
 
 EXPERIMENTS = (
