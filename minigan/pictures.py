@@ -61,6 +61,15 @@ def grid(images, columns=None, low=-1, high=1):
     return picture
 
 
+def show(images, columns=None, low=-1, high=1, zoom=2):
+    """Return many images as one picture for a notebook, which shows it where it is the last line of a cell.
+
+    images     (n, h, w, c) in the range [low, high]; each pixel becomes `zoom` pixels wide and high
+    Returns    a picture of Pillow; in the middle of a cell: `display(pictures.show(images))`
+    """
+    return enlarge(grid(images, columns, low, high), zoom)
+
+
 def save_png(path, picture, zoom=2):
     """Write a picture of bytes (h, w, c) as PNG, each pixel `zoom` pixels wide and high."""
     with atomic_write(path) as file:

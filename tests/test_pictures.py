@@ -28,6 +28,16 @@ def test_grid_puts_each_image_in_its_place():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
+def test_a_notebook_can_show_images(rng, channels):
+    images = rng.uniform(-1, 1, (6, 4, 5, channels))
+    picture = pictures.show(images, columns=3, zoom=2)
+    assert picture.size == ((3 * 7 + 2) * 2, (2 * 6 + 2) * 2)
+    pixels = np.asarray(picture).reshape(*picture.size[::-1], channels)
+    np.testing.assert_array_equal(pixels[::2, ::2], pictures.grid(images, columns=3))
+    assert picture._repr_png_().startswith(b"\x89PNG"), "this is what Jupyter asks a value for"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
 def test_files_can_be_read_again(tmp_path, rng, channels):
     frames = [pictures.grid(rng.uniform(-1, 1, (4, 5, 5, channels))) for _ in range(3)]
     pictures.save_png(tmp_path / "a.png", frames[0], zoom=2)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pooch
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from minigan.data import reading
 from minigan.errors import DataError, FileError

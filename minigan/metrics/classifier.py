@@ -5,7 +5,7 @@ import json
 import math
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from minigan import Sequential, backend
 from minigan.data.download import cache_folder

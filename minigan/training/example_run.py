@@ -3,7 +3,7 @@
 import sys
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from minigan import backend, data
 from minigan.training.gallery import Gallery

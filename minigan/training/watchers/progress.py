@@ -3,7 +3,7 @@
 import math
 import sys
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 
 class ProgressBar:
