@@ -4,13 +4,16 @@ Each optimizer is made for one network and keeps what it remembers in `state`, b
 Derivations and first steps by hand: docs/layers/optimizers.md
 """
 
+import math
+
 import numpy as np
 
 from minigan import backend
 from minigan.errors import OptionError
-from minigan.ops.adam_update import adam_numbers, adam_update
+from minigan.ops import adam_update
 from minigan.ops.gpu.graphs import from_host
-from minigan.ops.sums import sum_of_squares
+from minigan.ops.pieces import in_pieces
+from minigan.ops.squares import bounded, largest_square_root, norm
 from minigan.options import require_built, require_epsilon, require_flag, require_positive, require_share
 
 
@@ -49,9 +52,10 @@ class Optimizer:
 class SGD(Optimizer):
     """Gradient descent, with momentum if wanted.
 
-    Update     (1) v <- momentum v + g
-               (2) p <- p - lr v                       plain
-               (3) p <- p - lr (g + momentum v)        Nesterov: the gradient as if one step further on
+    Update     (1) p <- p - lr g                       plain, without momentum
+               (2) v <- momentum v + g
+               (3) p <- p - lr v                       with momentum
+               (4) p <- p - lr (g + momentum v)        Nesterov: the gradient as if one step further on
     Source     Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"
     """
 
@@ -66,15 +70,16 @@ class SGD(Optimizer):
     def update(self, params, grads, numbers):
         (lr,) = numbers
         if not self.momentum:
-            params -= lr * grads
+            for p, g in in_pieces(params, grads):
+                p -= lr * g  # (1)
             return
-        velocity = self.state["velocity"]
-        velocity *= self.momentum
-        velocity += grads  # (1)
-        if self.nesterov:
-            params -= lr * (grads + self.momentum * velocity)  # (3)
-        else:
-            params -= lr * velocity  # (2)
+        for p, g, v in in_pieces(params, grads, self.state["velocity"]):
+            v *= self.momentum
+            v += g  # (2)
+            if self.nesterov:
+                p -= lr * (g + self.momentum * v)  # (4)
+            else:
+                p -= lr * v  # (3)
 
 
 class RMSProp(Optimizer):
@@ -82,6 +87,8 @@ class RMSProp(Optimizer):
 
     Update     (1) s <- rho s + (1 - rho) g^2
                (2) p <- p - lr g / (sqrt(s) + epsilon)
+    Range      gradients whose square no number of the dtype holds (beyond 9e18 in float32) count as the largest one
+               whose square fits: s would be infinite, and the parameter never move again
     Source     Tieleman & Hinton 2012, Coursera "Neural Networks for Machine Learning", lecture 6.5
     """
 
@@ -92,20 +99,23 @@ class RMSProp(Optimizer):
 
     def update(self, params, grads, numbers):
         (lr,) = numbers
-        square = self.state["square"]
-        square *= self.rho
-        square += (1 - self.rho) * grads * grads  # (1)
-        params -= lr * grads / (self.xp.sqrt(square) + self.epsilon)  # (2)
+        for p, g, s in in_pieces(params, grads, self.state["square"]):
+            g = bounded(g, largest_square_root(g.dtype))
+            s *= self.rho
+            s += (1 - self.rho) * g * g  # (1)
+            p -= lr * g / (self.xp.sqrt(s) + self.epsilon)  # (2)
 
 
 class Adam(Optimizer):
     """RMSProp with momentum, both freed of their start at zero.
 
-    Update     (1) m <- beta1 m + (1 - beta1) g              v <- beta2 v + (1 - beta2) g^2
-               (2) m_hat = m / (1 - beta1^t)                 v_hat = v / (1 - beta2^t),    t = 1, 2, ...
+    Update     (1) m <- beta1 m + g                           v <- beta2 v + g^2             old gradients fade away
+               (2) m_hat = m / (1 + beta1 + ... + beta1^(t-1))     v_hat = v / (1 + beta2 + ... + beta2^(t-1))
                (3) p <- p - lr m_hat / (sqrt(v_hat) + epsilon)
-    State      m and v are kept without the factors (1 - beta): see minigan/ops/adam_update.py, where the three lines
-               are one pass over the vector
+               In step t = 1, 2, ... m_hat and v_hat are weighted means of all g and g^2 so far: (2) divides by the
+               sum of the weights. In the paper m and v carry a factor 1 - beta, and (2) divides it out again.
+    Range      as for RMSProp; v, a sum of about 1 / (1 - beta2) squares, must fit, too
+    Fast form  minigan/ops/adam_update.py, for long vectors and for GPUs
     Options    beta1 = 0.5, the value for GANs (DCGAN, arXiv:1511.06434); 0.9 in the paper
     Source     Kingma & Ba 2015, arXiv:1412.6980, algorithm 1
     """
@@ -118,10 +128,24 @@ class Adam(Optimizer):
         self.state["v"] = self.xp.zeros_like(net.flat_params)
 
     def numbers(self):
-        return adam_numbers(self.steps, self.lr, self.beta1, self.beta2, self.epsilon)
+        """The learning rate, and the sums of the weights in (2), by the formula of the geometric series."""
+        return [self.lr, *((1 - beta**self.steps) / (1 - beta) for beta in (self.beta1, self.beta2))]
 
     def update(self, params, grads, numbers):
-        adam_update(params, grads, self.state["m"], self.state["v"], numbers, self.beta1, self.beta2)  # (1) (2) (3)
+        m, v = self.state["m"], self.state["v"]
+        limit = largest_square_root(params.dtype) * math.sqrt(1 - self.beta2)
+        if adam_update.pays(params):
+            options = (self.beta1, self.beta2, self.epsilon, limit)
+            adam_update.adam_update(params, grads, m, v, numbers, *options)
+            return
+        lr, m_weights, v_weights = numbers
+        g = bounded(grads, limit)
+        m *= self.beta1
+        m += g  # (1)
+        v *= self.beta2
+        v += g * g
+        m_hat, v_hat = m / m_weights, v / v_weights  # (2)
+        params -= lr * m_hat / (self.xp.sqrt(v_hat) + self.epsilon)  # (3)
 
 
 def clip_grad_norm(net, max_norm):
@@ -133,9 +157,9 @@ def clip_grad_norm(net, max_norm):
     max_norm = require_positive("clip_grad_norm", max_norm=max_norm)
     require_built("clip_grad_norm", net=net)
     xp, grads = backend.array_module(net.flat_grads), net.flat_grads
-    norm = xp.sqrt(sum_of_squares(grads))
-    grads *= max_norm / xp.maximum(norm, max_norm)
-    return norm
+    length = norm(grads)
+    grads *= (max_norm / xp.maximum(length, max_norm)).astype(grads.dtype)
+    return length
 
 
 def clip_weights(net, limit):

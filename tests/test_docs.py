@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from broken_layers import CATALOGUE
 
-from minigan import layers, losses
+from minigan import layers, losses, optimizers
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -51,10 +51,11 @@ def test_every_layer_of_the_readme_table_exists_and_the_other_way_round():
 
 
 def numbered_classes():
-    """(class, its page) for the layers whose row in the README leads to a page, not to the code; and the losses."""
+    """(class, its page): layers whose row in the README leads to a page, not to the code; losses; optimizers."""
     rows = re.findall(r"^\| `(\w+)\(.*\]\((docs/layers/\w+\.md)\) \|$", (ROOT / "README.md").read_text(), re.M)
     classes = [(getattr(layers, name), page) for name, page in rows]
     classes += [(kind, "docs/layers/losses.md") for kind in classes_of(losses)]
+    classes += [(kind, "docs/layers/optimizers.md") for kind in classes_of(optimizers)]
     return classes
 
 

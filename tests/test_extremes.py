@@ -9,10 +9,16 @@ import warnings
 import numpy as np
 import pytest
 
+from minigan import GAN, Sequential
 from minigan.backend import to_cpu, to_device
+from minigan.gan.latent import slerp
 from minigan.gan.objectives import Minimax, NonSaturating
+from minigan.layers import Dense
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
+from minigan.metrics.frechet import frechet_distance, mean_and_covariance
 from minigan.ops import cross_entropy
+from minigan.optimizers import Adam, RMSProp, clip_grad_norm
+from minigan.training.watchers.health import Health, roughness, spread
 
 INF = math.inf
 LOGITS = np.linspace(-80, 80, 641, dtype="float32").reshape(-1, 1)
@@ -127,3 +133,119 @@ def test_a_mean_does_not_overflow_where_the_losses_do_not(xp):
     x = xp.full((1000, 1), 1e36, "float32")
     close(BinaryCrossEntropy()(x, 0)[0], 1e36)
     close(MeanSquaredError()(xp.full((1000, 1), 1e18, "float32"), 0)[0], 1e36)
+
+
+# optimizers
+
+
+def network(params, grads, device="cpu"):
+    """A network whose parameters and gradients are these numbers."""
+    net = Sequential([Dense(1, use_bias=False)], (len(params),)).to(device)
+    net.flat_params[...], net.flat_grads[...] = (to_device(np.array(v, "float32"), net.xp) for v in (params, grads))
+    return net
+
+
+@pytest.fixture
+def to_xp(xp, monkeypatch):
+    """The device of `xp` by its name, wherever it is."""
+    monkeypatch.setattr("minigan.backend.gpu_available", lambda: xp is not np)
+    return "cpu" if xp is np else "gpu"
+
+
+@pytest.mark.parametrize("size", [4, 200_000])  # few parameters take the formula of the class, many the fast form
+@pytest.mark.parametrize(
+    ("make", "first", "second"),
+    [
+        # the first step is lr in the direction of the sign; the second, of the same gradient, too
+        (lambda net: Adam(net, lr=0.1, beta1=0.5), 0.1, 0.1),
+        (lambda net: Adam(net, lr=0.1, beta1=0.9, beta2=0.9999), 0.1, 0.1),
+        # s = (1 - rho) g^2, then (1 - rho) (1 + rho) g^2
+        (lambda net: RMSProp(net, lr=0.1, rho=0.75), 0.1 / 0.5, 0.1 / math.sqrt(0.4375)),
+    ],
+)
+def test_adaptive_steps_do_not_depend_on_the_size_of_the_gradient(to_xp, make, first, second, size):
+    grads = np.resize(np.array([1e20, -1e30, 3e38, -0.1], "float32"), size)
+    net = network(np.zeros(size), grads, to_xp)
+    optimizer = make(net)
+    for step in (first, second):
+        before = to_cpu(net.flat_params).copy()
+        optimizer.step()
+        np.testing.assert_allclose(to_cpu(net.flat_params) - before, -step * np.sign(grads), rtol=2e-5)
+    assert all(np.isfinite(to_cpu(state)).all() for state in optimizer.state.values())
+
+
+@pytest.mark.parametrize("size", [4, 200_000])
+@pytest.mark.parametrize("make", [lambda net: Adam(net, lr=0.1), lambda net: RMSProp(net, lr=0.1)])
+def test_infinite_gradients_still_show(to_xp, make, size):
+    """Infinity is no large number but a fault, which must not be trained away."""
+    net = network(np.zeros(size), np.resize(np.array([INF, -INF, math.nan, 1], "float32"), size), to_xp)
+    with np.errstate(invalid="ignore"):
+        make(net).step()
+    params = to_cpu(net.flat_params)[:4]
+    assert np.isnan(params[:3]).all() and np.isfinite(params[3])
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e20, 1, 1e-20, 1e-30, 1e-40])
+def test_the_norm_of_huge_and_tiny_gradients(to_xp, scale):
+    net = network([0, 0, 0], [3 * scale, 0, -4 * scale], to_xp)
+    rtol = 1e-6 if scale > 1e-38 else 1e-4  # 1e-40 has fewer digits in float32
+    np.testing.assert_allclose(float(clip_grad_norm(net, 6 * scale)), 5 * scale, rtol=rtol)
+    close(net.flat_grads, np.array([3, 0, -4]) * scale, rtol)
+    np.testing.assert_allclose(float(clip_grad_norm(net, scale / 2)), 5 * scale, rtol=rtol)
+    close(net.flat_grads, np.array([0.3, 0, -0.4]) * scale, rtol)
+
+
+def test_the_norm_of_gradients_whose_length_no_float32_holds(to_xp):
+    net = network(np.zeros(400), np.full(400, 3e38), to_xp)
+    np.testing.assert_allclose(float(clip_grad_norm(net, 1)), 6e39, rtol=1e-6)
+    np.testing.assert_allclose(to_cpu(net.flat_grads), 1 / 20, rtol=1e-5)
+
+
+def test_the_norm_of_nothing_and_of_infinity(to_xp):
+    net = network([0, 0], [0, 0], to_xp)
+    assert float(clip_grad_norm(net, 1)) == 0 and not to_cpu(net.flat_grads).any()
+    net = network([0, 0], [INF, 1], to_xp)
+    with np.errstate(invalid="ignore"):
+        assert float(clip_grad_norm(net, 1)) == INF and np.isnan(to_cpu(net.flat_grads)[0]), "it shows"
+    net = network([0, 0], [math.nan, 1], to_xp)
+    assert math.isnan(float(clip_grad_norm(net, 1)))
+
+
+# what watches and judges
+
+
+def test_norms_of_a_gan_with_huge_gradients():
+    net, critic = network([1, 1], [3e20, 4e20]), network([1], [0])
+    gan = GAN(net, critic)
+    np.testing.assert_allclose(float(gan.g_grad_norm), 5e20, rtol=1e-6)
+    health = Health(gan, say=print)
+    (found,) = health.gradient_norms(net, gan.g_optimizer).values()
+    np.testing.assert_allclose(found, 5e20, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1, 1e20, 1e-20])
+def test_spread_and_roughness_do_not_depend_on_the_scale(rng, scale):
+    images = rng.standard_normal((20, 8, 8, 1)).astype("float32")
+    scaled = images * np.float32(scale)
+    np.testing.assert_allclose(spread(scaled), scale * spread(images), rtol=1e-5)
+    np.testing.assert_allclose(roughness(scaled), roughness(images), rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1, 1e30, 1e-30])
+@pytest.mark.parametrize("tilt", [1, 1e-3, 1e-5])
+def test_slerp_stays_on_the_sphere(scale, tilt):
+    """From one pole to nearly the other one, and to nearly the same: every latent is as long as both ends."""
+    start = np.array([scale, 0, 0], "float32")
+    for end in (-1, 1):
+        end = (scale * np.array([end * math.cos(tilt), math.sin(tilt), 0])).astype("float32")
+        path = slerp(start, end, 7).astype("float64")
+        # rounded to float32, the ends are not quite equally long, which the way around makes more of
+        np.testing.assert_allclose(np.sqrt(((path / scale) ** 2).sum(axis=1)), 1, rtol=1e-3)
+
+
+def test_a_frechet_distance_is_never_below_0(rng):
+    for size in (2, 5, 20, 60):
+        for scale in (1e-3, 1, 1e6):
+            mean, covariance = mean_and_covariance(scale * rng.standard_normal((3 * size, size)) + 5)
+            distance = frechet_distance(mean, covariance, mean, covariance)
+            assert 0 <= distance <= 1e-12 * size * np.trace(covariance)

@@ -6,6 +6,7 @@ import pytest
 from minigan import Sequential
 from minigan.errors import OptionError
 from minigan.layers import Dense
+from minigan.ops import adam_update
 from minigan.optimizers import SGD, Adam, RMSProp, clip_grad_norm, clip_weights
 
 
@@ -73,6 +74,33 @@ def test_adam_is_the_papers_algorithm_1(rng, dtype, tolerance):
         p -= lr * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + eps)
     np.testing.assert_allclose(net.flat_params, p, rtol=tolerance, atol=tolerance)
     assert net.flat_params.dtype == dtype
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-14), ("float32", 1e-6)])
+def test_adams_fast_form_agrees_with_its_formula(rng, monkeypatch, dtype, tolerance):
+    """minigan/ops/adam_update.py against the lines of the class: the moments to the last bit, the steps to rounding."""
+    size = 70_000  # more numbers than one piece of the fast form holds
+    start, nets = rng.standard_normal(size), []
+    for pays in (False, True):
+        monkeypatch.setattr(adam_update, "pays", lambda params, answer=pays: answer)
+        net = network(start, np.zeros(size), dtype)
+        optimizer, gradients = Adam(net, lr=1e-2), np.random.default_rng(0)
+        for _ in range(20):
+            net.flat_grads[...] = gradients.standard_normal(size)
+            optimizer.step()
+        nets.append((net.flat_params - start, optimizer.state))
+    (formula, formula_state), (fast, fast_state) = nets
+    np.testing.assert_allclose(fast, formula, rtol=0, atol=tolerance)
+    for name in ("m", "v"):
+        np.testing.assert_array_equal(fast_state[name], formula_state[name])
+
+
+def test_few_numbers_take_adams_formula_and_many_the_fast_form(monkeypatch):
+    taken = []
+    monkeypatch.setattr(adam_update, "adam_update", lambda params, *rest: taken.append(params.size))
+    for size in (1, 4096, 4097):
+        Adam(network(np.zeros(size), np.zeros(size))).step()
+    assert taken == [4097]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from minigan.gan.capture import capture_steps
 from minigan.gan.latent import Latent, Normal
 from minigan.gan.objectives import NonSaturating, Objective
 from minigan.memory import require_room
+from minigan.ops.squares import norm
 from minigan.optimizers import Adam, Optimizer, clip_grad_norm
 from minigan.options import require_built, require_count, require_instance, require_positive, require_seed, shown
 
@@ -189,7 +190,7 @@ class GAN:
 
     def _grad_norm(self, optimizer):
         if self.max_grad_norm is None:
-            return optimizer.net.xp.linalg.norm(optimizer.net.flat_grads)
+            return norm(optimizer.net.flat_grads)
         return self.norms_before_clipping.get(optimizer, 0.0)
 
     def _check_images(self, images):

@@ -60,7 +60,9 @@ def slerp(start, end, steps):
     lengths = [float(np.linalg.norm(latent.astype("float64"))) for latent in (start, end)]
     if 0 in lengths:
         raise OptionError("slerp: a latent of length 0 has no direction to turn from.")
-    angle = math.acos(np.clip(float((start / lengths[0]) @ (end / lengths[1])), -1, 1))
+    u, v = (latent.astype("float64") / length for latent, length in zip((start, end), lengths, strict=True))
+    # the angle at the tip of the triangle of two equal sides: exact near 0 and near pi, where the arc cosine is not
+    angle = 2 * math.atan2(np.linalg.norm(u - v), np.linalg.norm(u + v))
     if math.sin(angle) < 1e-6:
         # the same direction: the line. Opposite ones: every arc is as good; the line is one limit
         return lerp(start, end, steps)

@@ -28,7 +28,8 @@ def frechet_distance(mean1, covariance1, mean2, covariance2):
     root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T  # rounding can leave an eigenvalue just below 0
     trace_of_root = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariance2 @ root), 0)).sum()
     difference = mean1 - mean2
-    return float(difference @ difference + np.trace(covariance1) + np.trace(covariance2) - 2 * trace_of_root)
+    distance = float(difference @ difference + np.trace(covariance1) + np.trace(covariance2) - 2 * trace_of_root)
+    return max(distance, 0.0)  # of equal distributions rounding can leave it just below 0
 
 
 def normalised_frechet_distance(mean, covariance, real_mean, real_covariance):

@@ -1,4 +1,13 @@
-"""Adam's update of a flat vector, in place: on the CPU in pieces that stay in the processor's cache."""
+"""Adam's update of a long vector in one pass: the lines of optimizers.py, rearranged.
+
+With a = sum_k beta1^k and b = sum_k beta2^k, the weights of m and v,
+
+    lr (m / a) / (sqrt(v / b) + epsilon)  =  rate m / (sqrt(v) + floor)
+    rate = lr sqrt(b) / a,   floor = epsilon sqrt(b)
+
+which divides once for each number of the vector, not three times. On the CPU in pieces that stay in the processor's
+cache, on a GPU by one kernel; both work in place.
+"""
 
 import math
 
@@ -6,40 +15,40 @@ import numpy as np
 
 from minigan.backend import array_module
 from minigan.ops.gpu.kernels import launch
+from minigan.ops.pieces import in_pieces
+from minigan.ops.squares import bounded
 
+FEW = 2**12  # numbers, for which the plain formula takes no time worth saving
 PIECE = 2**16  # numbers at a time: parameters, gradients and both moments are 1 MB together
 
 
-def adam_numbers(step, lr, beta1, beta2, epsilon):
-    """(rate, floor) of a step, counted from 1: the two plain numbers that take up all corrections."""
-    # lr m_hat / (sqrt(v_hat) + eps), m_hat = (1 - b1) m / (1 - b1^t), v_hat = (1 - b2) v / (1 - b2^t); multiplied
-    # above and below by sqrt((1 - b2^t) / (1 - b2))
-    correction = math.sqrt((1 - beta2**step) / (1 - beta2))
-    return lr * correction * (1 - beta1) / (1 - beta1**step), epsilon * correction
+def pays(params):
+    """Return whether the vector is long, or on a GPU."""
+    return array_module(params) is not np or params.size > FEW
 
 
-def adam_update(params, grads, m, v, numbers, beta1, beta2):
+def adam_update(params, grads, m, v, numbers, beta1, beta2, epsilon, limit):
     """Advance the moments m and v by the gradients, and the parameters by the moments.
 
-    m <- beta1 m + g          that is the usual first moment over (1 - beta1), a factor taken out of every element
-    v <- beta2 v + g^2        and put into `rate` and `floor`, see adam_numbers
-    p <- p - rate m / (sqrt(v) + floor)
+    numbers    an array of the learning rate and the weights a and b, which change from step to step
+    limit      gradients beyond it count as if they were it: their squares would overflow
     """
     if array_module(params) is not np:
-        launch("adam", params.dtype, params.size, params, grads, m, v, numbers, beta1, beta2)
+        options = (beta1, beta2, epsilon, limit)
+        launch("adam", params.dtype, params.size, params, grads, m, v, numbers, *map(float, options))
         return
-    rate, floor = numbers
+    lr, a, b = map(float, numbers)
+    rate, floor = lr * math.sqrt(b) / a, epsilon * math.sqrt(b)
     scratch = np.empty(min(PIECE, params.size), params.dtype)
-    for start in range(0, params.size, PIECE):
-        p, g, mi, vi = (array[start : start + PIECE] for array in (params, grads, m, v))
-        t = scratch[: p.size]
-        mi *= beta1
-        mi += g
+    for p, g, m_piece, v_piece in in_pieces(params, grads, m, v, piece=PIECE):
+        t, g = scratch[: p.size], bounded(g, limit)
+        m_piece *= beta1
+        m_piece += g
         np.multiply(g, g, out=t)
-        vi *= beta2
-        vi += t
-        np.sqrt(vi, out=t)
+        v_piece *= beta2
+        v_piece += t
+        np.sqrt(v_piece, out=t)
         t += floor
-        np.divide(mi, t, out=t)
+        np.divide(m_piece, t, out=t)
         t *= rate
         p -= t

@@ -41,8 +41,3 @@ def sum_in_parts(x, y=None, out=None):
 def mean(x):
     """The mean of all numbers, added up in float64: the sum of many float32 numbers can overflow, their mean cannot"""
     return x.mean(dtype="float64").astype(x.dtype)
-
-
-def sum_of_squares(x):
-    """sum_i x[i]^2 of a vector, as an array of one number on a GPU"""
-    return x @ x if array_module(x) is np else (x * x).sum()

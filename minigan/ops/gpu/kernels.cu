@@ -210,13 +210,17 @@ KERNEL binary_cross_entropy(const real* x, const real* targets, real target, rea
 // ---------------------------------------------------------------------------------------------------------------------
 // Adam on a whole network at once (twin: ops/adam_update.py)
 
-// `numbers`: rate and floor, which change from step to step; they are read from memory, so that a captured step sees
-// the ones of its day
-KERNEL adam(real* params, const real* grads, real* m, real* v, const real* numbers, real beta1, real beta2, int size) {
+// `numbers`: the learning rate and the weights of m and v, which change from step to step; they are read from memory, so
+// that a captured step sees the ones of its day. Gradients beyond `limit` count as if they were it, but infinity shows.
+KERNEL adam(real* params, const real* grads, real* m, real* v, const real* numbers, real beta1, real beta2,
+            real epsilon, real limit, int size) {
+  real rate = numbers[0] * sqrt(numbers[2]) / numbers[1], floor = epsilon * sqrt(numbers[2]);
   FOR(i, size) {
-    m[i] = beta1 * m[i] + grads[i];
-    v[i] = beta2 * v[i] + grads[i] * grads[i];
-    params[i] -= m[i] / (sqrt(v[i]) + numbers[1]) * numbers[0];
+    real g = grads[i];
+    if (fabs(g) > limit && g - g == 0) g = g > 0 ? limit : -limit;
+    m[i] = beta1 * m[i] + g;
+    v[i] = beta2 * v[i] + g * g;
+    params[i] -= m[i] / (sqrt(v[i]) + floor) * rate;
   }
 }
 

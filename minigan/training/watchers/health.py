@@ -10,6 +10,7 @@ from minigan import backend
 from minigan.errors import NonFiniteError
 from minigan.gan.objectives import NonSaturating
 from minigan.gan.state import state_arrays
+from minigan.ops import squares
 from minigan.training.watchers.replay import Fault, Replayed, all_finite, replay_step
 
 # Steps between two looks at everything. Such a look reads every parameter, gradient and optimizer state and waits for a
@@ -204,18 +205,18 @@ class Health:
                 f"exploded, {network}",
                 exploded,
                 f"step {step:,}: the gradient explodes in the {network}, in {{}}: a norm of up to "
-                f"{max(norms.values()):.1e}, the parameters have {float(net.xp.linalg.norm(net.flat_params)):.1e}. NaN "
+                f"{max(norms.values()):.1e}, the parameters have {float(squares.norm(net.flat_params)):.1e}. NaN "
                 "may follow. Try max_grad_norm, or a lower learning rate.",
                 f"step {step:,}: the gradient in the {network} is back to its usual size in {{}}.",
             )
 
     def gradient_norms(self, net, optimizer):
         """Layer -> Euclidean norm of its gradient, before clipping."""
-        xp, before = net.xp, self.gan.g_grad_norm if net is self.gan.generator else self.gan.d_grad_norm
-        clipped = float(xp.linalg.norm(net.flat_grads))
+        before = self.gan.g_grad_norm if net is self.gan.generator else self.gan.d_grad_norm
+        clipped = float(squares.norm(net.flat_grads))
         scale = float(before) / clipped if clipped else 1.0
         return {
-            layer: scale * math.hypot(*(float(xp.linalg.norm(grad.ravel())) for grad in layer.grads.values()))
+            layer: scale * math.hypot(*(float(squares.norm(grad.ravel())) for grad in layer.grads.values()))
             for layer in net.layers
             if layer.params
         }
@@ -277,7 +278,7 @@ def least_d_loss(objective):
 
 def spread(images):
     """The root mean square difference of two images at a pixel, up to a factor sqrt(2)"""
-    return float(images.var(axis=0).mean()) ** 0.5
+    return float(images.astype("float64").var(axis=0).mean()) ** 0.5
 
 
 def roughness(images):
@@ -285,6 +286,7 @@ def roughness(images):
 
     Taken from what is left of the images without their mean: it is smooth or rough whatever the samples are.
     """
+    images = images.astype("float64")
     rest = images - images.mean(axis=0)
     steps = rest[:, :, 1:] - rest[:, :, :-1]
     variance = float((rest * rest).mean())
