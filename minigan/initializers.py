@@ -2,9 +2,11 @@
 
 The variance of a weight decides whether signals and gradients keep their size from layer to layer. For a kernel
 of shape (..., in, out) every output sums over fan_in = prod(...) * in products, and every input reaches
-fan_out = prod(...) * out outputs.
+fan_out = prod(...) * out outputs. A layer whose kernel has its axes in another order says so: `axes` are the places
+of the inputs and of the outputs in the shape, (-1, -2) for Conv2DTranspose's (kh, kw, out, in).
 """
 
+import inspect
 import math
 
 import numpy as np
@@ -12,17 +14,30 @@ import numpy as np
 from minigan.errors import OptionError
 from minigan.options import require_instance, require_positive
 
+AXES = (-2, -1)  # of the inputs and the outputs, unless a layer says otherwise
 
-def fans(shape):
+
+def fans(shape, axes=AXES):
     """(fan_in, fan_out) of a weight of shape (in, out) or of a kernel (kh, kw, in, out)."""
     if len(shape) < 2:
         raise OptionError(f"a scaled initializer needs a weight of two axes or more, got shape {shape}: use Zeros.")
-    window = math.prod(shape[:-2])
-    return window * shape[-2], window * shape[-1]
+    inputs, outputs = (shape[axis] for axis in axes)
+    window = math.prod(shape) // (inputs * outputs)
+    return window * inputs, window * outputs
+
+
+def first_values(initializer, shape, rng, dtype, axes=AXES):
+    """Return what a parameter begins with. Initializers that have no use for the axes need not know of them."""
+    if axes == AXES or "axes" not in inspect.signature(initializer).parameters:
+        return initializer(shape, rng, dtype)
+    return initializer(shape, rng, dtype, axes)
 
 
 class Initializer:
-    """Called as `initializer(shape, rng, dtype)`; draws are made in float64 and rounded once, on the CPU."""
+    """Called as `initializer(shape, rng, dtype)`; draws are made in float64 and rounded once, on the CPU.
+
+    One whose draws depend on fan_in or fan_out has a fourth argument, `axes=(-2, -1)`.
+    """
 
     def config(self):
         """The options to make this initializer again, for saved networks."""
@@ -65,8 +80,8 @@ class GlorotUniform(Initializer):
     Source: Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", eq. 16.
     """
 
-    def __call__(self, shape, rng, dtype):
-        limit = math.sqrt(6 / sum(fans(shape)))
+    def __call__(self, shape, rng, dtype, axes=AXES):
+        limit = math.sqrt(6 / sum(fans(shape, axes)))
         return rng.uniform(-limit, limit, shape).astype(dtype)
 
 
@@ -76,8 +91,8 @@ class GlorotNormal(Initializer):
     Source: Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", eq. 12.
     """
 
-    def __call__(self, shape, rng, dtype):
-        return rng.normal(0, math.sqrt(2 / sum(fans(shape))), shape).astype(dtype)
+    def __call__(self, shape, rng, dtype, axes=AXES):
+        return rng.normal(0, math.sqrt(2 / sum(fans(shape, axes))), shape).astype(dtype)
 
 
 class HeNormal(Initializer):
@@ -86,8 +101,8 @@ class HeNormal(Initializer):
     Source: He, Zhang, Ren & Sun 2015, arXiv:1502.01852, eq. 10.
     """
 
-    def __call__(self, shape, rng, dtype):
-        return rng.normal(0, math.sqrt(2 / fans(shape)[0]), shape).astype(dtype)
+    def __call__(self, shape, rng, dtype, axes=AXES):
+        return rng.normal(0, math.sqrt(2 / fans(shape, axes)[0]), shape).astype(dtype)
 
 
 class HeUniform(Initializer):
@@ -96,8 +111,8 @@ class HeUniform(Initializer):
     Source: He, Zhang, Ren & Sun 2015, arXiv:1502.01852, eq. 10.
     """
 
-    def __call__(self, shape, rng, dtype):
-        limit = math.sqrt(6 / fans(shape)[0])
+    def __call__(self, shape, rng, dtype, axes=AXES):
+        limit = math.sqrt(6 / fans(shape, axes)[0])
         return rng.uniform(-limit, limit, shape).astype(dtype)
 
 
@@ -111,11 +126,15 @@ class Orthogonal(Initializer):
     def __init__(self, gain=1.0):
         self.gain = require_positive("Orthogonal", gain=gain)
 
-    def __call__(self, shape, rng, dtype):
-        rows, columns = fans(shape)[0], shape[-1]
+    def __call__(self, shape, rng, dtype, axes=AXES):
+        rows, columns = fans(shape, axes)[0], shape[axes[1]]
         q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
         q *= np.sign(np.diag(r))
-        return (self.gain * (q if rows >= columns else q.T)).reshape(shape).astype(dtype)
+        matrix = self.gain * (q if rows >= columns else q.T)
+        places = [axis % len(shape) for axis in axes]
+        window = [size for axis, size in enumerate(shape) if axis not in places]
+        kernel = matrix.reshape(*window, shape[axes[0]], columns)  # (..., in, out), then moved to where the axes are
+        return np.moveaxis(kernel, AXES, axes).astype(dtype)
 
 
 def checked_initializer(owner, initializer):

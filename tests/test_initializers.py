@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from minigan import initializers
+from minigan import Sequential, initializers
 from minigan.errors import OptionError
+from minigan.layers import Conv2D, Conv2DTranspose, Dense
 
 SHAPE = (3, 3, 40, 60)
 FAN_IN, FAN_OUT = 9 * 40, 9 * 60
@@ -43,6 +44,59 @@ def test_orthogonal_prefers_no_direction():
     rng = np.random.default_rng(0)
     diagonals = [np.diag(initializers.Orthogonal()((4, 4), rng, "float64")) for _ in range(400)]
     assert abs(np.mean(diagonals)) < 0.05
+
+
+@pytest.mark.parametrize("kind", [Dense, Conv2D, Conv2DTranspose])
+@pytest.mark.parametrize(
+    ("initializer", "fan"),
+    [
+        (initializers.HeNormal(), "in"),
+        (initializers.HeUniform(), "in"),
+        (initializers.GlorotNormal(), "mean"),
+        (initializers.GlorotUniform(), "mean"),
+    ],
+)
+def test_signals_keep_their_size_in_every_layer(kind, initializer, fan, rng):
+    """Each output sums over fan_in products, each input gets a gradient from fan_out: whatever W's axes are called."""
+    inputs, outputs, window = 96, 24, 1 if kind is Dense else 9
+    layer = Dense(outputs, initializer=initializer) if kind is Dense else kind(outputs, 3, initializer=initializer)
+    shape = (inputs,) if kind is Dense else (9, 9, inputs)
+    net = Sequential([layer], shape, dtype="float64")
+    x = rng.standard_normal((400 if kind is Dense else 10, *shape))
+    y = net.forward(x)
+    dy = rng.standard_normal(y.shape)
+    dx = net.backward(dy)
+    if kind is not Dense:  # away from the border, where windows reach over the edge
+        y, dx = y[:, 2:-2, 2:-2], dx[:, 2:-2, 2:-2]
+    variance = {"in": 2 / (window * inputs), "mean": 2 / (window * (inputs + outputs))}[fan]
+    assert y.var() == pytest.approx(window * inputs * variance, rel=0.1)
+    assert dx.var() == pytest.approx(window * outputs * variance, rel=0.1)
+
+
+@pytest.mark.parametrize("filters", [3, 40])
+@pytest.mark.parametrize("kind", [Conv2D, Conv2DTranspose])
+def test_orthogonal_kernels(kind, filters):
+    """As a matrix from all that a window reads to the filters: W is (kh, kw, in, out), transposed (kh, kw, out, in)."""
+    net = Sequential([kind(filters, (2, 3), initializer=initializers.Orthogonal())], (5, 5, 4), dtype="float64")
+    w = net.layers[0].params["W"]
+    matrix = (w if kind is Conv2D else w.transpose(0, 1, 3, 2)).reshape(2 * 3 * 4, filters)
+    gram = matrix.T @ matrix if filters <= 24 else matrix @ matrix.T
+    np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-12)
+
+
+def test_an_initializer_is_told_the_axes_if_it_asks_for_them():
+    class Plain(initializers.Initializer):
+        def __call__(self, shape, rng, dtype):
+            return np.full(shape, len(shape), dtype)
+
+    class Asking(initializers.Initializer):
+        def __call__(self, shape, rng, dtype, axes=(-2, -1)):
+            return np.full(shape, 100 * shape[axes[0]] + shape[axes[1]], dtype)
+
+    for kind in (Conv2D, Conv2DTranspose):
+        for initializer, value in ((Plain(), 4), (Asking(), 203)):
+            net = Sequential([kind(3, 5, use_bias=False, initializer=initializer)], (6, 6, 2))
+            assert (net.flat_params == value).all()
 
 
 def test_constants():

@@ -80,14 +80,17 @@ class Layer:
         self.input_shape = self.output_shape = shape
         return self.output_shape
 
-    def add_param(self, name, shape, initializer, rng):
-        """Create the parameter `name` with values from the initializer, and its gradient of zeros."""
+    def add_param(self, name, shape, initializer, rng, axes=initializers.AXES):
+        """Create the parameter `name` with values from the initializer, and its gradient of zeros.
+
+        axes       which axes of a weight's shape count its inputs and its outputs, for initializers that depend on them
+        """
         if self.max_params is not None and math.prod(shape) > self.max_params:
             raise ShapeError(f"{self.name}: {name} of shape {tuple(shape)} is larger than all that is stored.")
         size = math.prod(shape) * (8 + 2 * self.dtype.itemsize)
         what = f"{name} of shape {tuple(shape)}, drawn in float64 and kept with its gradient,"
         require_room(self.name, what, size, self.xp)
-        values = initializer(tuple(shape), rng, self.dtype)
+        values = initializers.first_values(initializer, tuple(shape), rng, self.dtype, axes)
         self._check_initial(name, values, tuple(shape), initializer)
         self.params.place(name, backend.to_device(values, self.xp))
         self.grads.place(name, self.xp.zeros(shape, self.dtype))

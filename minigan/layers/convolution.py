@@ -33,7 +33,7 @@ class Convolution(Layer):
                 f"{self.name}: expected images, an input of shape (n, h, w, c), got (n, "
                 f"{', '.join(map(str, input_shape))}). Put a Reshape((h, w, c)) before it."
             )
-        self.add_param("W", self.kernel_shape(), self.initializer, rng)
+        self.add_param("W", self.kernel_shape(), self.initializer, rng, axes=self.kernel_axes)
         if self.use_bias:
             self.add_param("b", (self.filters,), Zeros(), rng)
         self.output_shape = self.plan_for(input_shape)
@@ -80,6 +80,8 @@ class Conv2D(Convolution):
     Source     Dumoulin & Visin 2016, arXiv:1603.07285, section 2
     """
 
+    kernel_axes = (-2, -1)  # of the inputs and the outputs in W's shape
+
     def kernel_shape(self):
         return (*self.kernel_size, self.input_shape[2], self.filters)
 
@@ -115,6 +117,8 @@ class Conv2DTranspose(Convolution):
     Options    as for Conv2D; padding by numbers crops the full output (h - 1) s + kh, as in PyTorch
     Source     Dumoulin & Visin 2016, arXiv:1603.07285, section 4
     """
+
+    kernel_axes = (-1, -2)  # of the inputs and the outputs in W's shape
 
     def kernel_shape(self):
         return (*self.kernel_size, self.filters, self.input_shape[2])
