@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import backend, pictures
+from minigan import backend, machine, pictures
 from minigan.__main__ import main
 from minigan.cli import information
 from minigan.data import dataset
@@ -251,7 +251,7 @@ def test_info_where_nothing_can_be_known(capsys, monkeypatch, tmp_path):
 
     for owner, name in ((Path, "read_text"), (np, "show_config"), (information.os, "sysconf")):
         monkeypatch.setattr(owner, name, fails)
-    monkeypatch.setattr(information, "OPENBLAS_FOLDERS", ())
+    monkeypatch.setattr(machine, "OPENBLAS_FOLDERS", ())
     monkeypatch.setattr(information.os, "cpu_count", lambda: None)
     monkeypatch.delattr(information.os, "sched_getaffinity", raising=False)
     monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path / "none"))

@@ -1,21 +1,18 @@
 """info: everything about this machine that speed and results depend on; to be pasted into a report of a problem."""
 
-import ctypes
 import os
 import platform
 import re
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
-
-from minigan import __version__, backend
+from minigan import __version__, backend, machine
 from minigan.data.download import cache_folder
 from minigan.errors import DeviceError
+from minigan.machine import known
 from minigan.ops.gpu.cublas import tf32
 
 PACKAGES = ("numpy", "matplotlib", "scipy", "tensorboardX")
-OPENBLAS_FOLDERS = ("../numpy.libs", ".dylibs")  # where NumPy's wheels put it, from the folder of numpy
 SLOW_CORES = ("Haswell", "Zen")  # OpenBLAS's kernels without AVX-512
 
 
@@ -37,14 +34,6 @@ def show(args):
             print(f"  {name:14}{value}")
 
 
-def known(function, *arguments):
-    """What the function finds out; "unknown" and why where it cannot: on some system any of them may fail."""
-    try:
-        return function(*arguments) or "unknown"
-    except Exception as error:  # a library or a file of another system; nothing depends on the answer
-        return f"unknown ({type(error).__name__}: {error})"
-
-
 def versions():
     return {
         "minigan": __version__,
@@ -64,27 +53,10 @@ def version(package):
 
 def processor():
     return {
-        "model": known(cpu_model),
-        "cores": f"{known(usable_cores)} usable, {os.cpu_count() or 'unknown'} in all",
+        "model": known(machine.cpu_model),
+        "cores": f"{known(machine.usable_cores)} usable, {os.cpu_count() or 'unknown'} in all",
         "memory": known(memory),
     }
-
-
-def cpu_info():
-    """The first processor of /proc/cpuinfo by name; empty where there is no such file."""
-    try:
-        text = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
-    except OSError:
-        return {}
-    return dict(re.findall(r"^([^:\n]*?)\s*:[ \t]*(.*)$", text, re.M))
-
-
-def cpu_model():
-    return cpu_info().get("model name") or platform.processor() or platform.machine()
-
-
-def usable_cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def memory():
@@ -92,37 +64,14 @@ def memory():
 
 
 def blas():
-    lines = {"library": known(blas_library)}
-    openblas = known(bundled_openblas)
-    if not isinstance(openblas, dict):
-        return {**lines, "core type": "unknown", "threads": "unknown"}
-    advice = known(core_advice, cpu_info(), openblas["core type"])
-    return {**lines, **openblas, **({} if advice == "unknown" else {"advice": advice})}
-
-
-def blas_library():
-    entry = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"{entry['name']} {entry['version']}"
-
-
-def bundled_openblas():
-    """Core type, build and threads of the OpenBLAS in NumPy's wheel; None where NumPy has another BLAS."""
-    folder = Path(np.__file__).parent
-    paths = [path for place in OPENBLAS_FOLDERS for path in (folder / place).glob("*openblas*")]
-    if not paths:
-        return None
-    library = ctypes.CDLL(str(paths[0]))
-    texts = {}
-    for name, function in (("core type", "corename"), ("build", "config")):
-        call = getattr(library, f"scipy_openblas_get_{function}64_")
-        call.restype = ctypes.c_char_p
-        texts[name] = call().decode()
+    lines = {"library": known(machine.blas_library)}
+    core, threads = known(machine.openblas_text, "corename"), known(machine.blas_threads)
     asked = os.environ.get("OPENBLAS_CORETYPE")
-    return {
-        "core type": texts["core type"] + (f" (OPENBLAS_CORETYPE={asked})" if asked else ""),
-        "build": texts["build"],
-        "threads": str(library.scipy_openblas_get_num_threads64_()),
-    }
+    lines["core type"] = core + (f" (OPENBLAS_CORETYPE={asked})" if asked else "")
+    lines["build"] = known(machine.openblas_text, "config")
+    lines["threads"] = str(threads)
+    advice = known(core_advice, machine.cpu_info(), core)
+    return lines if advice.startswith("unknown") else {**lines, "advice": advice}
 
 
 def core_advice(cpu, core_type):

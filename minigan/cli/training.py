@@ -25,6 +25,7 @@ def add_to(commands):
     for name in ("--epochs", "--steps"):
         add_option(resume, name, help="another end than the run was started with")
     add_option(resume, "--device", default=None, help="default: the one of before")
+    add_option(resume, "--data-dir", help="folder of the data set's files, if they were moved")
     add_option(resume, "--quiet")
     resume.set_defaults(command=resume_run)
 
@@ -48,7 +49,7 @@ def train_run(args):
 
 
 def resume_run(args):
-    training = reopen(args.run, args.epochs, args.steps, args.device)
+    training = reopen(args.run, args.epochs, args.steps, args.device, args.data_dir)
     return finish(training, args.quiet)
 
 

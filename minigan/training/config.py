@@ -5,13 +5,14 @@ import json
 import math
 import platform
 import re
-import reprlib
 from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 
 import minigan
+from minigan import backend, machine
 from minigan.errors import CheckpointError
+from minigan.training.settings import quoted, require_same
 
 # what a run cannot change on its way without becoming another run
 FIXED = ("experiment", "dataset", "images", "images_md5", "batch_size", "seed")
@@ -20,9 +21,10 @@ LARGEST_IMAGE = 2**20  # numbers of one image, h w c
 LARGEST_COUNT = 10**12  # of steps, epochs, images
 
 
-def versions():
+def versions(device="cpu"):
     """Of everything whose results may differ in the last bit."""
-    return {"minigan": minigan.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    found = {"minigan": minigan.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    return {**found, "cupy": getattr(backend.cupy, "__version__", "unknown")} if device == "gpu" else found
 
 
 def is_count(value):
@@ -60,10 +62,10 @@ ENTRIES = {
         lambda v: type(v) is dict and all(map(is_version, (*v, *v.values()))),
         "names of programs, each with its version",
     ),
+    "machine": (lambda v: type(v) is dict and all(map(is_text, (*v, *v.values()))), "texts by name"),
+    "settings": (lambda v: v is None or type(v) is dict, "settings by name, or null"),
 }
-
-SHORT = reprlib.Repr()
-SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 100
+OPTIONAL = {"machine": {}, "settings": None}  # minigan 0.1 did not keep them
 
 
 def wrong_entry(values):
@@ -74,11 +76,6 @@ def wrong_entry(values):
     return None
 
 
-def quoted(value):
-    """A value from a file, for an error message: on one line, without control characters, of a bounded length"""
-    return SHORT.repr(value)
-
-
 @dataclass
 class RunConfig:
     """What config.json says.
@@ -87,6 +84,8 @@ class RunConfig:
     image_shape          [h, w, c]
     epochs, steps        the end of the run, whichever comes first; steps may be None
     every                epochs from one grid of samples to the next
+    versions, machine    what the last bits of the numbers depend on
+    settings             all that the experiment says: layers, optimizers, latent, objective
     """
 
     experiment: str
@@ -103,6 +102,8 @@ class RunConfig:
     every: int = 1
     tensorboard: bool = False
     versions: dict = field(default_factory=versions)
+    machine: dict = field(default_factory=machine.numerics)
+    settings: dict | None = None
 
     @property
     def steps_per_epoch(self):
@@ -127,6 +128,7 @@ class RunConfig:
             ) from error
         if not isinstance(values, dict):
             raise CheckpointError(f"{path}: not the configuration of a run: expected an object in braces.")
+        values = {**OPTIONAL, **values}
         unknown = set(values) ^ {entry.name for entry in fields(cls)}
         if unknown:
             raise CheckpointError(f"{path}: entries missing or unknown: {', '.join(map(quoted, sorted(unknown)))}.")
@@ -140,15 +142,30 @@ class RunConfig:
             )
         return config
 
+    def fixed(self):
+        """What a checkpoint keeps of it, to be compared."""
+        return {name: getattr(self, name) for name in (*FIXED, "settings")}
+
     def check_same(self, other, where):
         """Refuse to go on with settings other than those that `where` was made with."""
         for name in FIXED:
-            if getattr(self, name) != other[name]:
+            if getattr(self, name) != other.get(name):
                 raise CheckpointError(
-                    f"{where} was made with {name} = {quoted(other[name])}, config.json now says "
+                    f"{where} was made with {name} = {quoted(other.get(name))}, config.json now says "
                     f"{quoted(getattr(self, name))}. A run goes on only as it began: put the value back, or train anew "
                     "into another folder."
                 )
+        if self.settings is not None:
+            require_same(other.get("settings"), self.settings, where, "config.json")
+
+    def changes(self, versions, machine):
+        """What is not as it was, of what the last bits depend on, as texts."""
+        before, now = {**self.versions, **self.machine}, {**versions, **machine}
+        return [
+            f"{name} was {quoted(before[name])}, is {quoted(now[name])}"
+            for name in now
+            if name in before and before[name] != now[name]
+        ]
 
 
 def images_md5(images):

@@ -29,9 +29,9 @@ from minigan.files import (
     remove_leftovers,
 )
 from minigan.locks import try_lock
+from minigan.training.checkpoints import COLUMNS
 from minigan.training.config import RunConfig
 
-COLUMNS = ("step", "epoch", "d_loss", "g_loss", "d_grad_norm", "g_grad_norm")
 LOCK = ".lock"
 OWNER = re.compile(r"process \d{1,12} on [\w.-]{1,80} since [\d :-]{19}\n", re.ASCII)  # what stands in it
 CONFIG_LIMIT = 2**20  # bytes; the largest that minigan writes have some ten thousand
@@ -71,10 +71,11 @@ class RunFolder:
         else:
             try:
                 return run, RunConfig.from_json(read_file(file, CONFIG_LIMIT), file)
-            except OSError as error:
-                reason = f"{file} cannot be read: {error.strerror or error}"
+            except FileError as error:
+                reason = f"config.json cannot be read: {error}"
         raise CheckpointError(
-            f"{run.path} is not the folder of a run: {reason}. Runs are begun by: python -m minigan train NAME"
+            f"{run.path} is not the folder of a run: {reason.rstrip('.')}. Runs are begun by: python -m minigan train "
+            "NAME"
         )
 
     def lock(self):
@@ -122,6 +123,10 @@ class RunFolder:
                 "folder is fine). If the folder comes from somebody else, look at where the link leads before you "
                 "trust it."
             )
+
+    def traces(self):
+        """The names of files that are there only where a checkpoint was written before them."""
+        return [name for name in ("history.csv", "generator.npz", "discriminator.npz") if (self.path / name).exists()]
 
     def make_folders(self):
         """What a killed run may have left half made is completed, or cleared away."""

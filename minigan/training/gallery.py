@@ -12,7 +12,7 @@ from minigan.files import make_folder
 ZOOM = 2
 SHOWN = 100  # samples in a grid
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names for pictures of so many channels
-EPOCH = re.compile(r"epoch_\d+\.png")
+EPOCH = re.compile(r"epoch_(\d{3,18})\.png", re.ASCII)
 OVERVIEW = ("generator.npz", "discriminator.npz", "real_beside_generated.png", "losses.png", "learning.gif")
 
 
@@ -34,6 +34,13 @@ class Gallery:
         """The files of an earlier run in the folder: this one's take the places of those that it makes, too."""
         pictures_of_epochs = (path for path in self.folder.glob("epoch_*.png") if EPOCH.fullmatch(path.name))
         return sorted([*pictures_of_epochs, *(self.out / name for name in OVERVIEW if (self.out / name).exists())])
+
+    def remove_after(self, epoch):
+        """Delete the pictures of later epochs: they come again, or were drawn in the midst of one."""
+        for path in self.folder.glob("epoch_*.png"):
+            match = EPOCH.fullmatch(path.name)
+            if match and int(match[1]) > epoch:
+                path.unlink(missing_ok=True)
 
     def draw(self, epoch):
         """The grid of an epoch's samples as a PNG; returns the picture."""

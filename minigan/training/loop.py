@@ -2,19 +2,20 @@
 
 import math
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
-from minigan import backend, data
+from minigan import backend, data, machine
 from minigan.errors import CheckpointError, MiniganError, OptionError
-from minigan.experiments import find
 from minigan.gan.state import gan_state
 from minigan.training import checkpoints
 from minigan.training.config import RunConfig, images_md5, versions, wrong_entry
 from minigan.training.folder import RunFolder
 from minigan.training.gallery import Gallery
+from minigan.training.settings import require_same, settings_of
 from minigan.training.stopping import StopRequest
-from minigan.training.trained import restore_newest
+from minigan.training.trained import experiment_of, restore_newest
 from minigan.training.watchers.health import Health
 from minigan.training.watchers.progress import ProgressBar
 from minigan.training.watchers.tensorboard import TensorBoard
@@ -23,15 +24,17 @@ from minigan.training.watchers.tensorboard import TensorBoard
 def begin(experiment, out, dataset=None, data_dir=None, seed=0, device="auto", **options):
     """A new run of an experiment in the folder `out`, ready to train; nothing is written if anything does not fit.
 
+    experiment one of `find`, or an Experiment of your own
     options    epochs, steps, batch_size, every, tensorboard; None or left out: the experiment's own
     """
     dataset_name = dataset or experiment.dataset
     dataset = data.load(dataset_name, directory=data_dir)
     options = {name: value for name, value in options.items() if value is not None}
+    device = backend.device_name(backend.device_module(device))
     config = RunConfig(
         experiment=experiment.name,
         dataset=dataset_name,
-        data_dir=None if data_dir is None else str(data_dir),
+        data_dir=absolute(data_dir),
         images=len(dataset),
         image_shape=list(dataset.images.shape[1:]),
         images_md5=images_md5(dataset.images),
@@ -39,51 +42,59 @@ def begin(experiment, out, dataset=None, data_dir=None, seed=0, device="auto", *
         steps=options.pop("steps", None),
         batch_size=options.pop("batch_size", experiment.batch_size),
         seed=seed,
-        device=backend.device_name(backend.device_module(device)),
+        device=device,
+        versions=versions(device),
         **options,
     )
-    wrong = wrong_entry(vars(config))
-    if wrong:
-        raise OptionError(f"a run cannot begin like this: {wrong}.")
+    require_right(config)
     if config.batch_size > len(dataset):
         raise OptionError(
             f"batch_size is {config.batch_size}, but {dataset_name} has only {len(dataset)} images here, so that no "
             f"batch would be full. Take a --batch-size of at most {len(dataset)}."
         )
     gan = experiment.make_gan(dataset.images.shape[1:], seed, config.device)
+    config.settings = settings_of(experiment, gan)
     return Training(RunFolder.create(out, config), config, experiment, dataset.images, gan)
 
 
-def reopen(path, epochs=None, steps=None, device=None):
+def reopen(path, epochs=None, steps=None, device=None, data_dir=None, experiment=None):
     """The run in a folder, ready to go on from its newest whole checkpoint; this process owns the folder from now on.
 
     epochs, steps, device    a later end, or another device, than config.json says
+    data_dir                 where the files of the data set are now, if they were moved
+    experiment               your own Experiment that the run was begun with; those of the catalogue are found by name
     Errors     FileError where another process trains there; CheckpointError where something does not fit
     """
     folder, _ = RunFolder.open(path)
     folder.lock()
     try:
-        return go_on(folder, epochs, steps, device)
+        return go_on(folder, epochs, steps, device, data_dir, experiment)
     except BaseException:
         folder.release()
         raise
 
 
-def go_on(folder, epochs, steps, device):
+def go_on(folder, epochs, steps, device, data_dir, experiment):
     """`reopen` in a folder that is owned: from here on nobody else changes it."""
     folder.refuse_links()
     _, config = RunFolder.open(folder.path)
-    experiment = find(config.experiment)
+    experiment = experiment_of(folder, config, experiment)
+    config.data_dir = config.data_dir if data_dir is None else absolute(data_dir)
+    config.epochs = config.epochs if epochs is None else epochs
+    config.steps = config.steps if steps is None else steps
+    require_right(config)
     dataset = data.load(config.dataset, directory=config.data_dir)
     if images_md5(dataset.images) != config.images_md5:
         raise CheckpointError(
             f"{folder.path}: {config.dataset} is not the data that this run was begun with: {len(dataset):,} images "
-            f"with other bytes, then {config.images:,}. Put the old files back, or train anew into another folder."
+            f"with other bytes, then {config.images:,}. Give the folder that holds those (--data-dir DIR), or train "
+            "anew into another folder."
         )
-    config.epochs, config.steps = epochs or config.epochs, steps or config.steps
-    if device is not None:
-        config.device = backend.device_name(backend.device_module(device))
+    before = config.device
+    config.device = before if device is None else backend.device_name(backend.device_module(device))
     gan = experiment.make_gan(dataset.images.shape[1:], config.seed, config.device)
+    settings = settings_of(experiment, gan)
+    require_same(config.settings, settings, folder.path / "config.json", f"the experiment {experiment.name!r}")
     folder.make_folders()
     training = Training(folder, config, experiment, dataset.images, gan)
     training.restore()
@@ -91,8 +102,22 @@ def go_on(folder, epochs, steps, device):
         raise OptionError(
             f"{folder.path} has taken {training.step:,} steps already; an end after {config.total_steps:,} lies behind."
         )
+    training.note_changes(before, versions(config.device), machine.numerics())
+    config.settings = settings
     folder.write_config(config)
     return training
+
+
+def absolute(data_dir):
+    """A folder's path as config.json keeps it: right from every working directory."""
+    return None if data_dir is None else str(Path(data_dir).expanduser().absolute())
+
+
+def require_right(config):
+    """Refuse options that could not be read again."""
+    wrong = wrong_entry(vars(config))
+    if wrong:
+        raise OptionError(f"a run cannot go like this: {wrong}.")
 
 
 class Training:
@@ -109,20 +134,52 @@ class Training:
             folder.path, gan, images, config.seed, samples=folder.samples, data_range=experiment.data_range
         )
         self.step, self.losses, self.history = 0, [], []
+        self.remarks = []  # noted while the run was opened; said again where it goes on
+        self.health = Health(gan, folder.note)
 
     @property
     def epoch(self):
         """Completed epochs"""
         return self.step // self.config.steps_per_epoch
 
+    def remark(self, text):
+        self.folder.note(text)
+        self.remarks.append(text)
+
     def restore(self):
-        """Take over the newest whole checkpoint; a run that was killed before its first one begins at step 0."""
-        values = restore_newest(self.gan, self.config, self.folder, self.folder.note)
+        """Take over the newest whole checkpoint; a run that was killed before its first one begins at step 0.
+
+        Errors     CheckpointError where there was one, and is none now
+        """
+        values = restore_newest(self.gan, self.config, self.folder, self.remark)
         if values is None:
+            traces = self.folder.traces()
+            if traces:
+                raise CheckpointError(
+                    f"{self.folder.checkpoints} holds no checkpoint, but {' and '.join(traces)} in {self.folder.path} "
+                    "tell that steps were taken and saved: the checkpoints are lost. Put the files step_*.checkpoint "
+                    "back from a copy, or train anew into another folder."
+                )
             return
         self.step, self.losses, self.history = values["step"], values["losses"], values["history"]
-        if self.config.versions != versions():
-            self.folder.note(f"versions changed: {self.config.versions} to {versions()}; the last bits may differ")
+        try:
+            self.health.restore(values.get("health", self.health.state()))
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{self.folder.checkpoints}: no state of the health ({error!r}).") from error
+        self.gallery.remove_after(len(self.history))
+
+    def note_changes(self, device, versions, machine):
+        """Say what is not as it was when the run trained last, of what the numbers depend on, and keep what is now."""
+        config = self.config
+        changes = config.changes(versions, machine)
+        if device != config.device:
+            changes.insert(0, f"the device was {device}, is {config.device}")
+        if changes:
+            self.remark(
+                f"not as before: {'; '.join(changes)}. From here on the run is the same but for rounding, not bit for "
+                "bit, and training enlarges such differences from step to step."
+            )
+        config.versions, config.machine = versions, machine
 
     def save(self):
         """Write a checkpoint, and the history beside it, which a later one only adds to."""
@@ -133,7 +190,8 @@ class Training:
             "losses": self.losses,
             "history": self.history,
             "gan": gan,
-            "config": {**vars(self.config)},
+            "health": self.health.state(),
+            "config": self.config.fixed(),
         }
         checkpoints.write(self.folder.checkpoints, self.step, arrays, values)
         self.folder.write_history(self.history)
@@ -174,15 +232,18 @@ class Training:
             folder.note(text)
             bar.say(text)
 
+        for text in self.remarks:
+            bar.say(text)
+        self.remarks = []
         self.gan.capture(say)
-        health = Health(self.gan, say)
+        self.health.say = say
         board = TensorBoard(folder.path / "tensorboard", self.step) if config.tensorboard else None
-        watchers = [bar, health, *([board] if board else [])]
+        watchers = [bar, self.health, *([board] if board else [])]
         try:
             with StopRequest() as stop:
                 while self.step < config.total_steps and not stop.signal:
                     self.train_epoch(stop, watchers)
-                health.check_finite(self.step)
+                self.health.check_finite(self.step)
                 self.save()
         except MiniganError as error:
             folder.note(f"stopped at step {self.step:,}: {error}")

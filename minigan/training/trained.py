@@ -13,6 +13,7 @@ from minigan.gan.state import restore_gan
 from minigan.training import checkpoints
 from minigan.training.config import RunConfig
 from minigan.training.folder import RunFolder
+from minigan.training.settings import FOR_SAMPLES, quoted, require_same, settings_of
 
 
 @dataclass
@@ -55,31 +56,54 @@ class TrainedRun:
         return self.images(self.latents(n, seed))
 
 
-def load_trained(path, device="auto"):
+def load_trained(path, device="auto", experiment=None):
     """The TrainedRun in the folder `path`; its data set is not needed.
 
+    experiment your own Experiment that the run was begun with; those of the catalogue are found by name
     Damaged checkpoints are passed over, each with a line on the standard error stream.
     Errors     CheckpointError where the folder is none of a run, or has no whole checkpoint; DeviceError
     """
     folder, config = RunFolder.open(path)
-    experiment = find(config.experiment)
+    experiment = experiment_of(folder, config, experiment)
     gan = experiment.make_gan(tuple(config.image_shape), config.seed, device)
+    now, who = settings_of(experiment, gan), f"the experiment {experiment.name!r}"
+    require_same(config.settings, now, folder.path / "config.json", who, FOR_SAMPLES)
     notes = []
     values = restore_newest(gan, config, folder, notes.append)
     if values is None:
+        why = "its checkpoints are lost" if folder.traces() else "it stopped before its first epoch was over"
         raise CheckpointError(
-            f"{folder.path} holds no checkpoint: the run was begun, but stopped before its first epoch was over. Train "
-            f"it first: python -m minigan resume {folder.path}"
+            f"{folder.path} holds no checkpoint: the run was begun, but {why}. Train it first: python -m minigan "
+            f"resume {folder.path}"
         )
     sys.stderr.writelines(f"note: {note}\n" for note in notes)
     return TrainedRun(folder, config, experiment, gan, values["step"])
+
+
+def experiment_of(folder, config, given=None):
+    """The experiment that a run was begun with: the one that is given, or the one of that name in the catalogue."""
+    if given is not None:
+        if given.name != config.experiment:
+            raise CheckpointError(
+                f"{folder.path} was begun with the experiment {quoted(config.experiment)}, not with {given.name!r}."
+            )
+        return given
+    try:
+        return find(config.experiment)
+    except OptionError as error:
+        raise CheckpointError(
+            f"{folder.path} was begun with the experiment {quoted(config.experiment)}, which is none of minigan's (see "
+            "python -m minigan list). If it is your own, go on in Python, where you can give it: reopen(path, "
+            "experiment=...).run() of minigan.training.loop; for samples load_trained(path, experiment=...) of "
+            "minigan.training.trained."
+        ) from error
 
 
 def restore_newest(gan, config, folder, warn):
     """Put the newest whole checkpoint of a run into its GAN; returns the values in it, or None where there is none.
 
     warn       called with a text for each damaged one that is passed over
-    Errors     CheckpointError where all are damaged, or the newest is that of another run
+    Errors     CheckpointError where all are damaged, one cannot be read, or the newest is that of another run
     """
     newest = checkpoints.read_newest(folder.checkpoints, warn)
     if newest is None:
@@ -89,7 +113,7 @@ def restore_newest(gan, config, folder, warn):
     config.check_same(values["config"], where)
     try:
         restore_gan(gan, arrays, values["gan"])
-    except (KeyError, ValueError, TypeError) as error:
+    except ValueError as error:
         raise CheckpointError(
             f"{where} does not fit the networks of {config.experiment} ({error}). It was made by another version of "
             "minigan; train anew into another folder."

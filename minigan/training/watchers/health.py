@@ -96,6 +96,21 @@ class Health:
     def close(self):
         """Nothing is held open."""
 
+    def state(self):
+        """What was seen and said so far, as JSON values: a resumed run goes on with it, and says nothing twice."""
+        return {
+            "d_losses": [float(loss) for loss in self.d_losses],
+            "usual_norms": [[*place, list(norms)] for place, norms in self.usual_norms.items()],
+            "known": self.known,
+        }
+
+    def restore(self, values):
+        """Take over what `state` gave. Errors: KeyError, TypeError, ValueError for anything else"""
+        self.d_losses.extend(float(loss) for loss in values["d_losses"])
+        for network, layer, norms in values["usual_norms"]:
+            self.usual_norms[str(network), str(layer)].extend(float(norm) for norm in norms)
+        self.known = {str(kind): [str(name) for name in names] for kind, names in values["known"].items()}
+
     # NaN and infinity
 
     def glance(self, step):

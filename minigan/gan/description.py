@@ -1,0 +1,72 @@
+"""What a GAN is made of, as plain JSON values: every setting of its networks, optimizers, latent and objective."""
+
+import inspect
+import json
+
+import numpy as np
+
+NOT_OPTIONS = ("self", "net", "args", "kwargs")
+
+
+def describe_gan(gan):
+    """Return all settings of a GAN by name; two GANs with equal descriptions differ in their state alone."""
+    settings = {
+        "generator": describe_network(gan.generator),
+        "discriminator": describe_network(gan.discriminator),
+        "latent": describe_part(gan.latent),
+        "objective": describe_part(gan.objective),
+        "g_optimizer": describe_part(gan.g_optimizer),
+        "d_optimizer": describe_part(gan.d_optimizer),
+        "d_steps": gan.d_steps,
+        "max_grad_norm": gan.max_grad_norm,
+    }
+    return json.loads(
+        json.dumps(settings, default=plain)
+    )  # tuples become lists, as they are when they come from a file
+
+
+def describe_network(net):
+    return {"input_shape": net.input_shape, "dtype": str(net.dtype), **net.config()}
+
+
+def describe_part(part):
+    """Return the class of an optimizer, a latent or an objective, and the options that it was made with."""
+    return {"class": type(part).__name__, **{name: getattr(part, name) for name in option_names(part)}}
+
+
+def option_names(part):
+    """Return the names of the constructor's arguments that the part keeps in attributes of the same names."""
+    names = inspect.signature(type(part).__init__).parameters
+    return [name for name in names if name not in NOT_OPTIONS and hasattr(part, name)]
+
+
+def plain(value):
+    """Return a value that JSON does not know as one that it does: a NumPy number, or else the name of a class."""
+    return value.item() if isinstance(value, np.generic) else f"a {type(value).__name__}"
+
+
+def differences(one, other):
+    """Yield (where, value in one, value in the other) for each setting in which two descriptions differ.
+
+    where      words for people: "discriminator, layer 3 Dropout, rate"
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in dict.fromkeys([*one, *other]):
+            for where, *values in differences(one.get(name), other.get(name)):
+                place = [text for text in (name if name != "layers" else "", where) if text]
+                yield (", ".join(place), *values)
+    elif has_layers(one) and has_layers(other) and len(one) == len(other):
+        for index, (layer, twin) in enumerate(zip(one, other, strict=True)):
+            for where, *values in differences(layer, twin):
+                yield (f"layer {index}" if where == "layer" else f"layer {index} {twin['layer']}, {where}", *values)
+    elif one != other:
+        yield "", summary(one), summary(other)
+
+
+def has_layers(value):
+    return isinstance(value, list) and bool(value) and all(isinstance(x, dict) and "layer" in x for x in value)
+
+
+def summary(value):
+    """Return a value, but of a list of layers only how many they are."""
+    return f"{len(value)} layers" if has_layers(value) else value

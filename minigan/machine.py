@@ -1,0 +1,94 @@
+"""The machine that computes: its processor, and the BLAS behind NumPy's matrix products.
+
+Sums of floating-point numbers depend on their order, and that depends on the processor, on the kernel that BLAS chose
+for it, and on the number of its threads. So two machines, or one with another number of threads, differ in last bits.
+"""
+
+import ctypes
+import os
+import platform
+import re
+from pathlib import Path
+
+import numpy as np
+
+OPENBLAS_FOLDERS = ("../numpy.libs", ".dylibs")  # where NumPy's wheels put it, from the folder of numpy
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")  # that OpenBLAS reads at its start
+
+
+def known(function, *arguments):
+    """What the function finds out; "unknown" and why where it cannot: on some system any of them may fail."""
+    try:
+        return function(*arguments) or "unknown"
+    except Exception as error:  # a library or a file of another system; nothing depends on the answer
+        return f"unknown ({type(error).__name__}: {error})"
+
+
+def cpu_info():
+    """The first processor of /proc/cpuinfo by name; empty where there is no such file."""
+    try:
+        text = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+    except OSError:
+        return {}
+    return dict(re.findall(r"^([^:\n]*?)\s*:[ \t]*(.*)$", text, re.M))
+
+
+def cpu_model():
+    return cpu_info().get("model name") or platform.processor() or platform.machine()
+
+
+def usable_cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def blas_library():
+    entry = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return f"{entry['name']} {entry['version']}"
+
+
+def openblas():
+    """The OpenBLAS in NumPy's wheel, as a library to call; None where NumPy has another BLAS."""
+    folder = Path(np.__file__).parent
+    paths = [path for place in OPENBLAS_FOLDERS for path in (folder / place).glob("*openblas*")]
+    return ctypes.CDLL(str(paths[0])) if paths else None
+
+
+def openblas_text(function):
+    """What OpenBLAS says of itself: "corename" or "config"; None where there is none."""
+    library = openblas()
+    if library is None:
+        return None
+    call = getattr(library, f"scipy_openblas_get_{function}64_")
+    call.restype = ctypes.c_char_p
+    return call().decode()
+
+
+def blas_threads():
+    """How many threads OpenBLAS uses; None where NumPy has another BLAS."""
+    library = openblas()
+    return None if library is None else library.scipy_openblas_get_num_threads64_()
+
+
+def set_blas_threads(count):
+    """Let OpenBLAS use `count` threads from now on; False where NumPy has another BLAS, and nothing happens."""
+    try:
+        openblas().scipy_openblas_set_num_threads64_(int(count))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+def chosen_threads():
+    """The environment variable that the user set for the number of BLAS threads, NAME=VALUE, or None."""
+    return next((f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if os.environ.get(name)), None)
+
+
+def numerics():
+    """What the last bits of results depend on, besides versions: name -> text, "unknown" where it is."""
+    found = {
+        "processor": known(cpu_model),
+        "BLAS": known(blas_library),
+        "BLAS kernels": known(openblas_text, "corename"),
+        "BLAS threads": str(known(blas_threads)),
+    }
+    return {name: "unknown" if text.startswith("unknown") else text for name, text in found.items()}
