@@ -166,8 +166,11 @@ def test_every_name_and_alias_is_one_experiments_own():
         ("wgan", "C3"),
         ("lstm-gan", "D4"),
         ("upsampling-gan", "upsampling-gan"),
-    ]
-    + [("fast", "mlp-gan"), ("fast-dcgan", "dcgan"), ("fast-upsampling", "upsampling-gan"), ("WGAN", "C3")],
+        ("fast", "mlp-gan"),
+        ("fast-dcgan", "dcgan"),
+        ("fast-upsampling", "upsampling-gan"),
+        ("WGAN", "C3"),
+    ],
 )
 def test_names_that_one_guesses(guess, name):
     assert find(guess) is EXPERIMENTS[name]

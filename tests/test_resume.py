@@ -47,9 +47,7 @@ def known(monkeypatch):
 def original(tmp_path_factory):
     """The folder of a run of SMALL with three checkpoints, at its end after 15 steps."""
     folder = tmp_path_factory.mktemp("original")
-    EXPERIMENTS["Small"] = SMALL
     begin(SMALL, folder, seed=5).run(quiet=True)
-    del EXPERIMENTS["Small"]
     return folder
 
 
