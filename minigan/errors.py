@@ -51,3 +51,7 @@ class FileError(MiniganError, OSError):
 
 class MisuseWarning(UserWarning):
     """Something that runs without an error, and is a mistake nearly always; it is told once."""
+
+
+class NonFiniteWarning(UserWarning):
+    """A loss became NaN or infinite; training goes on, but the networks are spoiled."""

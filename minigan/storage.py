@@ -11,7 +11,7 @@ import os
 import numpy as np
 
 from minigan import backend, initializers, layers, npz
-from minigan.errors import CheckpointError, FileError, MiniganError, OptionError
+from minigan.errors import CheckpointError, FileError, MiniganError, NonFiniteError, OptionError
 from minigan.files import as_path, atomic_write, read_file
 
 FORMAT = "minigan network 2"
@@ -20,7 +20,11 @@ LONGEST_TEXT = 2**22  # characters of an architecture
 
 
 def save_network(network, target):
-    """Write `network` to `target`, a path or a binary file object; a path is written in one piece or not at all."""
+    """Write `network` to `target`, a path or a binary file object; a path is written in one piece or not at all.
+
+    Errors     NonFiniteError where a number of it is NaN or infinite; OptionError, FileError
+    """
+    require_finite("network", {**network.params, **network.state}, "Load the last file that you saved.")
     architecture = {
         "format": FORMAT,
         "input_shape": network.input_shape,
@@ -33,6 +37,17 @@ def save_network(network, target):
         **{f"state.{name}": backend.to_cpu(value) for name, value in network.state.items()},
     }
     write(target, npz.to_bytes(arrays))
+
+
+def require_finite(what, arrays, advice):
+    """Refuse to write NaN and infinity over what may be the last sound file."""
+    spoiled = [name for name, array in arrays.items() if not backend.array_module(array).isfinite(array).all()]
+    if spoiled:
+        more = f" and {len(spoiled) - 5} more" if len(spoiled) > 5 else ""
+        raise NonFiniteError(
+            f"this {what} is not saved: NaN or infinity in {', '.join(spoiled[:5])}{more}. Mostly the steps of its "
+            f"training were too large. {advice} Try lower learning rates, or max_grad_norm=1.0."
+        )
 
 
 def plain_number(value):

@@ -17,6 +17,8 @@ from minigan.optimizers import SGD
 from minigan.training.watchers import health as limits
 from minigan.training.watchers.health import Health, least_d_loss
 
+pytestmark = pytest.mark.filterwarnings("ignore::minigan.errors.NonFiniteWarning")  # what health says is tested here
+
 
 @pytest.fixture(scope="module")
 def images():

@@ -1,14 +1,16 @@
 """A generative adversarial network: two networks, and the step that trains them against each other."""
 
 import math
+import warnings
 
 import numpy as np
 
 from minigan import backend
-from minigan.errors import DataError, OptionError, ShapeError
+from minigan.errors import DataError, NonFiniteWarning, OptionError, ShapeError
 from minigan.gan.capture import capture_steps
 from minigan.gan.latent import Latent, Normal
 from minigan.gan.objectives import NonSaturating, Objective
+from minigan.gan.saving import load_gan, save_gan
 from minigan.memory import require_room
 from minigan.ops.squares import norm
 from minigan.optimizers import Adam, Optimizer, clip_grad_norm
@@ -54,6 +56,7 @@ class GAN:
         self.d_updates = 0
         self.g_loss = math.nan
         self.norms_before_clipping = {}
+        self.told = False  # of losses that are not finite
         self._step = self.compute_step
         self._check_parts()
 
@@ -112,11 +115,26 @@ class GAN:
         """
         self._check_images(images)
         trains_generator = (self.d_updates + 1) % self.d_steps == 0
-        d_loss, *g_loss = self._step(images, trains_generator)
+        losses = self._step(images, trains_generator)
         self.d_updates += 1
         if trains_generator:
-            (self.g_loss,) = g_loss
-        return d_loss, self.g_loss
+            self.g_loss = losses[1]
+        self._tell_of_losses(losses)
+        return losses[0], self.g_loss
+
+    def _tell_of_losses(self, losses):
+        """Warn once where a loss is not finite. On a GPU nobody looks: reading a loss would wait for it."""
+        if self.told or all(map(backend.finite_where_cheap, losses)):
+            return
+        self.told = True
+        warnings.warn(
+            f"GAN.train_step: in step {self.d_updates:,} the losses (D, G) are {', '.join(map(str, losses))}. Mostly "
+            "the weights grew until a number overflowed, and the networks are spoiled from here on. Go back to the "
+            "last file that you saved; try lower learning rates, or GAN(..., max_grad_norm=1.0). Which layer it was: "
+            "docs/health.md",
+            NonFiniteWarning,
+            stacklevel=3,
+        )
 
     def compute_step(self, images, trains_generator):
         """The networks' part of a step, kernel by kernel: [d_loss], or [d_loss, g_loss]."""
@@ -213,6 +231,25 @@ class GAN:
         net = self.generator
         require_room("GAN.sample", f"{n} images", n * math.prod(net.output_shape) * net.dtype.itemsize, net.xp)
         return net.predict(self.latent.sample(n, rng, net.dtype, net.xp))
+
+    def save(self, path):
+        """Write all of this GAN to one file, so that `load` goes on where it stands, bit for bit.
+
+        Both networks, optimizers, latent, objective, counters, the last gradients, random numbers. Your own classes of
+        them must keep each argument of their constructors in an attribute of the same name.
+        Errors     NonFiniteError where a number of it is NaN or infinite; FileError, OptionError
+        """
+        save_gan(self, path)
+
+    @classmethod
+    def load(cls, path, device="cpu", custom_layers=(), custom_parts=()):
+        """Read a GAN that `save` wrote; `capture` is to be called again.
+
+        custom_layers   classes of layers that are not minigan's own, as in Sequential.load
+        custom_parts    classes of objectives, latents and optimizers that are not
+        Errors          CheckpointError where the file is missing, damaged, or names a class that is not known
+        """
+        return load_gan(cls, path, device, custom_layers, custom_parts)
 
 
 def latent_size(generator):

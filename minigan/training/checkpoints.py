@@ -12,6 +12,7 @@ import re
 
 import numpy as np
 
+from minigan import npz
 from minigan.errors import CheckpointError, FileError
 from minigan.files import atomic_write, read_file
 
@@ -52,15 +53,15 @@ def read(path):
     except FileError as error:
         kind = MissingError if isinstance(error.__cause__, FileNotFoundError) else CheckpointError
         raise kind(f"a checkpoint cannot be read: {error}") from error
+    stored = memoryview(stored)
     digest, content = stored[:DIGEST_BYTES], stored[DIGEST_BYTES:]
     if hashlib.sha256(content).digest() != digest:
         raise DamagedError(f"{path}: damaged: {len(stored):,} bytes whose SHA-256 is not the one they begin with.")
+    arrays = npz.from_bytes(content, path)
+    values = npz.pop_json(arrays, "values", path)
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        values = json.loads(str(arrays.pop("values")))
         check_values(values)
-    except Exception as error:  # of many classes: behind a right sum there can be anything
+    except (KeyError, ValueError, TypeError, AttributeError) as error:  # behind a right sum there can be anything
         raise CheckpointError(
             f"{path}: whole, but no checkpoint of this version of minigan ({type(error).__name__}: {error})."
         ) from error

@@ -1,13 +1,14 @@
 """Training a run to its end, from wherever its newest checkpoint stands."""
 
 import math
+import warnings
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from minigan import backend, data, machine
-from minigan.errors import CheckpointError, MiniganError, OptionError
+from minigan.errors import CheckpointError, MiniganError, NonFiniteWarning, OptionError
 from minigan.gan.state import gan_state
 from minigan.training import checkpoints
 from minigan.training.config import RunConfig, images_md5, versions, wrong_entry
@@ -240,7 +241,8 @@ class Training:
         board = TensorBoard(folder.path / "tensorboard", self.step) if config.tensorboard else None
         watchers = [bar, self.health, *([board] if board else [])]
         try:
-            with StopRequest() as stop:
+            with StopRequest() as stop, warnings.catch_warnings():
+                warnings.simplefilter("ignore", NonFiniteWarning)  # health says it, and which layer it was
                 while self.step < config.total_steps and not stop.signal:
                     self.train_epoch(stop, watchers)
                 self.health.check_finite(self.step)

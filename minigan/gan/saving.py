@@ -1,0 +1,158 @@
+"""A GAN as one file, so that a script can stop and go on with the very numbers that it would have had.
+
+The file is an .npz with a sum over every bit of it, as that of a network (npz.py), and holds
+    generator, discriminator    the files of the two networks, as `Sequential.save` writes them
+    gan                         a text of JSON: latent, objective, optimizers with their options; counters, random state
+    g.optimizer.m, ...          what the optimizers remember, and the last gradients
+Nothing in it is executed: the names in it can only choose among known classes.
+"""
+
+import inspect
+import io
+import json
+
+import numpy as np
+
+from minigan import npz, storage
+from minigan.errors import CheckpointError, MiniganError, OptionError
+from minigan.gan import latent, objectives
+from minigan.gan.description import NOT_OPTIONS, describe_part
+from minigan.gan.state import gan_state, restore_gan, state_arrays
+from minigan.network import Sequential
+from minigan.optimizers import SGD, Adam, Optimizer, RMSProp
+from minigan.options import shown
+
+FORMAT = "minigan gan 1"
+LONGEST_TEXT = 2**20  # characters of the JSON
+NETWORKS = ("generator", "discriminator")
+PARTS = {  # what belongs to a GAN besides its networks: the base class, and the classes that a file can name
+    "latent": (latent.Latent, (latent.Normal, latent.Uniform)),
+    "objective": (
+        objectives.Objective,
+        (
+            objectives.NonSaturating,
+            objectives.Minimax,
+            objectives.LeastSquares,
+            objectives.Hinge,
+            objectives.Wasserstein,
+        ),
+    ),
+    "g_optimizer": (Optimizer, (SGD, RMSProp, Adam)),
+    "d_optimizer": (Optimizer, (SGD, RMSProp, Adam)),
+}
+
+
+class FileInFile(io.BytesIO):
+    """The file of a network within that of a GAN."""
+
+    def __init__(self, array, name):
+        super().__init__(array.tobytes())
+        self.name = name
+
+    def __repr__(self):
+        return self.name
+
+
+def save_gan(gan, target):
+    """Write a GAN to `target`, a path or a binary file object; a path is written in one piece or not at all.
+
+    Errors     NonFiniteError where a number of it is NaN or infinite; OptionError where a part of your own does not
+               keep its arguments
+    """
+    advice = f"It has taken {gan.d_updates:,} steps: go back to the last file that you saved."
+    storage.require_finite("GAN", state_arrays(gan), advice)
+    arrays, values = gan_state(gan)
+    settings = {
+        "format": FORMAT,
+        **{name: describe_to_save(getattr(gan, name)) for name in PARTS},
+        "d_steps": gan.d_steps,
+        "max_grad_norm": gan.max_grad_norm,
+        "values": values,
+    }
+    files = {name: network_file(getattr(gan, name)) for name in NETWORKS}
+    rest = {name: array for name, array in arrays.items() if not in_networks(name)}
+    text = json.dumps(settings, default=storage.plain_number)
+    storage.write(target, npz.to_bytes({"gan": text, **files, **rest}))
+
+
+def load_gan(gan_class, source, device, custom_layers, custom_parts):
+    """Return the GAN that `save_gan` wrote."""
+    require_parts(custom_parts)
+    where, content = storage.read(source)
+    arrays = npz.from_bytes(content, where)
+    settings = npz.pop_json(arrays, "gan", where, LONGEST_TEXT)
+    if not isinstance(settings, dict) or settings.get("format") != FORMAT or not npz.has_sum(content):
+        raise CheckpointError(
+            f"{where}: not a GAN that minigan saved, or one of a newer version (expected {FORMAT!r})."
+        )
+    if not set(NETWORKS) <= set(arrays):
+        raise CheckpointError(f"{where}: not a GAN that minigan saved: a network is missing.")
+    nets = [
+        Sequential.load(FileInFile(arrays.pop(name), f"{where}, its {name}"), device, custom_layers)
+        for name in NETWORKS
+    ]
+    owners = {"latent": (), "objective": (), "g_optimizer": nets[:1], "d_optimizer": nets[1:]}
+    try:
+        parts = {name: make_part(settings[name], name, custom_parts, owners[name], where) for name in PARTS}
+        gan = gan_class(*nets, **parts, d_steps=settings["d_steps"], max_grad_norm=settings["max_grad_norm"])
+        own = {name: array for name, array in state_arrays(gan).items() if in_networks(name)}
+        restore_gan(gan, {**own, **arrays}, settings["values"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        reason = str(error) if isinstance(error, MiniganError) else f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"{where}: not a GAN that minigan saved ({reason}).") from error
+    return gan
+
+
+def network_file(net):
+    """Return the file of a network as an array of bytes."""
+    file = io.BytesIO()
+    net.save(file)
+    return np.frombuffer(file.getbuffer(), np.uint8)
+
+
+def in_networks(name):
+    """Return whether an array of a GAN's state is in the file of its network, too."""
+    return name.endswith(".params") or name[1:].startswith(".state.")
+
+
+def describe_to_save(part):
+    """Return the class and the options of a part; OptionError where an option was not kept."""
+    description = describe_part(part)
+    for name, parameter in inspect.signature(type(part).__init__).parameters.items():
+        wanted = name not in NOT_OPTIONS and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if wanted and name not in description:
+            kind = type(part).__name__
+            raise OptionError(f"GAN.save: to be saved, {kind} must keep its argument {name!r} as self.{name}.")
+    return description
+
+
+def require_parts(custom):
+    """Refuse what is no class of a part of a GAN."""
+    bases = tuple({base for base, _ in PARTS.values()})
+    wrong = [kind for kind in custom if not inspect.isclass(kind) or not issubclass(kind, bases)]
+    if wrong:
+        raise OptionError(
+            "GAN.load: expected custom_parts as a list of classes of objectives, latents or optimizers, got "
+            f"{shown(wrong[0])}."
+        )
+
+
+def make_part(description, name, custom, arguments, where):
+    """Return the latent, objective or optimizer that a file describes; only known classes can be named."""
+    if not isinstance(description, dict) or not isinstance(description.get("class"), str):
+        raise CheckpointError(f"{where}: expected {name} as a class with its options.")
+    base, kinds = PARTS[name]
+    known = {kind.__name__: kind for kind in (*kinds, *(kind for kind in custom if issubclass(kind, base)))}
+    options = dict(description)
+    kind = options.pop("class")
+    if kind not in known:
+        raise CheckpointError(
+            f"{where}: {name} is {shown(kind)}, which is none of minigan's. If it is yours: GAN.load(path, "
+            f"custom_parts=[{kind}])."
+        )
+    unknown = set(options) - set(inspect.signature(known[kind].__init__).parameters) | set(options) & set(NOT_OPTIONS)
+    if unknown:
+        raise CheckpointError(f"{where}: {kind} has no option {', '.join(map(repr, sorted(unknown)))}.")
+    return known[kind](*arguments, **options)
