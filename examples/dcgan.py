@@ -1,47 +1,107 @@
-"""Train a convolutional GAN on digits, clothes or colour images.
+"""Train a convolutional GAN (DCGAN). Everything that happens in training stands in this file.
 
-    python examples/dcgan.py                                          built-in digits, five to ten minutes
-    python examples/dcgan.py --generator upsampling --dataset fashion-mnist
-    python examples/dcgan.py --experiment C1 --dataset mnist              a report's experiment
-    python examples/dcgan.py --dataset cifar10 --data-dir DIR
+    python examples/dcgan.py                                     10,000 built-in digits, four to ten minutes
+    python examples/dcgan.py --dataset fashion-mnist
+    python examples/dcgan.py --dataset cifar10 --data-dir DIR    colour images
+    python examples/dcgan.py --help
 
-Into --out go the same pictures and files as from examples/mlp_gan.py.
+The game is that of mlp_gan.py, which explains it. Here G starts from a small image with many channels and doubles its
+size twice, D halves the size of its image twice: both look at neighbouring pixels together. The size of an image must
+be a multiple of four.
 """
 
-import argparse
+import numpy as np
+from tqdm.auto import tqdm
 
-from minigan import data
-from minigan.cli.arguments import add_run_arguments
+from minigan import Sequential, backend, data, pictures
+from minigan.cli.arguments import example_options
 from minigan.cli.program import run_program
-from minigan.experiments import find
-from minigan.training.example_run import ExampleRun
+from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Dropout, Flatten, LeakyReLU, Reshape, Tanh
+from minigan.losses import BinaryCrossEntropy
+from minigan.optimizers import Adam
+
+EPOCHS, BATCH_SIZE, LATENT_SIZE, G_LEARNING_RATE, D_LEARNING_RATE = 20, 128, 100, 1e-3, 5e-4
 
 
-def main(args):
-    experiment = find(args.experiment or default_experiment(args.dataset, args.generator))
-    with ExampleRun(experiment, args) as run:
-        for _ in range(run.epochs):
-            for batch in data.batches(run.images, run.batch_size, run.rng, *experiment.data_range):
-                run.after_step(*run.gan.train_step(batch))
-            run.after_epoch()
-    return run.finish()
+def generator_layers(image_shape):
+    """Return the layers of G: 100 random numbers in, an image with values from -1 to 1 out."""
+    height, width, channels = image_shape[0] // 4, image_shape[1] // 4, image_shape[2]
+    return [
+        Dense(height * width * 128, use_bias=False),  # BatchNorm's beta takes the place of the bias
+        BatchNorm(),
+        LeakyReLU(0.2),
+        Reshape((height, width, 128)),
+        Conv2DTranspose(64, kernel_size=5, strides=2, use_bias=False),  # twice as high and wide
+        BatchNorm(),
+        LeakyReLU(0.2),
+        Conv2DTranspose(channels, kernel_size=5, strides=2),  # and once more
+        Tanh(),
+    ]
 
 
-def default_experiment(dataset, generator):
-    """The experiment for a data set whose generator enlarges by transposed convolutions, or by upsampling."""
-    color = dataset in ("cifar10", "svhn")
-    if generator == "upsampling":
-        return "E8-upsampling" if color else "upsampling-gan"
-    return "E8" if color else "dcgan"
+def discriminator_layers():
+    """Return the layers of D: an image in, one number out, a logit: above 0 means "real", below 0 "generated"."""
+    return [
+        Conv2D(32, kernel_size=5, strides=2),  # half as high and wide
+        LeakyReLU(0.2),
+        Dropout(0.3),
+        Conv2D(64, kernel_size=5, strides=2),
+        LeakyReLU(0.2),
+        Dropout(0.3),
+        Flatten(),
+        Dense(1),
+    ]
+
+
+def main(options):
+    images = data.load(options.dataset, directory=options.data_dir).images
+    image_shape, seed = images.shape[1:], options.seed
+    G = Sequential(generator_layers(image_shape), (LATENT_SIZE,), seed=(seed, 0), device=options.device)
+    D = Sequential(discriminator_layers(), image_shape, seed=(seed, 1), device=options.device)
+    g_optimizer = Adam(G, lr=G_LEARNING_RATE, beta1=0.5)
+    d_optimizer = Adam(D, lr=D_LEARNING_RATE, beta1=0.5)
+    loss = BinaryCrossEntropy()
+    rng = np.random.default_rng((seed, 2))
+    xp, images = G.xp, backend.to_device(images, G.xp)
+
+    def latents(n, rng):
+        return backend.to_device(rng.standard_normal((n, LATENT_SIZE)).astype("float32"), xp)
+
+    fixed = latents(64, np.random.default_rng(seed))
+    out = pictures.folder_for_epochs(options.out)
+    frames = []
+    for epoch in range(options.epochs):
+        order = np.random.default_rng((seed, 3, epoch))
+        batches = data.batches(images, BATCH_SIZE, order, low=-1, high=1)
+        bar = tqdm(batches, f"epoch {epoch + 1} of {options.epochs}", total=len(images) // BATCH_SIZE, unit="step")
+        for real in bar:
+            n = len(real)
+            generated = G.forward(latents(n, rng), training=True)
+
+            # D's update: towards 1 on real images, towards 0 on G's
+            logits = D.forward(xp.concatenate([real, generated]), training=True)
+            real_loss, real_dlogits = loss(logits[:n], 1.0)
+            generated_loss, generated_dlogits = loss(logits[n:], 0.0)
+            D.zero_grads()
+            D.backward(xp.concatenate([real_dlogits, generated_dlogits]), input_grad=False)
+            d_optimizer.step()
+
+            # G's update: through D, towards images that D calls real
+            g_loss, dlogits = loss(D.forward(generated, training=True), 1.0)
+            dimages = D.backward(dlogits, param_grads=False)
+            G.zero_grads()
+            G.backward(dimages, input_grad=False)
+            g_optimizer.step()
+
+        print(f"loss of D {real_loss + generated_loss:.2f}, of G {g_loss:.2f}")
+        frames.append(pictures.grid(backend.to_cpu(G.predict(fixed))))
+        pictures.save_png(out / f"epoch_{epoch + 1:03}.png", frames[-1])
+
+    pictures.save_gif(out / "learning.gif", frames)
+    G.save(out / "generator.npz")
+    D.save(out / "discriminator.npz")
+    print(f"A picture for each epoch, learning.gif and both networks are in {out.resolve()}")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Train a convolutional GAN.")
-    add_run_arguments(parser, out="out/dcgan")
-    parser.add_argument(
-        "--generator",
-        choices=("transpose", "upsampling"),
-        default="transpose",
-        help="how images grow, where no --experiment is given; default: transposed convolutions",
-    )
-    run_program(main, parser.parse_args())
+    run_program(main, example_options("Train a convolutional GAN.", epochs=EPOCHS, out="out/dcgan"))

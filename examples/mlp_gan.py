@@ -1,33 +1,110 @@
-"""Train an MLP-GAN that writes digits, and watch it learn.
+"""Train a GAN that writes digits. Everything that happens in training stands in this file.
 
-    python examples/mlp_gan.py                                        built-in digits, two to four minutes
-    python examples/mlp_gan.py --experiment A4 --dataset mnist            a report's experiment, all 60,000 digits
+    python examples/mlp_gan.py                                   10,000 built-in digits, two to four minutes
+    python examples/mlp_gan.py --dataset fashion-mnist --epochs 10
     python examples/mlp_gan.py --help
 
-Into --out go a sample grid per epoch (the same latents every time), the loss curves, real digits beside generated
-ones, an animation of the learning, and both networks. For runs that can be resumed: python -m minigan train
+Two networks play against each other. The generator G makes images out of random numbers; the discriminator D looks at
+an image and says how sure it is that the image is real. D learns to tell real images from G's, G learns to fool D.
 """
 
-import argparse
+import math
 
-from minigan import data
-from minigan.cli.arguments import add_run_arguments
+import numpy as np
+from tqdm.auto import tqdm
+
+from minigan import Sequential, backend, data, pictures
+from minigan.cli.arguments import example_options
 from minigan.cli.program import run_program
-from minigan.experiments import find
-from minigan.training.example_run import ExampleRun
+from minigan.initializers import RandomNormal
+from minigan.layers import BatchNorm, Dense, Dropout, Flatten, LeakyReLU, Reshape, Tanh
+from minigan.losses import BinaryCrossEntropy
+from minigan.optimizers import Adam
+
+EPOCHS, BATCH_SIZE, LATENT_SIZE, LEARNING_RATE = 45, 128, 100, 5e-4
 
 
-def main(args):
-    experiment = find(args.experiment)
-    with ExampleRun(experiment, args) as run:
-        for _ in range(run.epochs):
-            for batch in data.batches(run.images, run.batch_size, run.rng, *experiment.data_range):
-                run.after_step(*run.gan.train_step(batch))
-            run.after_epoch()
-    return run.finish()
+def generator_layers(image_shape):
+    """Return the layers of G: 100 random numbers in, an image with values from -1 to 1 out."""
+    return [
+        Dense(256, use_bias=False, initializer=RandomNormal(0.02)),  # BatchNorm's beta takes the place of the bias
+        BatchNorm(),
+        LeakyReLU(0.2),
+        Dense(512, use_bias=False),
+        BatchNorm(),
+        LeakyReLU(0.2),
+        Dense(1024, use_bias=False),
+        BatchNorm(),
+        LeakyReLU(0.2),
+        Dense(math.prod(image_shape)),
+        Tanh(),
+        Reshape(image_shape),
+    ]
+
+
+def discriminator_layers():
+    """Return the layers of D: an image in, one number out, a logit: above 0 means "real", below 0 "generated"."""
+    return [
+        Flatten(),
+        Dense(1024, initializer=RandomNormal(0.02)),
+        LeakyReLU(0.2),
+        Dropout(0.4),
+        Dense(512),
+        LeakyReLU(0.2),
+        Dropout(0.4),
+        Dense(1),
+    ]
+
+
+def main(options):
+    images = data.load(options.dataset, directory=options.data_dir).images
+    image_shape, seed = images.shape[1:], options.seed
+    G = Sequential(generator_layers(image_shape), (LATENT_SIZE,), seed=(seed, 0), device=options.device)
+    D = Sequential(discriminator_layers(), image_shape, seed=(seed, 1), device=options.device)
+    g_optimizer = Adam(G, lr=LEARNING_RATE, beta1=0.5)
+    d_optimizer = Adam(D, lr=LEARNING_RATE, beta1=0.5)
+    loss = BinaryCrossEntropy()  # of logits: it holds the sigmoid
+    rng = np.random.default_rng((seed, 2))
+    xp, images = G.xp, backend.to_device(images, G.xp)
+
+    def latents(n, rng):
+        return backend.to_device(rng.standard_normal((n, LATENT_SIZE)).astype("float32"), xp)
+
+    fixed = latents(64, np.random.default_rng(seed))  # the same for every picture, so that one sees G learn
+    out = pictures.folder_for_epochs(options.out)
+    frames = []
+    bar = tqdm(range(options.epochs), unit="epoch")
+    for epoch in bar:
+        order = np.random.default_rng((seed, 3, epoch))
+        for real in data.batches(images, BATCH_SIZE, order, low=-1, high=1):
+            n = len(real)
+            generated = G.forward(latents(n, rng), training=True)
+
+            # D's update: towards "real" (1) on real images, towards "generated" (0) on G's. Both pass D as one batch.
+            logits = D.forward(xp.concatenate([real, generated]), training=True)
+            real_loss, real_dlogits = loss(logits[:n], 1.0)
+            generated_loss, generated_dlogits = loss(logits[n:], 0.0)
+            D.zero_grads()
+            D.backward(xp.concatenate([real_dlogits, generated_dlogits]), input_grad=False)
+            d_optimizer.step()
+
+            # G's update: towards images that D, as it is now, calls real. The gradient comes to G through D, whose own
+            # parameters need none this time.
+            g_loss, dlogits = loss(D.forward(generated, training=True), 1.0)
+            dimages = D.backward(dlogits, param_grads=False)
+            G.zero_grads()
+            G.backward(dimages, input_grad=False)
+            g_optimizer.step()
+
+        bar.set_postfix_str(f"loss of D {real_loss + generated_loss:.2f}, of G {g_loss:.2f}")
+        frames.append(pictures.grid(backend.to_cpu(G.predict(fixed))))
+        pictures.save_png(out / f"epoch_{epoch + 1:03}.png", frames[-1])
+
+    pictures.save_gif(out / "learning.gif", frames)
+    G.save(out / "generator.npz")
+    D.save(out / "discriminator.npz")
+    print(f"A picture for each epoch, learning.gif and both networks are in {out.resolve()}")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Train an MLP-GAN that writes digits.")
-    add_run_arguments(parser, out="out/mlp_gan", experiment="mlp-gan")
-    run_program(main, parser.parse_args())
+    run_program(main, example_options("Train an MLP-GAN that writes digits.", epochs=EPOCHS, out="out/mlp_gan"))

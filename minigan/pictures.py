@@ -5,6 +5,7 @@ Images are arrays (n, h, w, c) in the range [low, high]; files appear only when 
 
 import io
 import math
+import re
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,7 +13,7 @@ from PIL import Image  # comes with matplotlib
 
 from minigan.backend import to_cpu
 from minigan.errors import DtypeError, FileError, NonFiniteError, OptionError, ShapeError
-from minigan.files import atomic_write, read_file
+from minigan.files import atomic_write, make_folder, read_file
 from minigan.memory import require_room
 from minigan.options import require_array, require_count, require_numbers, require_range, require_text, shown
 
@@ -20,6 +21,20 @@ GAP = 2  # pixels between the images of a grid
 CHANNELS = (1, 3, 4)
 LONGEST, WIDEST = 655_350, 65_535  # milliseconds of a frame and pixels of a side that a GIF can hold
 MOST_PIXELS = 2**25  # of a picture that is read, unless the reader knows better: 100 MB unpacked
+
+
+def folder_for_epochs(path):
+    """Create the folder for a picture of each epoch, epoch_001.png and so on, and return it as a Path.
+
+    Pictures of an earlier run in it would be taken for this run's: they are removed, and a line says so.
+    """
+    folder = make_folder(path)
+    earlier = [file for file in folder.glob("epoch_*.png") if re.fullmatch(r"epoch_\d+\.png", file.name)]
+    for file in earlier:
+        file.unlink()
+    if earlier:
+        print(f"{folder}: {len(earlier)} pictures of an earlier run removed; its other files will be overwritten.")
+    return folder
 
 
 def to_uint8(images, low=-1, high=1):

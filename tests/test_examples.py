@@ -1,18 +1,27 @@
-"""The examples as programs: what they write, the same bytes from the same seed, Ctrl-C, and their errors."""
+"""The examples: what they write, the same numbers as GAN and as `python -m minigan train`, Ctrl-C, their errors."""
 
+import importlib.util
+import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import Sequential
+from minigan import GAN, Sequential, data
+from minigan.experiments import find
+from minigan.optimizers import Adam
+from minigan.training.loop import begin
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+BATCH = 50  # with few_digits, so that an epoch is four steps
 
 
 def start(script, *arguments, **options):
@@ -26,60 +35,127 @@ def run(script, *arguments):
     return process.returncode, out, err
 
 
-def test_mlp_gan_writes_what_it_promises_and_the_same_bytes_again(tmp_path):
+def load(script, monkeypatch, batch_size=BATCH):
+    """An example as a module, with a batch size that makes it quick."""
+    spec = importlib.util.spec_from_file_location(script, EXAMPLES / f"{script}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "BATCH_SIZE", batch_size)
+    return module
+
+
+@pytest.fixture
+def few_digits(monkeypatch):
+    """data.load gives 200 of the built-in digits, so that a convolutional network needs seconds."""
+    digits = data.load("digits")
+    few = replace(digits, images=digits.images[:200], labels=digits.labels[:200])
+    monkeypatch.setattr(data, "load", lambda *arguments, **options: few)
+    return few
+
+
+def options(out=None, **changes):
+    values = dict(epochs=2, seed=4, device="cpu", out=out, dataset="digits", data_dir=None)
+    return SimpleNamespace(**{**values, **changes})
+
+
+def arrays_of(network):
+    return {"params": network.flat_params, **network.state}
+
+
+def assert_equal_networks(one, other):
+    one, other = arrays_of(one), arrays_of(other)
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+@pytest.mark.parametrize(("script", "rates"), [("mlp_gan", (5e-4, 5e-4)), ("dcgan", (1e-3, 5e-4))])
+def test_the_loop_written_out_gives_the_numbers_of_gan_train_step(script, rates, tmp_path, monkeypatch, few_digits):
+    """Bit for bit: the example is what GAN.train_step does."""
+    example = load(script, monkeypatch)
+    example.main(options(tmp_path, epochs=1))
+
+    seed = 4
+    generator = Sequential(example.generator_layers((28, 28, 1)), (100,), seed=(seed, 0))
+    discriminator = Sequential(example.discriminator_layers(), (28, 28, 1), seed=(seed, 1))
+    optimizers = [Adam(net, lr=lr, beta1=0.5) for net, lr in zip((generator, discriminator), rates, strict=True)]
+    gan = GAN(generator, discriminator, g_optimizer=optimizers[0], d_optimizer=optimizers[1], seed=(seed, 2))
+    for images in data.batches(few_digits.images, BATCH, np.random.default_rng((seed, 3, 0))):
+        gan.train_step(images)
+    assert_equal_networks(Sequential.load(tmp_path / "generator.npz"), generator)
+    assert_equal_networks(Sequential.load(tmp_path / "discriminator.npz"), discriminator)
+
+
+@pytest.mark.parametrize(("script", "experiment"), [("mlp_gan", "mlp-gan"), ("dcgan", "dcgan")])
+def test_an_example_is_the_same_run_as_its_experiment(
+    script, experiment, tmp_path, monkeypatch, few_digits, no_pictures
+):
+    """The same seed and data give the same networks from the example and from `python -m minigan train`."""
+    load(script, monkeypatch).main(options(tmp_path / "example"))
+    training = begin(find(experiment), tmp_path / "run", seed=4, device="cpu", epochs=2, batch_size=BATCH)
+    training.run(quiet=True)
+    assert_equal_networks(Sequential.load(tmp_path / "example" / "generator.npz"), training.gan.generator)
+    assert_equal_networks(Sequential.load(tmp_path / "example" / "discriminator.npz"), training.gan.discriminator)
+
+
+@pytest.mark.parametrize(("script", "experiment"), [("mlp_gan", "mlp-gan"), ("dcgan", "dcgan")])
+def test_an_example_has_the_recipe_of_its_experiment(script, experiment, monkeypatch):
+    example, experiment = load(script, monkeypatch), find(experiment)
+    assert experiment.epochs == example.EPOCHS
+    monkeypatch.undo()
+    gan = experiment.make_gan()
+    layers = [*example.generator_layers((28, 28, 1)), *example.discriminator_layers()]
+    assert repr(layers) == repr([*gan.generator.layers, *gan.discriminator.layers])
+
+
+def test_mlp_gan_writes_what_it_promises(tmp_path, monkeypatch, few_digits, capsys):
+    example = load("mlp_gan", monkeypatch)
     for name in ("a", "b"):
-        code, out, err = run(
-            "mlp_gan.py",
-            "--experiment",
-            "A1",
-            "--epochs",
-            2,
-            "--batch-size",
-            5000,
-            "--out",
-            tmp_path / name,
-            "--seed",
-            4,
-        )
-        assert code == 0 and str(tmp_path / name) in out and "2 of 2 epochs" in out, err
-        assert "images/s" in err and "D " in err and "G " in err
+        example.main(options(tmp_path / name))
+    captured = capsys.readouterr()
+    assert str(tmp_path / "a") in captured.out and "loss of D" in captured.err
     files = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
-    assert set(files) == {
-        "epoch_001.png",
-        "epoch_002.png",
-        "losses.png",
-        "real_beside_generated.png",
-        "learning.gif",
-        "generator.npz",
-        "discriminator.npz",
-    }
-    for name, content in files.items():
-        assert (tmp_path / "b" / name).read_bytes() == content, name
+    assert set(files) == {"epoch_001.png", "epoch_002.png", "learning.gif", "generator.npz", "discriminator.npz"}
+    for name in ("epoch_001.png", "epoch_002.png", "learning.gif"):
+        assert (tmp_path / "b" / name).read_bytes() == files[name], name
     with Image.open(tmp_path / "a" / "learning.gif") as gif:
         assert gif.n_frames == 2
     generator = Sequential.load(tmp_path / "a" / "generator.npz")
     assert generator.predict(np.zeros((1, 100), np.float32)).shape == (1, 28, 28, 1)
 
+    example.main(options(tmp_path / "a", epochs=1))
+    assert "2 pictures of an earlier run removed" in capsys.readouterr().out
+    assert not (tmp_path / "a" / "epoch_002.png").exists()
+    with Image.open(tmp_path / "a" / "learning.gif") as gif:
+        assert getattr(gif, "n_frames", 1) == 1
+
+
+def test_mlp_gan_fits_on_two_printed_pages():
+    """And it hides nothing: no trainer, no GAN."""
+    text = (EXAMPLES / "mlp_gan.py").read_text()
+    assert len(text.splitlines()) <= 2 * 60
+    assert "train_step" not in text and "import GAN" not in text
+    for step in ("G.forward(", "D.forward(", "D.backward(", "G.backward(", "d_optimizer.step()", "g_optimizer.step()"):
+        assert step in text
+
 
 def test_ctrl_c_keeps_what_was_made(tmp_path):
-    process = start("mlp_gan.py", "--experiment", "A1", "--epochs", 500, "--out", tmp_path)
+    process = start("mlp_gan.py", "--epochs", 500, "--out", tmp_path)
     deadline = time.monotonic() + 120
-    while not (tmp_path / "epoch_002.png").exists():
+    while not (tmp_path / "epoch_001.png").exists():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "of 500 epochs" in out and "Traceback" not in err
-    assert {"generator.npz", "discriminator.npz", "losses.png", "learning.gif"} <= {p.name for p in tmp_path.iterdir()}
-    Sequential.load(tmp_path / "generator.npz")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "each file that was written is whole" in err and "Traceback" not in err
+    with Image.open(tmp_path / "epoch_001.png") as picture:
+        picture.load()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--experiment", "A9"], "there is no experiment 'A9'"),
         (["--epochs", "0"], "at least 1"),
-        (["--batch-size", "20000"], "only 10000 images"),
         (["--seed", "-1"], "at least 0"),
         (["--dataset", "mnist", "--data-dir", "{tmp}"], "train-images-idx3-ubyte.gz"),
         (["--data-dir", "{tmp}"], "built in"),
@@ -94,22 +170,54 @@ def test_errors_are_one_line_and_exit_code_2(tmp_path, arguments, message):
     assert code == 2 and message in err and "Traceback" not in err
 
 
-@pytest.mark.parametrize("generator", ["transpose", "upsampling"])
-def test_dcgan_on_colour_images(tmp_path, rng, generator):
+def test_dcgan_on_colour_images(tmp_path, rng, monkeypatch):
     for i in range(1, 6):
         records = rng.integers(0, 256, (8, 3073), np.uint8)
         records[:, 0] = np.arange(8)
         (tmp_path / f"data_batch_{i}.bin").write_bytes(records.tobytes())
-    arguments = ["--dataset", "cifar10", "--data-dir", tmp_path, "--batch-size", 20, "--epochs", 1]
-    code, out, err = run("dcgan.py", *arguments, "--generator", generator, "--out", tmp_path / "out")
-    assert code == 0 and "1 of 1 epochs" in out and "40" in err, err
+    example = load("dcgan", monkeypatch, batch_size=20)
+    with pytest.warns(UserWarning, match="40"):
+        example.main(options(tmp_path / "out", epochs=1, dataset="cifar10", data_dir=tmp_path))
     with Image.open(tmp_path / "out" / "epoch_001.png") as picture:
         assert picture.mode == "RGB"
 
 
-def test_dcgan_refuses_an_experiment_for_other_images(tmp_path):
-    code, _, err = run("dcgan.py", "--experiment", "E8", "--out", tmp_path)
-    assert code == 2 and "(24, 24, 1)" in err and "(28, 28, 1)" in err
+@pytest.mark.parametrize(
+    ("script", "changes", "least"),
+    [("classifier", {"network": "mlp"}, 0.85), ("classifier", {"network": "cnn"}, 0.8), ("lstm_rows", {}, 0.6)],
+)
+def test_what_reads_digits_learns_to(script, changes, least, monkeypatch, capsys):
+    load(script, monkeypatch, batch_size=100).main(options(epochs=1, **changes))
+    shares = re.findall(r"([\d.]+)% of 1,000 unseen images read right", capsys.readouterr().out)
+    assert float(shares[-1]) / 100 > least
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("MINIGAN_MNIST_DIR" not in os.environ, reason="set MINIGAN_MNIST_DIR to a folder with MNIST")
+@pytest.mark.parametrize(("network", "least"), [("mlp", 0.97), ("cnn", 0.985)])
+def test_the_classifiers_on_all_of_mnist(network, least, capsys):
+    arguments = ("--network", network, "--dataset", "mnist", "--data-dir", os.environ["MINIGAN_MNIST_DIR"])
+    code, out, err = run_long("classifier.py", *arguments)
+    assert code == 0, err
+    shares = re.findall(r"([\d.]+)% of 10,000 unseen images read right", out)
+    with capsys.disabled():
+        print(f"\n{network}: {shares}")
+    assert float(shares[-1]) / 100 >= least
+
+
+def run_long(script, *arguments):
+    process = start(script, *arguments)
+    out, err = process.communicate(timeout=3000)
+    return process.returncode, out, err
+
+
+def test_the_autoencoder_draws_the_digits_again(tmp_path, monkeypatch, capsys):
+    load("autoencoder", monkeypatch, batch_size=100).main(options(tmp_path, epochs=3))
+    picture = np.asarray(Image.open(tmp_path / "epoch_003.png").convert("L"), float)
+    above, below = np.split(picture[: len(picture) // 2 * 2], 2)
+    untrained = np.abs(above - above.mean()).mean()
+    assert np.abs(above - below).mean() < 0.6 * untrained
+    assert "mean squared error" in capsys.readouterr().err
 
 
 def test_gradient_check_shows_a_pass_and_a_catch():

@@ -411,10 +411,6 @@ def frames(folder):
 def test_the_animation_shows_this_run_alone(tmp_path):
     assert draw(tmp_path, range(1, 5)).finish([(1.0, 1.0)] * 4) == [] and frames(tmp_path) == 4
     gallery = draw(tmp_path, ())
-    assert [path.name for path in gallery.of_before()] == [
-        *("discriminator.npz", *(f"epoch_00{i}.png" for i in (1, 2, 3, 4)), "generator.npz", "learning.gif"),
-        *("losses.png", "real_beside_generated.png"),
-    ]
     for epoch in (1, 2):
         gallery.draw(epoch)
     gallery.finish([(1.0, 1.0)] * 2)

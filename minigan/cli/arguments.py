@@ -42,24 +42,22 @@ def add_option(parser, name, **changes):
     parser.add_argument(name, **(OPTIONS[name] | changes))
 
 
-def add_run_options(parser):
-    """Add the options of a training run: those that `minigan train` and the examples share."""
-    for name in ("--dataset", "--data-dir", "--epochs", "--batch-size", "--seed", "--device", "--quiet"):
-        add_option(parser, name)
+def example_options(description, epochs, out=None, **more):
+    """Return the options of an example program, read from the command line.
 
-
-def add_run_arguments(parser, out, experiment=None):
-    """Add the options of an example: those of a run, --experiment and --out.
-
-    experiment    the default, or None where the program chooses by the other options
+    epochs, out    the defaults of --epochs and --out; without an `out` the program writes no files
+    more           options of the program's own: name=dict(help=..., ...), as argparse takes them
     """
-    parser.add_argument(
-        "--experiment",
-        "--system",  # its name until version 0.2
-        default=experiment,
-        metavar="NAME",
-        help=f"an experiment of `minigan list`; default: {experiment or 'by the other options'}",
-    )
-    add_run_options(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help=f"folder for what the run makes, default {out}")
-    parser.set_defaults(out=Path(out), dataset="digits")
+    parser = argparse.ArgumentParser(description=description)
+    add_option(parser, "--epochs", default=epochs, help=f"default: {epochs}")
+    add_option(parser, "--seed")
+    add_option(parser, "--device")
+    if out is not None:
+        parser.add_argument(
+            "--out", type=Path, default=Path(out), metavar="DIR", help=f"folder for what the run makes, default {out}"
+        )
+    add_option(parser, "--dataset", default="digits", help="default: the built-in 10,000 digits")
+    add_option(parser, "--data-dir")
+    for name, options in more.items():
+        parser.add_argument(f"--{name}", **options)
+    return parser.parse_args()

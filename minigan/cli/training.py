@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from minigan.cli.arguments import add_option, add_run_options, positive
+from minigan.cli.arguments import add_option, positive
 from minigan.experiments import find
 from minigan.training.loop import begin, reopen
 
@@ -11,8 +11,8 @@ from minigan.training.loop import begin, reopen
 def add_to(commands):
     train = commands.add_parser("train", help="train an experiment: a new run in a folder of its own")
     train.add_argument("name", help="an experiment, see list")
-    add_run_options(train)
-    add_option(train, "--steps")
+    for name in ("--dataset", "--data-dir", "--epochs", "--steps", "--batch-size", "--seed", "--device", "--quiet"):
+        add_option(train, name)
     train.add_argument("--out", type=Path, metavar="DIR", help="folder of the run, default out/NAME-seedSEED")
     train.add_argument(
         "--every", type=positive, metavar="N", default=1, help="epochs from one grid of samples to the next"

@@ -13,7 +13,6 @@ ZOOM = 2
 SHOWN = 100  # samples in a grid
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names for pictures of so many channels
 EPOCH = re.compile(r"epoch_(\d{3,18})\.png", re.ASCII)
-OVERVIEW = ("generator.npz", "discriminator.npz", "real_beside_generated.png", "losses.png", "learning.gif")
 
 
 class Gallery:
@@ -29,11 +28,6 @@ class Gallery:
         self.folder = make_folder(samples or out)
         self.real_images = data.scale(real_images[:64], *data_range)
         self.grid_shape = pictures.grid(np.zeros((SHOWN, *gan.generator.output_shape))).shape
-
-    def of_before(self):
-        """The files of an earlier run in the folder: this one's take the places of those that it makes, too."""
-        pictures_of_epochs = (path for path in self.folder.glob("epoch_*.png") if EPOCH.fullmatch(path.name))
-        return sorted([*pictures_of_epochs, *(self.out / name for name in OVERVIEW if (self.out / name).exists())])
 
     def remove_after(self, epoch):
         """Delete the pictures of later epochs: they come again, or were drawn in the midst of one."""
