@@ -330,7 +330,7 @@ def test_without_cupy_the_error_names_the_extra(monkeypatch):
 
 
 def test_out_of_memory_is_one_line(monkeypatch, capsys):
-    from minigan.cli.arguments import run_program
+    from minigan.cli.program import run_program
 
     def fails(args):
         raise MemoryError("Out of memory allocating 80,000,000,000 bytes")

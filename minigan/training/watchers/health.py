@@ -11,7 +11,7 @@ from minigan.errors import NonFiniteError
 from minigan.gan.objectives import NonSaturating
 from minigan.gan.state import state_arrays
 from minigan.ops import squares
-from minigan.training.watchers.replay import Fault, Replayed, all_finite, replay_step
+from minigan.training.watchers.replay import Fault, Watched, all_finite, replay_step
 
 # Steps between two looks at everything. Such a look reads every parameter, gradient and optimizer state and waits for a
 # GPU, about as much work as the update of one step.
@@ -156,7 +156,7 @@ class Health:
             )
         try:
             for network in ("discriminator", "generator"):  # in the order of their updates: the first spoils the second
-                Replayed(self.gan, network, self.networks[network][0]).check_parameters()
+                Watched(self.gan, network, self.networks[network][0]).check_parameters()
             if self.batch is not None:
                 replay_step(self.gan, generator, discriminator, self.batch)
         except Fault as fault:

@@ -1,82 +1,120 @@
-"""Finding where a number went bad: a training step replayed on copies of the networks, layer by layer."""
+"""Finding where a number went bad: a training step on copies of the networks that check every layer's results."""
 
 import copy
 
-import numpy as np
-
 from minigan import backend
+from minigan.gan import GAN
+from minigan.gan.objectives import Objective
+from minigan.optimizers import SGD
 
 
 class Fault(Exception):
     """The first NaN or infinity of a replayed step; its text is a sentence."""
 
 
-class Replayed:
-    """A copy of a network that runs layer by layer in training mode, and raises Fault at the first bad number."""
+class Watched:
+    """A copy of a network whose layers raise Fault at the first bad number that they meet or make.
+
+    net       the copy; its forward and backward are used like those of any network
+    """
 
     def __init__(self, gan, network, net):
-        net = copy.deepcopy(net)
-        self.network, self.layers = network, net.layers
+        self.network, self.clipping = network, gan.max_grad_norm is not None
+        self.net = copy.deepcopy(net)
+        self.net.parts = self.net.layers  # one by one, on a GPU too
         self.spoiled = [layer.name for layer in reversed(net.layers) if not all(map(all_finite, layer.grads.values()))]
-        self.clipping = gan.max_grad_norm is not None
-        net.zero_grads()
+        self.net.zero_grads()
+        self.watch_network()
+        for layer in self.net.layers:
+            self.watch_layer(layer)
+
+    def watch_network(self):
+        """Look at all parameters before each forward pass."""
+        forward = self.net.forward
+
+        def checked_forward(x, training=False):
+            self.check_parameters()
+            return forward(x, training)
+
+        self.net.forward = checked_forward
+
+    def watch_layer(self, layer):
+        """Look at what the passes of a layer give."""
+        forward, backward = layer.forward, layer.backward
+
+        def checked_forward(x, training=False):
+            y = forward(x, training)
+            self.require_finite(y, f"{layer.name} is the first layer whose forward pass gives {{}}, from finite input.")
+            return y
+
+        def checked_backward(dy, param_grads=True, input_grad=True):
+            dx = backward(dy, param_grads, input_grad)
+            results = {f"d{name}": grad for name, grad in layer.grads.items()} | {"dx": dx}
+            for name, array in results.items():
+                self.require_finite(
+                    array, f"{layer.name} is the first layer whose backward pass gives {{}}, in {name}, from finite dy."
+                )
+            return dx
+
+        layer.forward, layer.backward = checked_forward, checked_backward
 
     def check_parameters(self):
-        for layer in self.layers:
+        """Raise Fault for the first layer with a bad number in its parameters or its state."""
+        for layer in self.net.layers:
             for name, array in layer.params.items():
                 self.require_finite(array, f"{layer.name} has {{}} in its parameter {name}. {self.last_backward()}")
             for name, array in layer.state.items():
                 self.require_finite(array, f"{layer.name} has {{}} in its running {name}.")
 
     def last_backward(self):
-        """What the gradients that are still there say about the update that spoiled the parameters."""
+        """Return what the gradients that are still there say about the update that spoiled the parameters."""
         if not self.spoiled:
             return "Its last gradients are finite, so it was the size of the step."
         if self.clipping:  # one NaN makes the norm NaN, and with it every number that is divided by it
             return "Its last backward pass gave non-finite gradients, which clipping spread over all layers."
         return f"Its last backward pass gave non-finite gradients from {self.spoiled[0]} to {self.spoiled[-1]}."
 
-    def forward(self, x):
-        self.check_parameters()
-        for layer in self.layers:
-            x = layer.forward(x, training=True)
-            self.require_finite(x, f"{layer.name} is the first layer whose forward pass gives {{}}, from finite input.")
-        return x
-
-    def backward(self, dy):
-        for layer in reversed(self.layers):
-            dy = layer.backward(dy)
-            for name, array in {**{f"d{name}": grad for name, grad in layer.grads.items()}, "dx": dy}.items():
-                self.require_finite(
-                    array, f"{layer.name} is the first layer whose backward pass gives {{}}, in {name}, from finite dy."
-                )
-        return dy
-
     def require_finite(self, array, text):
-        if not all_finite(array):
+        if array is not None and not all_finite(array):
             numbers = f"NaN or infinity ({count_bad(array):,} of {array.size:,} numbers)"
             raise Fault(f"in the {self.network}, {text.format(numbers)}")
 
 
+class WatchedObjective(Objective):
+    """The losses of another objective, which raise Fault where they overflow."""
+
+    def __init__(self, objective):
+        self.objective = objective
+
+    def real(self, logits, rng):
+        return self.checked(*self.objective.real(logits, rng))
+
+    def fake(self, logits, rng):
+        return self.checked(*self.objective.fake(logits, rng))
+
+    def generator(self, logits):
+        return self.checked(*self.objective.generator(logits))
+
+    def after_discriminator_step(self, discriminator):
+        self.objective.after_discriminator_step(discriminator)
+
+    @staticmethod
+    def checked(value, dlogits):
+        if not (all_finite(value) and all_finite(dlogits)):
+            raise Fault("the logits are finite, but so large that the loss overflows.")
+        return value, dlogits
+
+
 def replay_step(gan, generator, discriminator, images):
-    """The passes of one training step, on copies, in their order; updates are left out. Raises Fault."""
-    generator = Replayed(gan, "generator", generator)
-    discriminator = Replayed(gan, "discriminator", discriminator)
+    """Let copies of two networks take the training step of a GAN on `images`; raises Fault at the first bad number.
+
+    The step is GAN's own, with learning rates so small that the updates change nothing.
+    """
     if not all_finite(images):
         raise Fault(f"the batch of images holds NaN or infinity ({count_bad(images):,} of {images.size:,} numbers).")
-    rng = np.random.default_rng(0)
-    z = gan.latent.sample(len(images), rng, gan.generator.dtype, gan.generator.xp)
-    generated = generator.forward(z)
-    for loss, x in ((gan.objective.real, images), (gan.objective.fake, generated)):
-        discriminator.backward(finite_gradient(*loss(discriminator.forward(x), rng)))
-    dlogits = finite_gradient(*gan.objective.generator(discriminator.forward(generated)))
-    generator.backward(discriminator.backward(dlogits))
-
-
-def finite_gradient(value, dlogits):
-    if not (all_finite(value) and all_finite(dlogits)):
-        raise Fault("the logits are finite, but so large that the loss overflows.")
-    return dlogits
+    g, d = Watched(gan, "generator", generator).net, Watched(gan, "discriminator", discriminator).net
+    optimizers = {"g_optimizer": SGD(g, lr=1e-30), "d_optimizer": SGD(d, lr=1e-30)}
+    GAN(g, d, latent=gan.latent, objective=WatchedObjective(gan.objective), **optimizers).train_step(images)
 
 
 def all_finite(x):
