@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from minigan import backend, storage
+from minigan import backend, storage, summary
 from minigan.errors import OptionError
 from minigan.layers.arrays import ArraysOfLayers, copy_into
 from minigan.layers.base import Layer, saves_nothing, saving_nothing
@@ -227,32 +227,11 @@ class Sequential(Layer):
         The bytes are measured: what two more samples add to the caches of a training pass.
         """
         self.require_built()
-        small, large = (self._cache_bytes(batch) for batch in (2, 4))
-        rows = [("layer", "output shape", "parameters", "flops", "bytes kept")]
-        rows += [("input", shape_text(self.input_shape), "", "", "")]
-        for layer, low, high in zip(self.layers, small, large, strict=True):
-            parameters = sum(value.size for value in layer.params.values())
-            numbers = (parameters, layer.flops(), (high - low) // 2)
-            rows.append((layer.describe(), shape_text(layer.output_shape), *(f"{number:,}" for number in numbers)))
-        totals = (self.flat_params.size, self.flops(), (sum(large) - sum(small)) // 2)
-        rows.append(("total", "", *(f"{number:,}" for number in totals)))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = []
-        for row in rows:
-            cells = [
-                cell.ljust(width) if i < 2 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            lines.append("  ".join(cells).rstrip())
-        rule = "-" * max(map(len, lines))
-        lines[1:1], lines[-1:] = [rule], [rule, lines[-1]]
-        lines.append(f"flops forward and bytes kept for backward: per sample, in {self.dtype}")
-        return "\n".join(lines)
+        return summary.as_text(self)
 
-    def _cache_bytes(self, batch):
-        twin = copy.deepcopy(self)
-        twin.forward(self.xp.zeros((batch, *self.input_shape), self.dtype), training=True)
-        return [array_bytes(layer) for layer in twin.layers]
+    def _repr_html_(self):
+        """The summary as a table, for notebooks."""
+        return None if self.input_shape is None else summary.as_html(self)
 
     def save(self, path):
         """Write the architecture, the parameters and the state to one .npz file, in one piece or not at all."""
@@ -301,15 +280,3 @@ def checked_layers(layers):
 
 def is_layer_class(value):
     return isinstance(value, type) and issubclass(value, Layer)
-
-
-def shape_text(shape):
-    return f"(n, {', '.join(map(str, shape))})"
-
-
-def array_bytes(layer):
-    """Bytes of the arrays in a layer's cache, and in those of the layers inside it; parameters do not count."""
-    inner = sum(array_bytes(part) for part in getattr(layer, "layers", ()))
-    owned = {id(value) for value in layer.params.values()}
-    _, saved = layer.cache or (0, ())
-    return inner + sum(part.nbytes for part in saved if hasattr(part, "nbytes") and id(part) not in owned)

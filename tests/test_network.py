@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import zipfile
 
 import numpy as np
@@ -159,6 +160,22 @@ def test_summary_has_shapes_parameters_flops_and_measured_bytes():
     assert lines["3.Dropout"][3:] == ["0", "20", "10"]  # one byte each
     assert lines["total"][1:] == ["192", "400", "154"]
     assert net.layers[1].cache is None, "the network itself is not run"
+
+
+def test_a_notebook_shows_the_summary_as_a_table():
+    class Odd(Flatten):
+        def describe(self):
+            return "<odd> & even"
+
+    net = Sequential([Odd(), Dense(10), Dense(2)], (4, 4, 1))
+    table = net._repr_html_()
+    rows = re.findall(r"<tr>(.*?)</tr>", table)
+    cells = [[re.sub("<[^>]+>", "", cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row)] for row in rows]
+    assert cells[0] == ["layer", "output shape", "parameters", "flops", "bytes kept"] and len(cells) == 2 + 3 + 1
+    assert cells[2][0] == "&lt;odd&gt; &amp; even" and cells[3] == ["1.Dense", "(n, 10)", "170", "320", "64"]
+    for word in cells[3]:
+        assert word in net.summary()
+    assert Sequential([Dense(2)])._repr_html_() is None, "not built: the notebook shows its repr"
 
 
 # save and load

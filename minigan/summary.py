@@ -1,0 +1,73 @@
+"""The summary of a network: a row for each layer, as text for a terminal and as HTML for a notebook."""
+
+import copy
+import html
+
+TITLES = ("layer", "output shape", "parameters", "flops", "bytes kept")
+
+
+def rows_of(network):
+    """Return the rows of the table as lists of text: the titles, the input, each layer, the total."""
+    small, large = (cache_bytes(network, batch) for batch in (2, 4))
+    rows = [TITLES, ("input", shape_text(network.input_shape), "", "", "")]
+    for layer, low, high in zip(network.layers, small, large, strict=True):
+        parameters = sum(value.size for value in layer.params.values())
+        numbers = (parameters, layer.flops(), (high - low) // 2)
+        rows.append((layer.describe(), shape_text(layer.output_shape), *(f"{number:,}" for number in numbers)))
+    totals = (network.flat_params.size, network.flops(), (sum(large) - sum(small)) // 2)
+    rows.append(("total", "", *(f"{number:,}" for number in totals)))
+    return rows
+
+
+def note(network):
+    """Return the line below the table."""
+    return f"flops forward and bytes kept for backward: per sample, in {network.dtype}"
+
+
+def as_text(network):
+    """Return the table with aligned columns."""
+    rows = rows_of(network)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    rule = "-" * max(map(len, lines))
+    lines[1:1], lines[-1:] = [rule], [rule, lines[-1]]
+    return "\n".join([*lines, note(network)])
+
+
+def as_html(network):
+    """Return the table as HTML; a notebook shows it where a network is the last line of a cell."""
+    lines = []
+    for index, row in enumerate(rows_of(network)):
+        tag = "th" if index == 0 else "td"
+        cells = [
+            f'<{tag} style="text-align: {"left" if i < 2 else "right"}">{html.escape(cell)}</{tag}>'
+            for i, cell in enumerate(row)
+        ]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return f"<table>{''.join(lines)}</table><p><small>{note(network)}</small></p>"
+
+
+def shape_text(shape):
+    """Return the shape of a batch in words: (n, 28, 28, 1)."""
+    return f"(n, {', '.join(map(str, shape))})"
+
+
+def cache_bytes(network, batch):
+    """Return the bytes that each layer of a copy keeps after a training pass of a batch."""
+    twin = copy.deepcopy(network)
+    twin.forward(network.xp.zeros((batch, *network.input_shape), network.dtype), training=True)
+    return [array_bytes(layer) for layer in twin.layers]
+
+
+def array_bytes(layer):
+    """Return the bytes of the arrays that a layer and those inside it saved; parameters do not count."""
+    inner = sum(array_bytes(part) for part in getattr(layer, "layers", ()))
+    owned = {id(value) for value in layer.params.values()}
+    _, saved = layer.cache or (0, ())
+    return inner + sum(part.nbytes for part in saved if hasattr(part, "nbytes") and id(part) not in owned)
