@@ -169,8 +169,12 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert "Backward   (1) dW[i,o] = sum_n x[n,i] dy[n,o]" in text, "aligned blocks as they were written"
     assert 'href="../code/minigan/layers/dense.py.html#L-' in reference
     assert (tmp_path / "code/minigan/layers/dense.py.html").exists()
-    links_to_code = re.findall(r'class="code-link" href="([^"]+)"', (tmp_path / "layers/dense.html").read_text())
-    assert links_to_code and all((tmp_path / "layers" / link).resolve().exists() for link in links_to_code)
+    links_to_code = {
+        (page.parent / link).resolve()
+        for page in tmp_path.rglob("*.html")
+        for link in re.findall(r'class="code-link" href="([^"]+)"', page.read_text())
+    }
+    assert len(links_to_code) > 20 and all(path.exists() for path in links_to_code)
     assert (tmp_path / "searchindex.js").stat().st_size > 10_000
 
 

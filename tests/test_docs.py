@@ -1,6 +1,7 @@
 """The code in README and docs runs, the links lead somewhere, and what the pages count is so."""
 
 import inspect
+import ast
 import re
 from pathlib import Path
 
@@ -77,3 +78,52 @@ def test_terms_are_numbered_in_docstring_code_and_page(kind, page):
     assert numbers, "the docstring has no numbered terms"
     for number in numbers:
         assert f"# {number}" in code and number in page, number
+
+
+def test_the_page_of_experiments_leaves_none_out():
+    """Each experiment of the reports is in a row with numbers, or told as run without, or named as not run yet."""
+    from minigan.experiments import EXPERIMENTS
+
+    page = (ROOT / "docs/experiments.md").read_text()
+    rows = re.findall(r"^\| (\S+) \| .*?\| \d", page, re.M)
+    told = re.findall(r"^- \*\*(\S+)\*\*:", page, re.M)
+    missing = re.findall(r"[A-E]\d+[\w-]*", "".join(re.findall(r"^Not run yet: .*", page, re.M)))
+    assert set(rows) <= set(told) and not set(told) & set(missing)
+    assert set(told) | set(missing) == {name for name, entry in EXPERIMENTS.items() if entry.report}
+    for name in rows:
+        assert f"(images/experiments/{name}.png)" in page and (ROOT / f"docs/images/experiments/{name}.png").exists()
+
+
+def imported_parts(path):
+    """Return which files and folders at the top of minigan a file imports: {"layers", "errors"}."""
+    parts = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            parts |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("minigan.")}
+        elif isinstance(node, ast.ImportFrom) and node.module == "minigan":
+            parts |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module.startswith("minigan."):
+            parts.add(node.module.split(".")[1])
+    return parts
+
+
+def test_imports_lead_where_the_page_on_architecture_says():
+    """A file of minigan imports only what stands above it in the list of folders, or in its own folder."""
+    tree = (ROOT / "docs/architecture.md").read_text().partition("    minigan/\n")[2].partition("\n\n")[0]
+    floors = {}
+    for height, line in enumerate(tree.splitlines()):
+        for name in re.match(r" *((?:\w+(?:/|\.py) ?)+)", line)[1].split():
+            floors.setdefault(name.rstrip("/").removesuffix(".py"), height)
+    old_names = {"architectures.py", "metrics.py"}  # of gan/, for one release
+    wrong, unlisted = [], set()
+    for path in sorted((ROOT / "minigan").rglob("*.py")):
+        own = path.relative_to(ROOT / "minigan")
+        here = own.parts[0].removesuffix(".py")
+        if here in ("__init__", "__main__") or (here == "gan" and own.name in old_names):
+            continue
+        if here not in floors:
+            unlisted.add(here)
+            continue
+        wrong += [(own.as_posix(), part) for part in imported_parts(path) if floors.get(part, 0) > floors[here]]
+    assert not unlisted, f"docs/architecture.md does not list {unlisted}"
+    assert not wrong

@@ -11,7 +11,8 @@ from pygments.lexers import TextLexer, get_lexer_for_filename
 from pygments.util import ClassNotFound
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("minigan", "examples", "benchmarks", "tests")
+FOLDERS = ("minigan", "examples", "benchmarks")
+FILES = ("tests/broken_layers.py",)  # what pages link to elsewhere
 KINDS = {".py", ".cu", ".md", ".cfg", ".toml"}
 
 
@@ -41,9 +42,8 @@ def collect_pages(app):
                 yield page_name(path), *listing(path, sorted(path.iterdir(), key=lambda p: (p.is_dir(), p.name)))
             elif path.suffix in KINDS:
                 yield page_name(path), *page(path, code(path))
-    for path in sorted(ROOT.iterdir()):
-        if path.is_file() and (path.suffix in KINDS or path.name == "LICENSE"):
-            yield page_name(path), *page(path, code(path))
+    for path in (ROOT / name for name in FILES):
+        yield page_name(path), *page(path, code(path))
 
 
 def page_name(path):
