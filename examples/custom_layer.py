@@ -18,6 +18,7 @@ from minigan.checks import check_layer
 from minigan.initializers import Ones
 from minigan.layers import Dense, Flatten, Layer
 from minigan.losses import SoftmaxCrossEntropy
+from minigan.ops.sigmoid import sigmoid
 from minigan.optimizers import Adam
 
 
@@ -30,13 +31,13 @@ class Swish(Layer):
         return input_shape
 
     def forward(self, x, training=False):
-        s = 0.5 * (1 + self.xp.tanh(0.5 * self.params["b"] * x))
-        self.save_for_backward(x, s)
+        z = self.params["b"] * x
+        s = sigmoid(z)
+        self.save_for_backward(x, s, s * sigmoid(-z))  # 1 - s is sigmoid(-z), without the digits that 1 - s loses
         return x * s
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        x, s = self.saved(dy)
-        ds = s * (1 - s)
+        x, s, ds = self.saved(dy)
         if param_grads:
             self.grads["b"] += (dy * x * x * ds).sum(axis=0)  # (1)
         return dy * (s + self.params["b"] * x * ds) if input_grad else None  # (2)

@@ -13,7 +13,7 @@ from minigan import GAN, Sequential
 from minigan.backend import to_cpu, to_device
 from minigan.gan.latent import slerp
 from minigan.gan.objectives import Minimax, NonSaturating
-from minigan.layers import Dense
+from minigan.layers import Dense, Dropout, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from minigan.metrics.frechet import frechet_distance, mean_and_covariance
 from minigan.ops import cross_entropy
@@ -249,3 +249,65 @@ def test_a_frechet_distance_is_never_below_0(rng):
             mean, covariance = mean_and_covariance(scale * rng.standard_normal((3 * size, size)) + 5)
             distance = frechet_distance(mean, covariance, mean, covariance)
             assert 0 <= distance <= 1e-12 * size * np.trace(covariance)
+
+
+# layers
+
+
+def one_layer(layer, shape, device="cpu", dtype="float32"):
+    return Sequential([layer], shape, dtype=dtype).to(device)
+
+
+def passed_through(layer, x, device, dy=None, training=False):
+    """(y, dx) of a layer for a batch x, with dy of ones unless it is given."""
+    x = np.asarray(x, "float32")
+    net = one_layer(layer, x.shape[1:], device)
+    y = net.forward(to_device(x, net.xp), training)
+    dx = net.backward(net.xp.ones_like(y) if dy is None else to_device(np.asarray(dy, "float32"), net.xp))
+    return to_cpu(y), to_cpu(dx)
+
+
+def test_sigmoid(to_xp):
+    """Forward and backward to six digits, also where 1 - y would be 0."""
+    y, dx = passed_through(Sigmoid(), LOGITS, to_xp)
+    close(y, exact_sigmoid(LOGITS))
+    close(dx, exact_sigmoid(LOGITS) * exact_sigmoid(-LOGITS))
+    y, dx = passed_through(Sigmoid(), [[1e30], [-1e30], [INF], [-INF]], to_xp)
+    assert y.ravel().tolist() == [1, 0, 1, 0] and not dx.any()
+
+
+@pytest.mark.parametrize("layer", [ReLU, lambda: LeakyReLU(0), LeakyReLU, Tanh])
+def test_activations_of_infinity(to_xp, layer):
+    y, dx = passed_through(layer(), [[INF, -INF, 3e38, -3e38]], to_xp)
+    if layer is Tanh:
+        assert y.tolist() == [[1, -1, 1, -1]] and not dx.any()
+    else:
+        slope = layer().negative_slope
+        low = -INF if slope else 0
+        np.testing.assert_array_equal(y, np.array([[INF, low, 3e38, -3e38 * slope]], "float32"))
+        np.testing.assert_array_equal(dx, np.array([[1, slope, 1, slope]], "float32"))
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("rate", [0, 1e-5])
+def test_activations_of_infinity_behind_a_product(to_xp, rate, training):
+    """A GPU runs these layers as one kernel, or two."""
+    for slope, low in ((0.0, 0), (0.25, -INF)):
+        net = Sequential([Dense(2, use_bias=False), LeakyReLU(slope), Dropout(rate)], (1,), dtype="float32").to(to_xp)
+        net.flat_params = to_device(np.array([1, -1], "float32"), net.xp)
+        y = to_cpu(net.forward(net.xp.full((1, 1), INF, "float32"), training))
+        assert y.tolist() == [[INF, low]]
+        y = to_cpu(net.forward(net.xp.full((1, 1), math.nan, "float32"), training))
+        assert np.isnan(y).all()
+
+
+@pytest.mark.parametrize("padding", ["same", ((1, 0), (1, 0)), ((0, 1), (0, 1)), "valid"])
+@pytest.mark.parametrize("value", [-INF, -3e38, 0])
+def test_max_pooling_of_minus_infinity(to_xp, padding, value):
+    """Where a window holds nothing larger, the gradient goes to its first pixel, never to the padding."""
+    x = np.full((1, 5, 5, 1), value, "float32")
+    dy = np.arange(1, 26).reshape(1, 5, 5, 1)
+    layer = MaxPool2D(2, 1, padding)
+    p, q = one_layer(MaxPool2D(2, 1, padding), (5, 5, 1)).output_shape[:2]
+    y, dx = passed_through(layer, x, to_xp, dy[:, :p, :q])
+    assert (y == np.float32(value)).all() and dx.sum() == dy[:, :p, :q].sum()

@@ -1,6 +1,7 @@
 """What is not used costs neither memory nor time: plans of convolutions, and all that a network makes while built."""
 
 import gc
+import json
 import math
 import time
 import tracemalloc
@@ -13,7 +14,7 @@ from test_convolution import geometries
 
 from minigan import Sequential
 from minigan.errors import OptionError
-from minigan.layers import Conv2D, Conv2DTranspose
+from minigan.layers import AveragePool2D, BatchNorm, Conv2D, Conv2DTranspose, MaxPool2D
 from minigan.ops.convolution import fourier
 from minigan.ops.convolution.choose import ALGORITHMS, make_plan
 
@@ -118,3 +119,26 @@ def plan_of(kind, geometry):
     """A plan that make_plan may refuse."""
     im2col = make_plan("test", *geometry, "im2col")
     return kind(im2col.image_shape, im2col.kernel_shape, im2col.strides, im2col.pads, im2col.outputs, "float32", np)
+
+
+def test_pooling_counts_its_pixels_without_an_image():
+    """What AveragePool2D knows of its windows does not grow with the channels, nor at all without padding."""
+    _, megabytes, _ = peak_of(lambda: Sequential([AveragePool2D(2), MaxPool2D(2)], (512, 512, 64)))
+    assert megabytes < 1
+    _, megabytes, _ = peak_of(
+        lambda: Sequential([AveragePool2D(3, 2, "same"), MaxPool2D(3, 2, "same")], (512, 512, 64))
+    )
+    assert megabytes < 3
+    assert not Sequential([AveragePool2D(3, 2, "same")], (9, 9, 2)).state
+
+
+def test_files_that_hold_the_pixels_as_state_still_load(tmp_path, rng):
+    """As written by 0.1."""
+    net = Sequential([AveragePool2D(2, padding="same"), BatchNorm()], (5, 5, 2))
+    x = rng.standard_normal((3, 5, 5, 2)).astype("float32")
+    net.forward(x, training=True)
+    arrays = {f"state.{name}": value for name, value in net.state.items()}
+    arrays["state.0.AveragePool2D.pixels"] = np.ones((1, 3, 3, 2), "float32")
+    architecture = {"format": "minigan network 1", "input_shape": [5, 5, 2], "dtype": "float32", **net.config()}
+    np.savez(tmp_path / "old.npz", architecture=json.dumps(architecture), params=net.flat_params, **arrays)
+    np.testing.assert_array_equal(Sequential.load(tmp_path / "old.npz").predict(x), net.predict(x))

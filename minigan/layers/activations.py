@@ -4,13 +4,15 @@
     Backward   dx = dy f'(x)                                                   the slope f'(x) at every element
     Shapes     x (n, ...) -> y, same shape
 
-Each keeps its output y alone: the slope follows from it, and the next layer keeps the same array as its input anyway.
+All but Sigmoid keep their output y alone: the slope follows from it, and the next layer keeps the same array as its
+input anyway.
 The slope of ReLU and LeakyReLU is computed, not chosen: a choice between two values for every element (`where`) costs
 nine times as much (benchmarks/elementwise.py), since a processor cannot predict it.
 Derivations: docs/layers/activations.md
 """
 
 from minigan.layers.base import Layer
+from minigan.ops.sigmoid import sigmoid
 from minigan.options import require_share
 
 
@@ -29,7 +31,8 @@ class LeakyReLU(Layer):
 
     def forward(self, x, training=False):
         self.check_input(x)
-        y = x * self.negative_slope
+        # zeros for a slope of 0, since 0 times infinity is no number; in an array, since that is twice as fast
+        y = x * self.negative_slope if self.negative_slope else self.xp.zeros_like(x)
         self.xp.maximum(x, y, out=y)
         self.save_for_backward(y)
         return y
@@ -81,19 +84,24 @@ class Tanh(Layer):
 class Sigmoid(Layer):
     """The logistic function: outputs in (0, 1).
 
-    Forward    y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2                   the second form never overflows
-    Backward   (1) dx = dy y (1 - y)
-    Cost       keeps y: the slope follows from it
+    Forward    y = sigmoid(x) = 1 / (1 + exp(-x))
+    Backward   (1) dx = dy y (1 - y),   1 - y = sigmoid(-x)
+    Cost       keeps x and y: where y is nearly 1, what is left to 1 follows from x alone
     Note       a discriminator ends in a logit without it: the losses fold the sigmoid in, and stay exact where
                it saturates
     """
 
     def forward(self, x, training=False):
         self.check_input(x)
-        y = 0.5 * (1 + self.xp.tanh(0.5 * x))
-        self.save_for_backward(y)
+        y = sigmoid(x)
+        self.save_for_backward(x, y)
         return y
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        y = self.saved(dy)
-        return dy * y * (1 - y) if input_grad else None  # (1)
+        x, y = self.saved(dy)
+        if not input_grad:
+            return None
+        dx = sigmoid(-x)
+        dx *= y
+        dx *= dy  # (1)
+        return dx

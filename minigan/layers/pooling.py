@@ -3,6 +3,8 @@
 import math
 from itertools import product
 
+import numpy as np
+
 from minigan.errors import OptionError, ShapeError
 from minigan.layers.base import Layer
 from minigan.ops.convolution.windows import checked_padding, output_size, pair
@@ -36,7 +38,21 @@ class Pooling(Layer):
                 f"{self.input_shape[:2]}. Take a pool_size of at most those."
             )
         self.output_shape = (*self.outputs, input_shape[2])
+        self.place_windows()
         return self.output_shape
+
+    def convert(self, dtype, xp):
+        super().convert(dtype, xp)
+        self.place_windows()
+
+    def window_ranges(self):
+        """For each axis (first, end): which places of its windows lie on the image, not on the padding; (p,) or (q,)"""
+        ranges = []
+        for axis in (0, 1):
+            start = self.strides[axis] * np.arange(self.outputs[axis]) - self.pads[axis][0]
+            first = np.maximum(-start, 0)
+            ranges.append((first, np.minimum(self.input_shape[axis] - start, self.pool_size[axis])))
+        return ranges
 
     def padded(self, x, value):
         return self.xp.pad(x, ((0, 0), *self.pads, (0, 0)), constant_values=value) if any(map(any, self.pads)) else x
@@ -72,11 +88,19 @@ class MaxPool2D(Pooling):
     Options    pool_size; strides: by default pool_size; padding as for Conv2D
     """
 
+    def place_windows(self):
+        """Number the first pixel of each window: it wins where no other is larger, as among minus infinities."""
+        kh, kw = self.pool_size
+        (first_row, _), (first_column, _) = self.window_ranges()
+        places = (first_row[:, None] * kw + first_column)[:, :, None]  # (p, q, 1)
+        self.first_pixels = self.xp.asarray(places.astype("uint8" if kh * kw <= 256 else "int32"))
+
     def forward(self, x, training=False):
         self.check_input(x)
         first, *others = self.pictures(self.padded(x, -math.inf))
         y = first.copy()
-        winner = self.xp.zeros(y.shape, "uint8" if len(others) < 256 else "int32")
+        winner = self.xp.zeros(y.shape, self.first_pixels.dtype)
+        winner += self.first_pixels
         for k, picture in enumerate(others, start=1):
             better = picture > y
             self.xp.maximum(y, picture, out=y)
@@ -103,19 +127,21 @@ class AveragePool2D(Pooling):
     Options    as for MaxPool2D
     """
 
-    def build(self, input_shape, rng, dtype, xp):
-        super().build(input_shape, rng, dtype, xp)
-        self.add_state("pixels", sum(self.pictures(self.padded(xp.ones((1, *input_shape), dtype), 0))))
-        return self.output_shape
+    def place_windows(self):
+        """Count the pixels in each window, m: one number where there is no padding."""
+        self.pixels = self.pool_size[0] * self.pool_size[1]
+        if any(map(any, self.pads)):
+            rows, columns = (end - first for first, end in self.window_ranges())
+            self.pixels = self.xp.asarray((rows[:, None] * columns)[:, :, None].astype(self.dtype))  # (p, q, 1)
 
     def forward(self, x, training=False):
         self.check_input(x)
         self.save_for_backward()
-        return sum(self.pictures(self.padded(x, 0))) / self.state["pixels"]
+        return sum(self.pictures(self.padded(x, 0))) / self.pixels
 
     def backward(self, dy, param_grads=True, input_grad=True):
         self.saved(dy)
         if not input_grad:
             return None
-        share = dy / self.state["pixels"]
+        share = dy / self.pixels
         return self.spread(share for _ in range(self.pool_size[0] * self.pool_size[1]))  # (1)

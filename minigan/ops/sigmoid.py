@@ -11,8 +11,13 @@ from minigan.backend import array_module
 
 def sigmoid(x):
     """Return 1 / (1 + e^-x)."""
-    with np.errstate(over="ignore"):  # e^-x is infinite where x is far below 0, and 1 / infinity is the right 0
-        return 1 / (1 + array_module(x).exp(-x))
+    xp = array_module(x)
+    y = xp.negative(x, out=xp.empty_like(x))
+    # far from 0 e^-x is infinite or 0, and 1 / infinity = 0 and 1 / 1 are right
+    with np.errstate(over="ignore", under="ignore"):
+        xp.exp(y, out=y)
+    y += 1
+    return xp.reciprocal(y, out=y)
 
 
 def softplus(x):

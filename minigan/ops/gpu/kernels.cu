@@ -146,11 +146,17 @@ KERNEL dropout_mask(byte* keep, const long long* seed, const long long* call, in
 // ---------------------------------------------------------------------------------------------------------------------
 // Bias, LeakyReLU and Dropout behind a matrix product, in one pass (twins: Dense or Conv2D, LeakyReLU, Dropout)
 
+// max(z, slope z); for a slope of 0 without the product, since 0 times infinity is no number
+DEVICE real leaky(real z, real slope) {
+  if (z > 0) return z;
+  return slope == 0 && z <= 0 ? 0 : slope * z;
+}
+
 // y = max(z, slope z), z = y + b, in place; units: length of b, which repeats along y (b may be null)
 KERNEL bias_leaky(real* y, const real* b, real slope, int units, int size) {
   FOR(i, size) {
     real z = b ? y[i] + b[i % units] : y[i];
-    y[i] = z > 0 ? z : slope * z;
+    y[i] = leaky(z, slope);
   }
 }
 
@@ -163,7 +169,7 @@ KERNEL bias_leaky_dropout(real* y, const real* b, byte* keep, const long long* s
     for (int lane = 0, i = 4 * index; lane < 4 && i < size; ++lane, ++i) {
       real z = b ? y[i] + b[i % units] : y[i];
       keep[i] = is_kept(bits, lane, levels) | (z > 0) << 1;
-      y[i] = keep[i] & 1 ? (z > 0 ? z : slope * z) * scale : (real)0;
+      y[i] = keep[i] & 1 ? leaky(z, slope) * scale : (real)0;
     }
   }
 }
