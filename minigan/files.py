@@ -9,6 +9,7 @@ from pathlib import Path
 
 from minigan.errors import FileError, OptionError
 from minigan.locks import try_lock
+from minigan.options import shown
 
 # Windows has none of the two: there links need a right that ordinary users lack, and no file makes `open` wait
 NO_LINK, NO_WAIT = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
@@ -175,9 +176,12 @@ def printable(text):
 def as_path(path):
     """`path` as a Path; OptionError for what is none"""
     try:
-        return Path(os.fsdecode(path))
+        text = os.fsdecode(path)
     except TypeError:
-        raise OptionError(f"expected the path of a file or folder, got {path!r}.") from None
+        raise OptionError(f"expected the path of a file or folder, got {shown(path)}.") from None
+    if "\0" in text:
+        raise OptionError(f"expected the path of a file or folder, got {shown(path)}: no system takes a 0 byte in one.")
+    return Path(text)
 
 
 def reason(error):

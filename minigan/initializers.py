@@ -12,7 +12,16 @@ import math
 import numpy as np
 
 from minigan.errors import OptionError
-from minigan.options import require_instance, require_positive
+from minigan.memory import require_room
+from minigan.options import (
+    is_integer,
+    require_dtype,
+    require_instance,
+    require_positive,
+    require_rng,
+    require_shape,
+    shown,
+)
 
 AXES = (-2, -1)  # of the inputs and the outputs, unless a layer says otherwise
 
@@ -33,11 +42,30 @@ def first_values(initializer, shape, rng, dtype, axes=AXES):
     return initializer(shape, rng, dtype, axes)
 
 
-class Initializer:
-    """Called as `initializer(shape, rng, dtype)`; draws are made in float64 and rounded once, on the CPU.
+def checked_axes(owner, axes, shape):
+    """Return the places of the inputs and the outputs in a shape of two axes or more, as a tuple."""
+    pair = isinstance(axes, (tuple, list)) and len(axes) == 2 and all(map(is_integer, axes))
+    size = max(len(shape), 2)
+    if not pair or not all(-size <= axis < size for axis in axes) or axes[0] % size == axes[1] % size:
+        raise OptionError(f"{owner}: expected axes as two different axes of the shape {shape}, got {shown(axes)}.")
+    return int(axes[0]), int(axes[1])
 
-    One whose draws depend on fan_in or fan_out has a fourth argument, `axes=(-2, -1)`.
+
+class Initializer:
+    """Called as `initializer(shape, rng, dtype)`; a subclass writes `draw(shape, rng, axes)`.
+
+    Draws are made in float64 and rounded once, on the CPU. Those that depend on fan_in or fan_out look at the axes.
     """
+
+    def __call__(self, shape, rng, dtype, axes=AXES):
+        owner = type(self).__name__
+        shape, dtype = require_shape(owner, shape=shape), require_dtype(owner, dtype)
+        require_rng(owner, rng)
+        require_room(owner, f"weights of shape {shape}, drawn in float64,", math.prod(shape) * (8 + dtype.itemsize))
+        return self.draw(shape, rng, checked_axes(owner, axes, shape)).astype(dtype, copy=False)
+
+    def draw(self, shape, rng, axes):
+        raise NotImplementedError(f"{type(self).__name__} has no draw(shape, rng, axes)")
 
     def config(self):
         """The options to make this initializer again, for saved networks."""
@@ -50,15 +78,15 @@ class Initializer:
 class Zeros(Initializer):
     """w = 0: the usual start of a bias (never of a weight: all units would stay equal)."""
 
-    def __call__(self, shape, rng, dtype):
-        return np.zeros(shape, dtype)
+    def draw(self, shape, rng, axes):
+        return np.zeros(shape)
 
 
 class Ones(Initializer):
     """w = 1: the start of BatchNorm's gamma."""
 
-    def __call__(self, shape, rng, dtype):
-        return np.ones(shape, dtype)
+    def draw(self, shape, rng, axes):
+        return np.ones(shape)
 
 
 class RandomNormal(Initializer):
@@ -70,8 +98,8 @@ class RandomNormal(Initializer):
     def __init__(self, stddev=0.02):
         self.stddev = require_positive("RandomNormal", stddev=stddev)
 
-    def __call__(self, shape, rng, dtype):
-        return rng.normal(0, self.stddev, shape).astype(dtype)
+    def draw(self, shape, rng, axes):
+        return rng.normal(0, self.stddev, shape)
 
 
 class GlorotUniform(Initializer):
@@ -80,9 +108,9 @@ class GlorotUniform(Initializer):
     Source: Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", eq. 16.
     """
 
-    def __call__(self, shape, rng, dtype, axes=AXES):
+    def draw(self, shape, rng, axes):
         limit = math.sqrt(6 / sum(fans(shape, axes)))
-        return rng.uniform(-limit, limit, shape).astype(dtype)
+        return rng.uniform(-limit, limit, shape)
 
 
 class GlorotNormal(Initializer):
@@ -91,8 +119,8 @@ class GlorotNormal(Initializer):
     Source: Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", eq. 12.
     """
 
-    def __call__(self, shape, rng, dtype, axes=AXES):
-        return rng.normal(0, math.sqrt(2 / sum(fans(shape, axes))), shape).astype(dtype)
+    def draw(self, shape, rng, axes):
+        return rng.normal(0, math.sqrt(2 / sum(fans(shape, axes))), shape)
 
 
 class HeNormal(Initializer):
@@ -101,8 +129,8 @@ class HeNormal(Initializer):
     Source: He, Zhang, Ren & Sun 2015, arXiv:1502.01852, eq. 10.
     """
 
-    def __call__(self, shape, rng, dtype, axes=AXES):
-        return rng.normal(0, math.sqrt(2 / fans(shape, axes)[0]), shape).astype(dtype)
+    def draw(self, shape, rng, axes):
+        return rng.normal(0, math.sqrt(2 / fans(shape, axes)[0]), shape)
 
 
 class HeUniform(Initializer):
@@ -111,9 +139,9 @@ class HeUniform(Initializer):
     Source: He, Zhang, Ren & Sun 2015, arXiv:1502.01852, eq. 10.
     """
 
-    def __call__(self, shape, rng, dtype, axes=AXES):
+    def draw(self, shape, rng, axes):
         limit = math.sqrt(6 / fans(shape, axes)[0])
-        return rng.uniform(-limit, limit, shape).astype(dtype)
+        return rng.uniform(-limit, limit, shape)
 
 
 class Orthogonal(Initializer):
@@ -126,7 +154,7 @@ class Orthogonal(Initializer):
     def __init__(self, gain=1.0):
         self.gain = require_positive("Orthogonal", gain=gain)
 
-    def __call__(self, shape, rng, dtype, axes=AXES):
+    def draw(self, shape, rng, axes):
         rows, columns = fans(shape, axes)[0], shape[axes[1]]
         q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
         q *= np.sign(np.diag(r))
@@ -134,7 +162,7 @@ class Orthogonal(Initializer):
         places = [axis % len(shape) for axis in axes]
         window = [size for axis, size in enumerate(shape) if axis not in places]
         kernel = matrix.reshape(*window, shape[axes[0]], columns)  # (..., in, out), then moved to where the axes are
-        return np.moveaxis(kernel, AXES, axes).astype(dtype)
+        return np.moveaxis(kernel, AXES, axes)
 
 
 def checked_initializer(owner, initializer):

@@ -14,7 +14,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from minigan import backend
-from minigan.errors import DtypeError, OptionError, ShapeError
+from minigan.errors import DtypeError, NonFiniteError, OptionError, ShapeError
 
 DTYPES = ("float32", "float64")
 LARGEST, SMALLEST = 3.4e38, 1.2e-38  # what float32 can hold without infinity, and without losing digits
@@ -150,6 +150,17 @@ def require_array(owner, ndim=None, **arrays):
         if ndim is not None and value.ndim != ndim:
             raise ShapeError(f"{owner}: expected {name} with {ndim} axes, got {shown(value)}.")
     return alone(arrays.values())
+
+
+def require_finite(owner, ndim, **arrays):
+    """Return the arrays, each with `ndim` axes and without NaN or infinity, as NumPy arrays of float64."""
+    found = []
+    for name, value in arrays.items():
+        require_array(owner, ndim, **{name: value})
+        found.append(backend.to_cpu(value).astype("float64"))
+        if not np.isfinite(found[-1]).all():
+            raise NonFiniteError(f"{owner}: {name} holds NaN or infinity.")
+    return alone(found)
 
 
 def require_numbers(owner, **options):

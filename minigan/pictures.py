@@ -98,6 +98,7 @@ def open_png(path, most_pixels=MOST_PIXELS):
     is looked at before anything is unpacked.
     Errors     FileError where the file is missing, damaged, no such PNG, or has more than `most_pixels`
     """
+    most_pixels = require_count("open_png", most_pixels=most_pixels)
     content = read_file(path)
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigan import Sequential, initializers
-from minigan.errors import OptionError
+from minigan.errors import OptionError, ShapeError, TooLargeError
 from minigan.layers import Conv2D, Conv2DTranspose, Dense
 
 SHAPE = (3, 3, 40, 60)
@@ -100,8 +100,8 @@ def test_an_initializer_is_told_the_axes_if_it_asks_for_them():
 
 
 def test_constants():
-    assert not initializers.Zeros()((2, 3), None, "float32").any()
-    assert (initializers.Ones()((2, 3), None, "float32") == 1).all()
+    assert not initializers.Zeros()((2, 3), np.random.default_rng(0), "float32").any()
+    assert (initializers.Ones()((2, 3), np.random.default_rng(0), "float32") == 1).all()
 
 
 def test_errors():
@@ -111,3 +111,27 @@ def test_errors():
         initializers.Orthogonal(-1)
     with pytest.raises(OptionError, match="two axes"):
         initializers.HeNormal()((5,), np.random.default_rng(0), "float32")
+
+
+@pytest.mark.parametrize("kind", initializers.ALL)
+def test_odd_arguments_of_a_call(kind, rng):
+    initializer = kind()
+    assert initializer(np.array([4, 3]), rng, np.float32, [0, np.int64(1)]).dtype == np.float32
+    for arguments, error, match in (
+        ((5, rng, "float32"), ShapeError, "expected shape as a tuple"),
+        (((2.0, 3), rng, "float32"), ShapeError, "expected shape as a tuple"),
+        (((4, 3), 0, "float32"), OptionError, "expected rng to be a numpy Generator"),
+        (((4, 3), rng, None), OptionError, "expected dtype float32 or float64"),
+        (((4, 3), rng, "int8"), OptionError, "expected dtype float32 or float64"),
+        (((4, 3), rng, "float32", (0, 2)), OptionError, "expected axes as two different axes"),
+        (((4, 3), rng, "float32", (0, -2)), OptionError, "expected axes as two different axes"),
+        (((4, 3), rng, "float32", None), OptionError, "expected axes as two different axes"),
+        (((10**9, 10**9), rng, "float32"), TooLargeError, "weights of shape"),
+    ):
+        with pytest.raises(error, match=f"{kind.__name__}: {match}"):
+            initializer(*arguments)
+
+
+def test_an_unfinished_initializer_says_what_it_lacks(rng):
+    with pytest.raises(NotImplementedError, match=r"Initializer has no draw\(shape, rng, axes\)"):
+        initializers.Initializer()((4, 3), rng, "float32")

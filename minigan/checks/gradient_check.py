@@ -15,8 +15,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from minigan.backend import to_cpu
 from minigan.checks.diagnosis import likely_cause
 from minigan.errors import DtypeError, GradientError, OptionError
+from minigan.layers.base import Layer
+from minigan.memory import require_room
+from minigan.options import require_array, require_flag, require_instance, require_positive, require_seed, require_shape
 
 STEP = 1e-5
 EXHAUSTIVE = 256  # arrays of up to so many entries are checked entry by entry
@@ -84,8 +88,17 @@ def check_gradients(layer, x, training=True, tolerance=1e-6, seed=0):
     between them; this is noticed, and the input is moved and all is measured again.
     Layers with a random forward (dropout) are copied before every evaluation, so that each draws the same numbers.
     """
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((3, *x)) if isinstance(x, tuple) else np.array(x)
+    owner = "check_gradients"
+    require_instance(owner, Layer, "Dense(3)", layer=layer)
+    training, tolerance = require_flag(owner, training=training), require_positive(owner, tolerance=tolerance)
+    rng = np.random.default_rng(require_seed(owner, seed=seed))
+    if isinstance(x, tuple):
+        shape = (3, *require_shape(owner, x=x))
+        require_room(owner, f"three samples, {shape},", 8 * math.prod(shape))
+        x = rng.standard_normal(shape)
+    x = to_cpu(require_array(owner, x=x)).copy()
+    if x.ndim < 2 or len(x) == 0 or not np.isfinite(x).all():
+        raise OptionError("check_gradients: expected x with at least one sample and finite values.")
     layer = copy.deepcopy(layer)
     if layer.input_shape is None:
         layer.output_shape = tuple(layer.build(x.shape[1:], rng, np.dtype("float64"), np))
@@ -95,8 +108,6 @@ def check_gradients(layer, x, training=True, tolerance=1e-6, seed=0):
                 f'check_gradients: {what} is {dtype}; finite differences need float64. Use net.astype("float64") and '
                 'x.astype("float64").'
             )
-    if x.ndim < 1 or len(x) == 0 or not np.isfinite(x).all():
-        raise OptionError("check_gradients: expected x with at least one sample and finite values.")
     # one training pass moves running statistics off their start; noise moves the parameters
     layer.forward(x + rng.standard_normal(x.shape), training=True)
     layer.clear_cache()

@@ -1,6 +1,7 @@
 """check_layer: the whole contract of a layer, clause by clause, for layers that users write and for minigan's own."""
 
 import copy
+import inspect
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from minigan.checks.gradient_check import check_gradients
 from minigan.errors import CacheError, GradientError, MiniganError, OptionError
 from minigan.layers.base import Layer
 from minigan.network import Sequential
+from minigan.options import require_positive, require_seed, require_shape, shown
 
 BATCH = 5  # no size of a window or image, so that a factor n is told from others
 
@@ -58,6 +60,10 @@ def check_layer(make_layer, input_shape, tolerance=1e-6, seed=0):
     """
     if isinstance(make_layer, Layer) or not callable(make_layer):
         raise OptionError("check_layer: expected a function that makes a layer: check_layer(lambda: MyLayer(), (5,)).")
+    check_maker(make_layer)
+    input_shape = require_shape("check_layer", input_shape=input_shape)
+    tolerance = require_positive("check_layer", tolerance=tolerance)
+    seed = np.random.SeedSequence(require_seed("check_layer", seed=seed)).entropy  # of None: a new one
     contract = Contract(make_layer, input_shape, seed)
     done = [what_is_checked(clause) for clause in CLAUSES if clause(contract) is None]
     reports = []
@@ -72,6 +78,25 @@ def check_layer(make_layer, input_shape, tolerance=1e-6, seed=0):
 def what_is_checked(clause):
     """Return the first line of a clause's docstring; its name where `python -OO` has removed the docstrings."""
     return (clause.__doc__ or clause.__name__.replace("_", " ")).split("\n")[0].rstrip(".")
+
+
+def check_maker(make_layer):
+    """Refuse what cannot be called without arguments, or gives no layer."""
+    try:
+        inspect.signature(make_layer).bind()
+    except TypeError as error:
+        raise OptionError(
+            f"check_layer: make_layer cannot be called without arguments ({error}). Give them in a function: "
+            "check_layer(lambda: MyLayer(3), (5,))."
+        ) from error
+    except ValueError:
+        pass  # built in: it has no signature
+    made = make_layer()
+    if not isinstance(made, Layer):
+        raise OptionError(
+            "check_layer: expected make_layer() to give a new layer, derived from minigan.layers.Layer, got "
+            f"{shown(made)}."
+        )
 
 
 def check_shapes(c):

@@ -1,13 +1,11 @@
 """Mini-batches: the images of one shuffled epoch, scaled to the range of the generator's output batch by batch."""
 
-import math
-from numbers import Integral
-
 import numpy as np
 
 from minigan import backend
 from minigan.errors import DataError, DtypeError, OptionError, ShapeError
 from minigan.ops.gather import gather_scaled, scaled
+from minigan.options import is_count, require_range, require_rng, shown
 
 
 def scale(images, low=-1, high=1, dtype="float32"):
@@ -16,8 +14,8 @@ def scale(images, low=-1, high=1, dtype="float32"):
     [-1, 1] is the range of tanh, [0, 1] that of the sigmoid: take the range of the generator's last layer.
     """
     dtype = _checked_dtype("scale", dtype)
-    _check_range("scale", low, high)
-    if getattr(images, "dtype", None) != np.uint8:
+    low, high = require_range("scale", low, high)
+    if not backend.is_array(images) or images.dtype != np.uint8:
         raise DtypeError(
             f"scale: expected a uint8 array of values 0..255, got {_describe(images)}. Numbers that are scaled already "
             f'need no scaling; float values 0..255 become bytes by images.round().astype("uint8").'
@@ -35,17 +33,13 @@ def batches(images, batch_size, rng, low=-1, high=1, dtype="float32"):
     batch statistics and buffers keep one size. Options and data are checked at the call, not at the first batch.
     """
     dtype = _checked_dtype("batches", dtype)
-    _check_range("batches", low, high)
+    low, high = require_range("batches", low, high)
     _check_images(images)
     _check_batch_size(batch_size, len(images))
-    if not isinstance(rng, np.random.Generator):
-        raise OptionError(
-            f"batches: expected rng to be a numpy Generator, got {rng!r}. Make one at the start of the run: "
-            f"rng = np.random.default_rng(seed)."
-        )
+    require_rng("batches", rng)
     # Drawn by NumPy for images on a GPU too: one seed, one order, on every device.
     order = backend.to_device(rng.permutation(len(images)), backend.array_module(images))
-    return _epoch(images, order, batch_size, low, high, dtype)
+    return _epoch(images, order, int(batch_size), low, high, dtype)
 
 
 def _epoch(images, order, batch_size, low, high, dtype):
@@ -58,22 +52,18 @@ def _epoch(images, order, batch_size, low, high, dtype):
 
 
 def _checked_dtype(where, dtype):
+    # other values NumPy takes as well: None is float64, and a network has the dtype of its parameters
     try:
-        checked = None if dtype is None else np.dtype(dtype)  # np.dtype(None) is float64
-    except TypeError:
+        checked = np.dtype(dtype) if isinstance(dtype, (str, type, np.dtype)) else None
+    except Exception:  # NumPy raises TypeError, ValueError or SyntaxError, by what it was given
         checked = None
     if checked is None or checked.kind != "f":
-        raise DtypeError(f'{where}: expected a floating-point dtype such as "float32", got {dtype!r}.')
+        raise DtypeError(f'{where}: expected a floating-point dtype such as "float32", got {shown(dtype)}.')
     return checked
 
 
-def _check_range(where, low, high):
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise OptionError(f"{where}: expected finite numbers low < high, got low={low!r} and high={high!r}.")
-
-
 def _check_images(images):
-    if getattr(images, "ndim", None) != 4:
+    if not backend.is_array(images) or images.ndim != 4:
         raise ShapeError(
             f"batches: expected an array of images (n, h, w, c), got {_describe(images)}. Of a Dataset give .images; "
             f"grey images (n, h, w) get their channel axis by images[..., np.newaxis]."
@@ -98,8 +88,8 @@ def _check_finite(images):
 
 
 def _check_batch_size(batch_size, n):
-    if isinstance(batch_size, bool) or not isinstance(batch_size, Integral) or batch_size < 1:
-        raise OptionError(f"batches: expected batch_size to be a whole number of at least 1, got {batch_size!r}.")
+    if not is_count(batch_size):
+        raise OptionError(f"batches: expected batch_size to be a whole number of at least 1, got {shown(batch_size)}.")
     if batch_size > n:
         raise OptionError(
             f"batches: batch_size is {batch_size}, but there are only {n} images, so that no batch would be full. "
@@ -108,4 +98,4 @@ def _check_batch_size(batch_size, n):
 
 
 def _describe(x):
-    return f"{x.dtype} of shape {x.shape}" if hasattr(x, "shape") and hasattr(x, "dtype") else type(x).__name__
+    return f"{x.dtype} of shape {x.shape}" if backend.is_array(x) else type(x).__name__

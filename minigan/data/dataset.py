@@ -1,6 +1,5 @@
 """Data sets by name: `load` finds the files of one, has them downloaded where need be, and checks them."""
 
-import difflib
 import hashlib
 import io
 import warnings
@@ -13,6 +12,8 @@ import numpy as np
 from minigan.data import cifar, download, idx, reading, sources, svhn
 from minigan.data.completeness import PartialDataWarning
 from minigan.errors import DataError, OptionError
+from minigan.files import as_path
+from minigan.options import hint, require_array, require_text, shown
 
 SPLITS = ("train", "test")
 DIGITS_PATH = Path(__file__).with_name("digits.npz")
@@ -25,6 +26,7 @@ class Dataset:
     images   uint8 (n, h, w, c), 0 black to 255 white; c is 1 for grey images, 3 for red, green and blue
     labels   uint8 (n,), indices into `classes`, or None
     classes  the names of the classes
+    Errors   OptionError, DtypeError, ShapeError, DataError where these do not fit one another
     """
 
     name: str
@@ -32,6 +34,25 @@ class Dataset:
     images: np.ndarray
     labels: np.ndarray | None
     classes: tuple
+
+    def __post_init__(self):
+        require_text("Dataset", name=self.name, split=self.split)
+        require_array("Dataset", 4, images=self.images)
+        if self.images.dtype != np.uint8 or self.images.size == 0:
+            raise DataError(
+                f"Dataset: expected images as bytes (uint8) of shape (n, h, w, c), got {shown(self.images)}. Floats in "
+                '[-1, 1] become bytes by ((images + 1) * 127.5).round().astype("uint8").'
+            )
+        if not isinstance(self.classes, tuple) or not all(isinstance(name, str) for name in self.classes):
+            raise OptionError(f"Dataset: expected classes as a tuple of names, got {shown(self.classes)}.")
+        if self.labels is None:
+            return
+        require_array("Dataset", 1, labels=self.labels)
+        if len(self.labels) != len(self.images) or self.labels.dtype.kind not in "iu":
+            raise DataError(
+                f"Dataset: expected a whole number as the label of each of the {len(self.images):,} images, got "
+                f"{shown(self.labels)}."
+            )
 
     def __len__(self):
         return len(self.images)
@@ -56,14 +77,13 @@ def load(name, directory=None, split="train"):
     """
     _check_choice("data set", name, NAMES)
     _check_choice("split", split, SPLITS)
-    return LOADERS[name](directory, split)
+    return LOADERS[name](None if directory is None else as_path(directory), split)
 
 
 def _check_choice(what, value, choices):
-    if value not in choices:
-        near = difflib.get_close_matches(str(value).lower(), choices, cutoff=0.4)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise OptionError(f"unknown {what} {value!r}: expected one of {', '.join(map(repr, choices))}.{hint}")
+    if not isinstance(value, str) or value not in choices:
+        expected = ", ".join(map(repr, choices))
+        raise OptionError(f"unknown {what} {shown(value)}: expected one of {expected}.{hint(value, choices)}")
 
 
 def _load_digits(directory, split):

@@ -131,7 +131,8 @@ def describe_to_save(part):
 def require_parts(custom):
     """Refuse what is no class of a part of a GAN."""
     bases = tuple({base for base, _ in PARTS.values()})
-    wrong = [kind for kind in custom if not inspect.isclass(kind) or not issubclass(kind, bases)]
+    kinds = custom if isinstance(custom, (tuple, list)) else [custom]
+    wrong = [kind for kind in kinds if not inspect.isclass(kind) or not issubclass(kind, bases)]
     if wrong:
         raise OptionError(
             "GAN.load: expected custom_parts as a list of classes of objectives, latents or optimizers, got "

@@ -7,14 +7,16 @@ import math
 import numpy as np
 from tqdm.auto import tqdm
 
-from minigan import Sequential, backend
+from minigan import Sequential, backend, data
 from minigan.data.download import cache_folder
-from minigan.errors import CheckpointError, DataError, FileError
+from minigan.errors import CheckpointError, DataError, FileError, ShapeError
 from minigan.files import make_folder
 from minigan.layers import Conv2D, Dense, Flatten, LeakyReLU
 from minigan.losses import SoftmaxCrossEntropy
-from minigan.metrics.images import as_floats
+from minigan.memory import require_room
+from minigan.metrics.images import as_floats, check_images
 from minigan.optimizers import Adam
+from minigan.options import require_built, require_count, require_flag, require_instance, require_seed
 
 TRAINING = "minigan classifier 1"  # part of the cache's key: count up when train_classifier changes
 BATCH_SIZE, LEARNING_RATE = 128, 1e-3
@@ -39,6 +41,9 @@ def train_classifier(dataset, seed=0, steps=STEPS, device="cpu", quiet=False):
     Errors     DataError where the data set has no labels
     """
     require_labels(dataset)
+    seed, quiet = require_seed("train_classifier", seed=seed), require_flag("train_classifier", quiet=quiet)
+    steps = require_count("train_classifier", steps=steps)
+    require_room("train_classifier", f"the order of the images in {steps} steps", 8 * steps * BATCH_SIZE)
     net = make_classifier(dataset.images.shape[1:], len(dataset.classes), seed).to(device)
     optimizer, loss_of = Adam(net, lr=LEARNING_RATE, beta1=0.9), SoftmaxCrossEntropy()
     total, rng = steps * BATCH_SIZE, np.random.default_rng(seed)
@@ -66,6 +71,7 @@ def trained_classifier(dataset, seed=0, device="cpu", quiet=False):
     Errors     DataError where the data set has no labels; FileError where the cache folder cannot be written to
     """
     require_labels(dataset)
+    seed, quiet = require_seed("trained_classifier", seed=seed), require_flag("trained_classifier", quiet=quiet)
     folder = cache_folder("classifiers")
     path = folder / f"{dataset.name}-{key(dataset, seed)}.npz"
     if path.exists():
@@ -86,6 +92,7 @@ def trained_classifier(dataset, seed=0, device="cpu", quiet=False):
 
 
 def require_labels(dataset):
+    require_instance("classifier", data.Dataset, 'minigan.data.load("mnist")', dataset=dataset)
     if dataset.labels is None:
         raise DataError(
             f"{dataset.name}: the images have no labels, so no classifier can be trained on them, and samples cannot "
@@ -109,7 +116,13 @@ def features_and_probabilities(classifier, images, batch_size=250):
     Shapes     images (n, h, w, c), bytes or floats in [-1, 1], on any device -> features (n, 64), probabilities
                (n, classes), NumPy float64
     """
-    features, logits = [], []
+    owner = "features_and_probabilities"
+    require_instance(owner, Sequential, "trained_classifier(dataset)", classifier=classifier)
+    require_built(owner, classifier=classifier)
+    check_images(owner, images=images)
+    batch_size, features, logits = require_count(owner, batch_size=batch_size), [], []
+    if len(classifier.output_shape) != 1:
+        raise ShapeError(f"{owner}: expected a classifier that ends in logits (n, k), got {classifier.output_shape}.")
     for start in range(0, len(images), batch_size):
         x = backend.to_device(as_floats(images[start : start + batch_size]), classifier.xp)
         x = x.astype(classifier.dtype, copy=False)

@@ -1,13 +1,15 @@
 """All figures of a set of samples, and tables of them."""
 
 from minigan.backend import to_cpu
+from minigan.errors import OptionError
 from minigan.metrics import class_scores
 from minigan.metrics.classifier import features_and_probabilities
 from minigan.metrics.frechet import mean_and_covariance, normalised_frechet_distance
 from minigan.metrics.images import check_samples
 from minigan.metrics.manifold import precision_recall_density_coverage
 from minigan.metrics.memorisation import distances_to_training, memorisation
-from minigan.metrics.reference import chosen
+from minigan.metrics.reference import Reference, chosen
+from minigan.options import require_instance, shown
 
 NEIGHBORS = 5
 
@@ -43,6 +45,7 @@ def evaluate(samples, reference):
     Errors     ShapeError, DtypeError; NonFiniteError; DataError: too few samples, or not in the range [-1, 1]
     What each figure means, and what fools it: docs/evaluation.md
     """
+    require_instance("evaluate", Reference, 'load_reference(minigan.data.load("mnist"))', reference=reference)
     check_samples(samples, reference.image_shape, reference.samples)
     samples = samples[: reference.samples]
     features, probabilities = features_and_probabilities(reference.classifier, samples)
@@ -75,9 +78,15 @@ def memorisation_figures(samples, reference):
 
 def table(evaluations):
     """A Markdown table of evaluations: name -> what `evaluate` returned; one row each, "-" for None."""
+    if not isinstance(evaluations, dict) or not all(map(is_evaluation, evaluations.values())):
+        raise OptionError(f"table: expected a dict, name -> what evaluate returned, got {shown(evaluations)}.")
     lines = [f"| set | {' | '.join(heading for heading, _, _ in COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
     for name, figures in evaluations.items():
         values = [(figures[key], style) for _, key, style in COLUMNS]
         cells = ["-" if value is None else format(value, style) for value, style in values]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def is_evaluation(figures):
+    return isinstance(figures, dict) and all(key in figures for _, key, _ in COLUMNS)

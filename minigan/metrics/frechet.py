@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from minigan.errors import DataError
+from minigan.errors import DataError, ShapeError
+from minigan.options import require_finite
 
 
 def mean_and_covariance(features):
     """The mean (f,) and the unbiased covariance (f, f) of features (n, f), in float64."""
+    features = require_finite("mean_and_covariance", 2, features=features)
     if len(features) < 2:
         raise DataError(f"mean_and_covariance: expected at least 2 feature vectors, got {len(features)}.")
-    features = np.asarray(features, dtype="float64")
     mean = features.mean(axis=0)
     centred = features - mean
     return mean, centred.T @ centred / (len(features) - 1)
@@ -24,6 +25,15 @@ def frechet_distance(mean1, covariance1, mean2, covariance2):
     of the roots of that matrix's eigenvalues, and both roots come from `eigh`, which neither fails nor turns complex.
     Source     Dowson & Landau 1982, "The Frechet distance between multivariate normal distributions"
     """
+    owner = "frechet_distance"
+    mean1, mean2 = require_finite(owner, 1, mean1=mean1, mean2=mean2)
+    covariance1, covariance2 = require_finite(owner, 2, covariance1=covariance1, covariance2=covariance2)
+    size = len(mean1)
+    if mean2.shape != (size,) or covariance1.shape != (size, size) or covariance2.shape != (size, size):
+        raise ShapeError(
+            f"{owner}: expected means (f,) and covariances (f, f) of one f, got {mean1.shape}, {covariance1.shape}, "
+            f"{mean2.shape}, {covariance2.shape}."
+        )
     values, vectors = np.linalg.eigh(covariance1)
     root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T  # rounding can leave an eigenvalue just below 0
     trace_of_root = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariance2 @ root), 0)).sum()
@@ -40,7 +50,7 @@ def normalised_frechet_distance(mean, covariance, real_mean, real_covariance):
     0 is a perfect match. 100 is what a generator gets that always makes one image, with the mean of the real features.
     Errors     DataError where the real features do not vary
     """
-    variance = np.trace(real_covariance)
+    variance = np.trace(require_finite("normalised_frechet_distance", 2, real_covariance=real_covariance))
     if not variance > 0:
         raise DataError("normalised_frechet_distance: the features of the real images are all the same.")
     return float(100 * frechet_distance(mean, covariance, real_mean, real_covariance) / variance)

@@ -3,8 +3,9 @@
 import numpy as np
 
 from minigan import data
-from minigan.backend import array_module, to_cpu
+from minigan.backend import array_module, is_array, to_cpu
 from minigan.errors import DataError, DtypeError, NonFiniteError, ShapeError
+from minigan.options import alone, require_array, shown
 
 
 def as_floats(images):
@@ -17,12 +18,25 @@ def pixel_rows(images):
     return to_cpu(as_floats(images)).reshape(len(images), -1).astype("float64")
 
 
+def check_images(owner, **arrays):
+    """Return the images, each (n, h, w, c) with n >= 1, bytes or finite floats."""
+    for name, images in arrays.items():
+        require_array(owner, 4, **{name: images})
+        if images.size == 0:
+            raise DataError(f"{owner}: expected at least one image as {name}, got {images.shape}.")
+        if images.dtype != np.uint8 and images.dtype.kind != "f":
+            raise DtypeError(f"{owner}: expected {name} as bytes (uint8) or floats in [-1, 1], got {images.dtype}.")
+        if images.dtype.kind == "f" and not bool(array_module(images).isfinite(images).all()):
+            raise NonFiniteError(f"{owner}: {name} holds NaN or infinity.")
+    return alone(arrays.values())
+
+
 def check_samples(samples, image_shape, count):
     """Refuse what cannot be judged: `count` images of `image_shape`, bytes or finite floats in [-1, 1], are needed."""
-    if getattr(samples, "shape", (0,))[1:] != image_shape:
+    if not is_array(samples) or samples.shape[1:] != image_shape:
         raise ShapeError(
             f"evaluate: expected samples of shape (n, {', '.join(map(str, image_shape))}), like the real images, got "
-            f"{getattr(samples, 'shape', type(samples).__name__)}."
+            f"{shown(samples)}."
         )
     if len(samples) < count:
         raise DataError(

@@ -4,7 +4,7 @@ import numpy as np
 
 from minigan.errors import DataError, ShapeError
 from minigan.metrics.neighbors import row_blocks, squared_distances, squared_radii
-from minigan.options import require_count
+from minigan.options import require_count, require_finite
 
 
 def precision_recall_density_coverage(real, samples, k=5):
@@ -21,8 +21,8 @@ def precision_recall_density_coverage(real, samples, k=5):
     Cost       2 (m^2 + n^2 + n m) f flops; distances in blocks of 32 MiB
     Source     Kynkäänniemi et al. 2019, arXiv:1904.06991 (precision, recall); Naeem et al. 2020, arXiv:2002.09797
     """
+    real, samples = require_finite("precision_recall_density_coverage", 2, real=real, samples=samples)
     check_points(real, samples, k)
-    real, samples = np.asarray(real, dtype="float64"), np.asarray(samples, dtype="float64")
     real_radii, sample_radii = squared_radii(real, k), squared_radii(samples, k)
     balls_around = np.zeros(len(samples))  # how many real balls each sample lies in
     recalled = covered = 0
@@ -42,7 +42,7 @@ def precision_recall_density_coverage(real, samples, k=5):
 
 def check_points(real, samples, k):
     require_count("precision_recall_density_coverage", k=k)
-    if real.ndim != 2 or real.shape[1:] != samples.shape[1:]:
+    if real.shape[1:] != samples.shape[1:]:
         raise ShapeError(
             f"precision_recall_density_coverage: expected features (n, f) and (m, f), got {real.shape} and "
             f"{samples.shape}."

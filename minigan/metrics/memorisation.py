@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from minigan.errors import DataError
-from minigan.metrics.images import pixel_rows
+from minigan.errors import DataError, ShapeError
+from minigan.metrics.images import check_images, pixel_rows
 from minigan.metrics.neighbors import row_blocks, squared_distances
 
 
@@ -13,6 +13,11 @@ def nearest_training_images(samples, train_images):
     Shapes     samples (n, h, w, c), train_images (m, h, w, c), bytes or floats in [-1, 1]
     Cost       2 n m h w c flops; the training images become floats, and distances, in blocks of 32 MiB
     """
+    check_images("nearest_training_images", samples=samples, train_images=train_images)
+    if samples.shape[1:] != train_images.shape[1:]:
+        raise ShapeError(
+            f"nearest_training_images: expected images of one shape, got {samples.shape} and {train_images.shape}."
+        )
     pixels = pixel_rows(samples)
     nearest, smallest = np.zeros(len(pixels), dtype=int), np.full(len(pixels), np.inf)
     for block in row_blocks(len(train_images), max(pixels.shape)):

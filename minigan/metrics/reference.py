@@ -7,7 +7,7 @@ from minigan.errors import DataError, ShapeError
 from minigan.metrics.classifier import features_and_probabilities, trained_classifier
 from minigan.metrics.frechet import mean_and_covariance
 from minigan.metrics.memorisation import distances_to_training
-from minigan.options import require_count
+from minigan.options import require_count, require_instance, require_text
 
 SEED = 0  # of every random choice in an evaluation: which real images, which samples
 
@@ -26,7 +26,9 @@ class Reference:
     """
 
     def __init__(self, train, classifier, test=None, samples=10_000, no_test="no test images were given"):
-        require_count("Reference", samples=samples)
+        samples = require_count("Reference", samples=samples)
+        require_instance("Reference", data.Dataset, 'minigan.data.load("mnist")', train=train)
+        no_test = require_text("Reference", no_test=no_test)
         self.samples, self.neighbor_samples, self.copy_samples = samples, samples // 2, max(1, samples // 10)
         if len(train) < self.neighbor_samples:
             raise DataError(
@@ -40,6 +42,7 @@ class Reference:
         self.real_features = features[chosen(len(train), self.neighbor_samples)]
         self.test_distances, self.no_test = None, no_test
         if test is not None:
+            require_instance("Reference", data.Dataset, 'minigan.data.load("mnist", split="test")', test=test)
             self._measure_test_images(test)
 
     def _measure_test_images(self, test):
@@ -64,6 +67,7 @@ def load_reference(train, directory=None, samples=10_000, device="cpu", quiet=Fa
                a partial folder), memorisation is not judged: every image that could take its part was seen by the GAN
     Errors     those of `trained_classifier` and Reference
     """
+    samples = require_count("load_reference", samples=samples)
     classifier = trained_classifier(train, device=device, quiet=quiet)
     try:
         test, no_test = data.load(train.name, directory, split="test"), None

@@ -14,11 +14,14 @@ from minigan.layers import (
     Tanh,
     UpSampling2D,
 )
+from minigan.models.sizes import first_image, image_sizes, require_counts
+from minigan.options import require_count, require_flag
 
 
 def transposed_generator(image_shape=(28, 28, 1), features=128):
     """E2's generator: 7 x 7 x features, then two transposed convolutions that double the image."""
-    height, width, channels = image_shape[0] // 4, image_shape[1] // 4, image_shape[2]
+    height, width, channels = first_image("transposed_generator", image_shape, 4)
+    features = require_count("transposed_generator", features=features)
     return [
         Dense(height * width * features),
         LeakyReLU(0.3),
@@ -32,7 +35,8 @@ def transposed_generator(image_shape=(28, 28, 1), features=128):
 
 def upsampling_generator(image_shape=(28, 28, 1), features=128):
     """E3's and E7's generator: E2's with UpSampling2D and Conv2D in place of each transposed convolution."""
-    height, width, channels = image_shape[0] // 4, image_shape[1] // 4, image_shape[2]
+    height, width, channels = first_image("upsampling_generator", image_shape, 4)
+    features = require_count("upsampling_generator", features=features)
     return [
         Dense(height * width * features),
         LeakyReLU(0.3),
@@ -54,14 +58,14 @@ def conv_discriminator(deeper=False):
         Conv2D(64, 5, strides=2),
         LeakyReLU(0.3),
     ]
-    if deeper:
+    if require_flag("conv_discriminator", deeper=deeper):
         layers += [Conv2D(128, 5, strides=2), LeakyReLU(0.3)]
     return [*layers, Flatten(), Dense(1)]
 
 
 def dense_to_conv_generator(image_shape=(28, 28, 1), width=128):
     """E1's generator: four Dense layers, the last one an image of 64 channels, then one convolution."""
-    rows, columns, channels = image_shape
+    rows, columns, channels = image_sizes("dense_to_conv_generator", image_shape)
     return [
         Dense(width),
         LeakyReLU(0.3),
@@ -79,7 +83,7 @@ def dense_to_conv_generator(image_shape=(28, 28, 1), width=128):
 
 def cifar_transposed_generator(image_shape=(32, 32, 3)):
     """E8's generator: 4 x 4 x 256, then three transposed convolutions to 8, 16 and 32 pixels."""
-    height, width, channels = image_shape[0] // 8, image_shape[1] // 8, image_shape[2]
+    height, width, channels = first_image("cifar_transposed_generator", image_shape, 8)
     return [
         Dense(height * width * 256),
         LeakyReLU(0.3),
@@ -95,7 +99,7 @@ def cifar_transposed_generator(image_shape=(32, 32, 3)):
 
 def cifar_upsampling_generator(image_shape=(32, 32, 3)):
     """E8's generator with UpSampling2D and Conv2D in place of each transposed convolution."""
-    height, width, channels = image_shape[0] // 8, image_shape[1] // 8, image_shape[2]
+    height, width, channels = first_image("cifar_upsampling_generator", image_shape, 8)
     return [
         Dense(height * width * 256),
         LeakyReLU(0.3),
@@ -114,20 +118,21 @@ def cifar_upsampling_generator(image_shape=(32, 32, 3)):
 
 def same_size_conv_generator(image_shape=(28, 28, 1), filters=(8, 16, 32)):
     """B10's generator: Dense 784 as an image, three convolutions 3 x 3 at full size; B12's filters are 16, 32, 64."""
-    height, width, channels = image_shape
+    height, width, channels = image_sizes("same_size_conv_generator", image_shape)
     layers = [
         Dense(height * width),
         LeakyReLU(),
         Reshape((height, width, 1)),
     ]
-    for number in filters:
+    for number in require_counts("same_size_conv_generator", filters=filters):
         layers += [Conv2D(number, 3), LeakyReLU()]
     return [*layers, Conv2D(channels, 3), Tanh()]
 
 
 def capped_conv_generator(image_shape=(28, 28, 1), kernel_size=5, strides=2, features=5, pooling=False):
     """D2's generator: two transposed convolutions with 5 channels and a Dense behind them; D3's has pooling between."""
-    height, width = image_shape[0] // strides**2, image_shape[1] // strides**2
+    strides, features = require_count("capped_conv_generator", strides=strides, features=features)
+    height, width, _ = first_image("capped_conv_generator", image_shape, strides**2)
     return [
         Dense(height * width * features),
         LeakyReLU(),
@@ -164,4 +169,4 @@ def capped_conv_discriminator(kernel_size=5, strides=2, features=5, pooling=Fals
 
 def pooling_layers(wanted):
     """D3's pooling: windows of 2 x 2 at every pixel."""
-    return [MaxPool2D(2, strides=1, padding="same")] if wanted else []
+    return [MaxPool2D(2, strides=1, padding="same")] if require_flag("pooling_layers", pooling=wanted) else []

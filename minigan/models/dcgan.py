@@ -15,11 +15,12 @@ from minigan.layers import (
     Tanh,
     UpSampling2D,
 )
+from minigan.models.sizes import first_image
 
 
 def dcgan_generator(image_shape=(28, 28, 1)):
     """C1's generator: 7 x 7 x 256, then transposed convolutions to 14 and 28 pixels; C2's starts at 8 x 8."""
-    height, width, channels = image_shape[0] // 4, image_shape[1] // 4, image_shape[2]
+    height, width, channels = first_image("dcgan_generator", image_shape, 4)
     return [
         Dense(height * width * 256, use_bias=False),
         BatchNorm(),
@@ -55,7 +56,7 @@ def dcgan_discriminator():
 
 def small_dcgan_generator(image_shape=(28, 28, 1)):
     """minigan's own: half the width of C1 and one convolution less, which learns in fewer steps."""
-    height, width, channels = image_shape[0] // 4, image_shape[1] // 4, image_shape[2]
+    height, width, channels = first_image("small_dcgan_generator", image_shape, 4)
     return [
         Dense(height * width * 128, use_bias=False),
         BatchNorm(),
@@ -71,7 +72,7 @@ def small_dcgan_generator(image_shape=(28, 28, 1)):
 
 def small_upsampling_generator(image_shape=(28, 28, 1)):
     """small_dcgan_generator with UpSampling2D and Conv2D in place of each transposed convolution."""
-    height, width, channels = image_shape[0] // 4, image_shape[1] // 4, image_shape[2]
+    height, width, channels = first_image("small_upsampling_generator", image_shape, 4)
     return [
         Dense(height * width * 128, use_bias=False),
         BatchNorm(),

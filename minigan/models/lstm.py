@@ -3,10 +3,12 @@
 import math
 
 from minigan.layers import LSTM, Dense, Dropout, Reshape, Tanh
+from minigan.models.sizes import image_sizes
 
 
 def lstm_generator(image_shape=(28, 28, 1), units=128):
     """D4's generator: the latent as 10 steps of 10 numbers, two LSTM layers, then Dense; Dropout .5."""
+    image_shape = image_sizes("lstm_generator", image_shape)
     return [
         Reshape((10, 10)),
         LSTM(units, return_sequences=True),
@@ -21,7 +23,7 @@ def lstm_generator(image_shape=(28, 28, 1), units=128):
 
 def lstm_discriminator(image_shape=(28, 28, 1), units=128):
     """D4's discriminator: the image row by row, two LSTM layers, one logit; Dropout .5."""
-    height, width, channels = image_shape
+    height, width, channels = image_sizes("lstm_discriminator", image_shape)
     return [
         Reshape((height, width * channels)),
         LSTM(units, return_sequences=True),

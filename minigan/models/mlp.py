@@ -1,6 +1,9 @@
 """Fully connected networks of any widths: reports A, B and the MLPs of report D."""
 
-from minigan.layers import BatchNorm, Dense, Dropout, Flatten, LeakyReLU, Reshape, Tanh
+from minigan.errors import OptionError
+from minigan.layers import BatchNorm, Dense, Dropout, Flatten, Layer, LeakyReLU, Reshape, Tanh
+from minigan.models.sizes import image_sizes, require_counts
+from minigan.options import require_flag, require_share, shown
 
 
 def mlp_generator(widths, image_shape=(28, 28, 1), activation=LeakyReLU, batch_norm=False, dropout=0, first=None):
@@ -9,9 +12,9 @@ def mlp_generator(widths, image_shape=(28, 28, 1), activation=LeakyReLU, batch_n
     Each hidden Dense has an activation behind it. `batch_norm` puts a BatchNorm between the two, `dropout` a Dropout
     after the activation; `first` is the initializer of the first Dense.
     """
-    height, width, channels = image_shape
+    height, width, channels = image_sizes("mlp_generator", image_shape)
     return [
-        *hidden_layers(widths, activation, batch_norm, dropout, first),
+        *hidden_layers("mlp_generator", widths, activation, batch_norm, dropout, first),
         Dense(height * width * channels),
         Tanh(),
         Reshape(image_shape),
@@ -22,13 +25,21 @@ def mlp_discriminator(widths, activation=LeakyReLU, dropout=0, first=None):
     """Return image -> Flatten -> Dense widths[0] -> ... -> one logit; the options are those of mlp_generator."""
     return [
         Flatten(),
-        *hidden_layers(widths, activation, False, dropout, first),
+        *hidden_layers("mlp_discriminator", widths, activation, False, dropout, first),
         Dense(1),
     ]
 
 
-def hidden_layers(widths, activation, batch_norm, dropout, first):
+def hidden_layers(owner, widths, activation, batch_norm, dropout, first):
     """Return for each width: Dense, BatchNorm if wanted, the activation, Dropout if wanted."""
+    widths, batch_norm = require_counts(owner, widths=widths), require_flag(owner, batch_norm=batch_norm)
+    dropout = require_share(owner, dropout=dropout)
+    try:
+        made = activation()
+    except TypeError:  # not callable, or not without arguments
+        made = None
+    if not isinstance(made, Layer):
+        raise OptionError(f"{owner}: expected activation as a class of layers, such as ReLU, got {shown(activation)}.")
     layers = []
     for width in widths:
         # the shift of BatchNorm takes the place of the bias, which it would subtract again

@@ -8,11 +8,13 @@ from numbers import Integral
 from minigan.errors import OptionError, ShapeError
 from minigan.options import is_count, is_integer, shown
 
+LARGEST = 2**31 - 1  # size of a window or stride: NumPy counts bytes in 64 bits
+
 
 def pair(owner, name, value):
     """An option for both axes as (rows, columns): an integer of at least 1, or two of them."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(values) != 2 or not all(map(is_count, values)):
+    if len(values) != 2 or not all(is_count(size) and size <= LARGEST for size in values):
         raise OptionError(
             f"{owner}: expected {name} as an integer of at least 1 or a pair of them, got {shown(value)}."
         )

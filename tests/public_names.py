@@ -1,0 +1,117 @@
+"""Everything public of minigan that takes arguments, read from its modules: constructors, functions, methods."""
+
+import inspect
+import types
+from dataclasses import dataclass
+
+import minigan
+from minigan import checks, data, gan, initializers, layers, losses, metrics, models, network, optimizers, pictures
+from minigan.gan import latent, objectives
+from minigan.layers.base import Layer
+from minigan.metrics import frechet, manifold
+
+EMPTY = inspect.Parameter.empty
+MODULES = (
+    minigan,
+    layers,
+    network,
+    initializers,
+    losses,
+    optimizers,
+    gan,
+    latent,
+    objectives,
+    data,
+    pictures,
+    checks,
+    metrics,
+    frechet,
+    manifold,
+    models,
+)
+
+# Helpers that have no underscore in their names and are called by minigan itself, after its own checks.
+INTERNAL = {
+    *("fans", "one_hot", "noisy_targets", "minus_mean", "enlarge", "show_grid", "save_figure"),
+    *("shape_text", "array_bytes", "check_logits", "checked_targets", "checked_frames", "checked_initializer"),
+    *("checked_axes", "first_values"),
+    *("checked_layers", "is_layer_class", "with_inner_layers", "check_points"),
+}
+# Methods for authors of layers, optimizers and objectives: they are called by minigan, after its own checks.
+INTERNAL_METHODS = {
+    *("add_param", "add_state", "add_grad", "save_for_backward", "saved", "keep", "take_cache", "check_input", "bind"),
+    *("convert", "forget_grads", "update", "numbers", "next_numbers", "draw", "compute_step", "check", "half_square"),
+    *("plan_for", "make_plan", "product", "switched", "padded", "pictures", "spread", "checked_state"),
+    *("add_bias_gradient", "after_discriminator_step"),
+}
+# Their methods only say that a subclass has to write them.
+ABSTRACT = (Layer, objectives.Objective, optimizers.Optimizer, initializers.Initializer, latent.Latent)
+
+
+@dataclass
+class Entry:
+    """Something to call: a constructor, a function, or a method of an object that `owner` makes."""
+
+    name: str
+    parameters: dict
+    owner: type | None = None
+    function: object = None
+
+
+def entries(modules=MODULES):
+    """Return all public constructors, functions and methods that take arguments."""
+    found = {}
+    for module in modules:
+        for name in getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")]):
+            value = getattr(module, name)
+            if name in INTERNAL or not callable(value):
+                continue
+            if not hasattr(module, "__all__") and value.__module__ != module.__name__:
+                continue  # imported from elsewhere
+            found[name] = Entry(name, parameters_of(value), function=value)
+            if inspect.isclass(value):
+                found.update({entry.name: entry for entry in methods(value)})
+    return [entry for entry in found.values() if entry.parameters]
+
+
+def methods(kind):
+    if kind in ABSTRACT:
+        return
+    for name in dir(kind):
+        if name in INTERNAL_METHODS or (name.startswith("_") and name != "__call__"):
+            continue
+        function = inspect.getattr_static(kind, name)
+        if isinstance(function, (staticmethod, classmethod)):
+            bound = getattr(kind, name)
+            yield Entry(f"{kind.__name__}.{name}", parameters_of(bound), function=bound)
+        elif isinstance(function, types.FunctionType):
+            parameters = parameters_of(function)
+            parameters.pop("self", None)
+            yield Entry(f"{kind.__name__}.{name}", parameters, owner=kind)
+
+
+def parameters_of(function):
+    """Return {name: default} of all parameters, `EMPTY` where there is none."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        return {}
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {name: p.default for name, p in signature.parameters.items() if p.kind not in kinds}
+
+
+def places(modules=MODULES):
+    """Return (entry, parameter) of every parameter of everything public."""
+    return [(entry, name) for entry in entries(modules) for name in entry.parameters if is_checked(entry, name)]
+
+
+def is_checked(entry, name):
+    """Return False for what is not checked on purpose."""
+    kind = entry.owner
+    if kind is None or kind is network.Sequential:
+        return True
+    if issubclass(
+        kind, Layer
+    ):  # the network hands its flags on checked; a check in every layer would hide the formulas
+        return name not in ("training", "param_grads", "input_grad")
+    return not (issubclass(kind, objectives.Objective) and name == "rng")  # used for noisy labels alone

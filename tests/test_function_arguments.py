@@ -1,0 +1,253 @@
+"""Odd arguments of what surrounds the networks: data, checks, figures, and the networks of the experiments."""
+
+import re
+
+import numpy as np
+import pytest
+
+from minigan import Sequential, data, memory, metrics, models
+from minigan.checks import check_gradients, check_layer
+from minigan.errors import DataError, DtypeError, MiniganError, NonFiniteError, OptionError, ShapeError, TooLargeError
+from minigan.layers import BatchNorm, Dense, Dropout, LeakyReLU, Tanh
+from minigan.metrics.frechet import frechet_distance, mean_and_covariance
+from minigan.metrics.manifold import precision_recall_density_coverage
+
+IMAGES = np.zeros((4, 8, 8, 1), "uint8")
+
+
+def raises(error, match):
+    return pytest.raises(error, match=re.escape(match))
+
+
+# data
+
+
+@pytest.mark.parametrize("name", [None, 3, ["mnist"], np.ones(2), "", "minst", float("nan")])
+def test_data_sets_have_names(name):
+    with raises(OptionError, "unknown data set"):
+        data.load(name)
+    with raises(OptionError, "unknown split"):
+        data.load("digits", split=name)
+
+
+def test_the_nearest_name_is_proposed():
+    with raises(OptionError, "Did you mean 'mnist' or 'fashion-mnist'?"):
+        data.load("minst")
+
+
+@pytest.mark.parametrize("directory", [3, 1.5, True, [], ("a", "b"), np.ones(2), object(), "", "a\0b", "\udcff"])
+@pytest.mark.parametrize("name", data.NAMES)
+def test_directories_are_paths(name, directory, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MiniganError):
+        data.load(name, directory)
+
+
+@pytest.mark.parametrize(("low", "high"), [("0", 1), (None, 1), (0, True), (np.zeros(2), 1), (-1e308, 1e308), (0, 1j)])
+def test_ranges_are_numbers(low, high):
+    with raises(OptionError, "scale: expected finite numbers low < high"):
+        data.scale(IMAGES, low, high)
+    with raises(OptionError, "batches: expected finite numbers low < high"):
+        data.batches(IMAGES, 2, np.random.default_rng(0), low, high)
+
+
+@pytest.mark.parametrize("dtype", [Sequential([Dense(1)], (1,)), np.ones(1), 3, ("f", 1), {}, "x\0y"])
+def test_dtypes_are_types(dtype):
+    with raises(DtypeError, "scale: expected a floating-point dtype"):
+        data.scale(IMAGES, dtype=dtype)
+
+
+def test_numbers_of_numpy_make_the_same_batches():
+    images = np.random.default_rng(0).integers(0, 256, (6, 2, 2, 1), "uint8")
+    plain = list(data.batches(images, 2, np.random.default_rng(0), -1, 1))
+    numpys = list(data.batches(images, np.int64(2), np.random.default_rng(0), np.float64(-1), np.float32(1)))
+    np.testing.assert_array_equal(plain, numpys)
+    assert numpys[0].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "match"),
+    [
+        ({"images": IMAGES / 255}, DataError, "images as bytes (uint8)"),
+        ({"images": IMAGES[..., 0]}, ShapeError, "images with 4 axes"),
+        ({"images": [[0]]}, DtypeError, "images as an array"),
+        ({"labels": np.zeros(3, int)}, DataError, "a whole number as the label of each of the 4 images"),
+        ({"labels": np.zeros(4)}, DataError, "a whole number as the label of each of the 4 images"),
+        ({"labels": [0, 1, 0, 1]}, DtypeError, "labels as an array"),
+        ({"classes": "ab"}, OptionError, "classes as a tuple of names"),
+        ({"name": None}, OptionError, "name as a text"),
+    ],
+)
+def test_own_data_sets_are_checked(changes, error, match):
+    values = {"name": "mine", "split": "train", "images": IMAGES, "labels": None, "classes": ("a", "b"), **changes}
+    with raises(error, f"Dataset: expected {match}"):
+        data.Dataset(**values)
+
+
+# checks
+
+
+@pytest.mark.parametrize(
+    ("make_layer", "match"),
+    [
+        (Dense, "cannot be called without arguments"),
+        (len, "cannot be called without arguments"),
+        (lambda: 3, "expected make_layer() to give a new layer"),
+        (Tanh(), "a function that makes a layer"),
+        ("Tanh", "a function that makes a layer"),
+    ],
+)
+def test_check_layer_wants_a_function_that_makes_layers(make_layer, match):
+    with raises(OptionError, match):
+        check_layer(make_layer, (3,))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"input_shape": 3}, ShapeError, "input_shape as a tuple"),
+        ({"input_shape": (0,)}, ShapeError, "input_shape as a tuple"),
+        ({"tolerance": "small"}, OptionError, "tolerance > 0"),
+        ({"seed": -1}, OptionError, "seed as an integer"),
+    ],
+)
+def test_check_layer_checks_its_options(options, error, match):
+    with raises(error, f"check_layer: expected {match}"):
+        check_layer(Tanh, **{"input_shape": (3,), **options})
+
+
+def test_check_layer_with_any_seed():
+    for seed in (None, np.int64(3), (1, 2)):
+        assert "keeps the contract" in check_layer(Tanh, [3], seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ((Dense, (3,)), OptionError, "layer as a Layer, got the class Dense"),
+        (([Dense(2)], (3,)), OptionError, "layer as a Layer"),
+        ((Dense(2), [3]), DtypeError, "x as an array"),
+        ((Dense(2), (3, -1)), ShapeError, "x as a tuple"),
+        ((Dense(2), None), DtypeError, "x as an array"),
+        ((Dense(2), np.float64(3)), DtypeError, "x as an array"),
+        ((Dense(2), np.ones(())), OptionError, "x with at least one sample"),
+        ((Dense(2), (3,), "yes"), OptionError, "training as True or False"),
+        ((Dense(2), (3,), True, -1), OptionError, "tolerance > 0"),
+        ((Dense(2), (3,), True, 1e-6, "x"), OptionError, "seed as an integer"),
+    ],
+)
+def test_check_gradients_checks_its_arguments(arguments, error, match):
+    with raises(error, f"check_gradients: expected {match}"):
+        check_gradients(*arguments)
+
+
+# figures
+
+
+def labelled(**changes):
+    values = {"name": "mine", "split": "train", "images": np.repeat(IMAGES, 5, 0), "labels": np.zeros(20, int)}
+    return data.Dataset(**{**values, "classes": ("a", "b"), **changes})
+
+
+@pytest.mark.parametrize("dataset", [None, "mnist", IMAGES, data.Dataset])
+def test_a_classifier_is_trained_on_a_dataset(dataset):
+    for train in (metrics.train_classifier, metrics.trained_classifier, metrics.load_reference):
+        with raises(OptionError, "expected dataset as a Dataset"):
+            train(dataset)
+    with raises(OptionError, "Reference: expected train as a Dataset"):
+        metrics.Reference(dataset, None)
+
+
+def test_odd_options_of_a_classifier(monkeypatch):
+    for options, match in (({"steps": "10"}, "steps as an integer"), ({"quiet": "yes"}, "quiet as True or False")):
+        with raises(OptionError, f"train_classifier: expected {match}"):
+            metrics.train_classifier(labelled(), **options)
+    monkeypatch.setattr(memory, "machine_bytes", lambda: 10**9)
+    with raises(TooLargeError, "the order of the images in 1000000000 steps would take 1.0 TB"):
+        metrics.train_classifier(labelled(), steps=10**9)
+
+
+def test_odd_arguments_of_features():
+    net = Sequential([Dense(2)], (3,))
+    images = np.zeros((2, 8, 8, 1))
+    for classifier in (None, "net", Sequential, Sequential([Dense(2)])):
+        with pytest.raises(OptionError, match="features_and_probabilities: expected classifier as"):
+            metrics.features_and_probabilities(classifier, images)
+    for wrong, error in ((None, DtypeError), ([[1]], DtypeError), (images[0], ShapeError), (images[:0], DataError)):
+        with pytest.raises(error, match="features_and_probabilities: expected"):
+            metrics.features_and_probabilities(net, wrong)
+    with raises(NonFiniteError, "images holds NaN"):
+        metrics.features_and_probabilities(net, images * np.nan)
+
+
+def test_odd_arguments_of_evaluations():
+    for reference in (None, "mnist", metrics.Reference):
+        with raises(OptionError, "evaluate: expected reference as a Reference"):
+            metrics.evaluate(IMAGES, reference)
+    for evaluations in (None, [], [1], {"a": None}, {"a": {}}, "text"):
+        if evaluations != []:
+            with raises(OptionError, "table: expected a dict"):
+                metrics.table(evaluations)
+    with raises(ShapeError, "expected images of one shape"):
+        metrics.nearest_training_images(IMAGES, np.zeros((4, 9, 9, 1), "uint8"))
+
+
+@pytest.mark.parametrize("points", [None, [[1.0, 2.0]], np.ones(3), np.full((9, 2), None), np.full((9, 2), np.nan)])
+def test_figures_of_what_are_no_points(points):
+    good = np.random.default_rng(0).standard_normal((9, 2))
+    mean, covariance = mean_and_covariance(good)
+    for call in (
+        lambda: mean_and_covariance(points),
+        lambda: precision_recall_density_coverage(points, good),
+        lambda: precision_recall_density_coverage(good, points),
+        lambda: frechet_distance(mean, covariance, mean, points),
+        lambda: frechet_distance(mean, covariance, covariance, covariance),
+    ):
+        with pytest.raises((DtypeError, ShapeError, NonFiniteError)):
+            call()
+
+
+# the networks of the experiments
+
+
+@pytest.mark.parametrize("name", [name for name in models.__all__ if "generator" in name])
+@pytest.mark.parametrize("image_shape", [None, 28, (28, 28), (28, 28, 0), "abc", np.ones((2, 2)), (28.0, 28, 1)])
+def test_images_of_models_have_three_sizes(name, image_shape):
+    options = {"widths": (4,)} if name == "mlp_generator" else {}
+    with pytest.raises(ShapeError, match=f"{name}: expected image_shape as"):
+        getattr(models, name)(image_shape=image_shape, **options)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: models.mlp_generator(4), "mlp_generator: expected widths as a tuple of positive integers, got 4"),
+        (lambda: models.mlp_discriminator("44"), "mlp_discriminator: expected widths as a tuple"),
+        (lambda: models.mlp_generator((4,), batch_norm="no"), "expected batch_norm as True or False"),
+        (lambda: models.mlp_generator((4,), dropout="0"), "expected dropout in [0, 1)"),
+        (lambda: models.mlp_generator((4,), activation=Dense), "expected activation as a class of layers"),
+        (lambda: models.mlp_generator((4,), activation=Tanh()), "expected activation as a class of layers"),
+        (lambda: models.mlp_generator((4,), first="normal"), "expected initializer as an Initializer"),
+        (lambda: models.conv_discriminator(deeper=1), "expected deeper as True or False"),
+        (lambda: models.capped_conv_discriminator(pooling="no"), "expected pooling as True or False"),
+        (lambda: models.transposed_generator(features=None), "expected features as an integer"),
+        (lambda: models.capped_conv_generator(strides="2"), "expected strides as an integer"),
+        (lambda: models.same_size_conv_generator(filters=8), "expected filters as a tuple"),
+    ],
+)
+def test_odd_options_of_models(make, match):
+    with raises(OptionError, match):
+        make()
+
+
+def test_images_too_small_to_grow():
+    with raises(ShapeError, "dcgan_generator: expected images of at least 4 x 4 pixels, got 3 x 28"):
+        models.dcgan_generator((3, 28, 1))
+
+
+def test_sound_options_of_models():
+    made = models.mlp_generator(
+        [np.int64(4)], [8, 8, 1], activation=lambda: LeakyReLU(0.3), batch_norm=True, dropout=0.5
+    )
+    assert {type(layer) for layer in made} >= {BatchNorm, Dropout}
+    assert Sequential(made, (3,)).output_shape == (8, 8, 1)
