@@ -5,6 +5,7 @@ for it, and on the number of its threads. So two machines, or one with another n
 """
 
 import ctypes
+import math
 import os
 import platform
 import re
@@ -14,6 +15,9 @@ import numpy as np
 
 OPENBLAS_FOLDERS = ("../numpy.libs", ".dylibs")  # where NumPy's wheels put it, from the folder of numpy
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")  # that OpenBLAS reads at its start
+
+CGROUP = Path("/sys/fs/cgroup")
+CGROUP_FILES = (("cpu.max", None), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))  # versions 2 and 1
 
 
 def known(function, *arguments):
@@ -81,6 +85,58 @@ def set_blas_threads(count):
 def chosen_threads():
     """The environment variable that the user set for the number of BLAS threads, NAME=VALUE, or None."""
     return next((f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if os.environ.get(name)), None)
+
+
+def cpu_limit():
+    """How many processors' time the system grants this program, as a container's limit does; None without a limit.
+
+    Such a limit takes time away, not processors: BLAS sees all of them, and starts a thread for each.
+    """
+    for quota, period in CGROUP_FILES:
+        try:
+            texts = (CGROUP / quota).read_text().split() + ((CGROUP / period).read_text().split() if period else [])
+            if texts[0] not in ("max", "-1"):
+                return int(texts[0]) / int(texts[1])
+        except (OSError, ValueError, IndexError):
+            continue
+    return None
+
+
+def load():
+    """How many programs wanted to compute in the last minute, on average; None where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def load_advice(threads, cores, busy, chosen):
+    """What to set where other programs compute beside BLAS's threads; None where there is nothing to do."""
+    if (
+        not (isinstance(threads, int) and isinstance(cores, int) and busy)
+        or threads == 1
+        or busy + threads <= cores + 0.5
+    ):
+        return None
+    free = max(1, cores - math.ceil(busy - 0.5))
+    if free >= threads:
+        return None
+    return (
+        f"other programs kept {busy:.1f} of {cores} cores busy in the last minute. BLAS has {threads} threads here, "
+        "and those that wait for each other keep spinning: beside other programs a step can take many times as long. "
+        f"Set OPENBLAS_NUM_THREADS={free} before Python starts{f' (now {chosen})' if chosen else ''}."
+    )
+
+
+def keep_to_limit():
+    """Give BLAS no more threads than the limit of the container grants time for, where the user has chosen none."""
+    limit, threads = cpu_limit(), known(blas_threads)
+    if limit is not None and isinstance(threads, int) and threads > limit and not chosen_threads():
+        set_blas_threads(max(1, int(limit)))
+
+
+def take_threads_of(machine):
+    """Give BLAS the number of threads that a run was trained with, for the same last bits; the user's choice wins."""
+    wanted = machine.get("BLAS threads", "")
+    if wanted.isdecimal() and 1 <= int(wanted) <= (usable_cores() or 1) and not chosen_threads():
+        set_blas_threads(int(wanted))
 
 
 def numerics():

@@ -55,8 +55,18 @@ def processor():
     return {
         "model": known(machine.cpu_model),
         "cores": f"{known(machine.usable_cores)} usable, {os.cpu_count() or 'unknown'} in all",
+        "limit": limit_text(machine.cpu_limit()),
+        "load": load_text(machine.load()),
         "memory": known(memory),
     }
+
+
+def limit_text(limit):
+    return "none" if limit is None else f"the time of {limit:g} processors"
+
+
+def load_text(load):
+    return "unknown" if load is None else f"{load:.1f} programs that compute, in the last minute"
 
 
 def memory():
@@ -69,9 +79,14 @@ def blas():
     asked = os.environ.get("OPENBLAS_CORETYPE")
     lines["core type"] = core + (f" (OPENBLAS_CORETYPE={asked})" if asked else "")
     lines["build"] = known(machine.openblas_text, "config")
-    lines["threads"] = str(threads)
-    advice = known(core_advice, machine.cpu_info(), core)
-    return lines if advice.startswith("unknown") else {**lines, "advice": advice}
+    chosen = machine.chosen_threads()
+    lines["threads"] = f"{threads} ({chosen or 'as many as OpenBLAS chose'})"
+    advice = [
+        known(core_advice, machine.cpu_info(), core),
+        known(machine.load_advice, threads, known(machine.usable_cores), machine.load(), chosen),
+    ]
+    advice = [text for text in advice if not text.startswith("unknown")]
+    return {**lines, **{f"advice {number}": text for number, text in enumerate(advice, start=1)}}
 
 
 def core_advice(cpu, core_type):

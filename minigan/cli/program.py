@@ -13,6 +13,7 @@ import sys
 from contextlib import contextmanager, suppress
 
 from minigan.errors import FileError, MiniganError
+from minigan.machine import keep_to_limit, known
 from minigan.ops.allocator import keep_freed_memory
 
 FAILED, INTERRUPTED = 2, 128 + signal.SIGINT
@@ -23,6 +24,7 @@ NOBODY_READS = 141  # what a shell gives for a program that wrote to a closed pi
 def program():
     """Run the body as a program: whatever stops it ends in an exit code and at most one line of text."""
     keep_freed_memory()
+    known(keep_to_limit)
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = open_streams()
     try:

@@ -1,10 +1,13 @@
 """train and resume: a run from its beginning, or from where it stopped."""
 
 import shlex
+import sys
 from pathlib import Path
 
+from minigan import machine
 from minigan.cli.arguments import add_option, positive
 from minigan.experiments import find
+from minigan.training.folder import RunFolder
 from minigan.training.loop import begin, reopen
 
 
@@ -49,12 +52,16 @@ def train_run(args):
 
 
 def resume_run(args):
+    _, config = RunFolder.open(args.run)
+    machine.take_threads_of(config.machine)
     training = reopen(args.run, args.epochs, args.steps, args.device, args.data_dir)
     return finish(training, args.quiet)
 
 
 def finish(training, quiet):
     """Train to the end; the exit code is 0 there, and 128 + the number of the signal that stopped it."""
+    if not quiet:
+        tell_of_load()
     signal = training.run(quiet)
     path = training.folder.path
     if signal:
@@ -62,3 +69,11 @@ def finish(training, quiet):
         return 128 + signal
     print(f"{training.step:,} steps: pictures, history and both networks are in {path.resolve()}")
     return 0
+
+
+def tell_of_load():
+    """Say so where other programs compute beside the threads of BLAS."""
+    threads, cores = machine.known(machine.blas_threads), machine.known(machine.usable_cores)
+    advice = machine.load_advice(threads, cores, machine.load(), machine.chosen_threads())
+    if advice:
+        sys.stderr.write(f"note: {advice}\n")
