@@ -1,7 +1,7 @@
 """The code in README and docs runs, the links lead somewhere, and what the pages count is so."""
 
-import inspect
 import ast
+import inspect
 import re
 from pathlib import Path
 

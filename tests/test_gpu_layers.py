@@ -3,14 +3,16 @@
 On any machine with the strict stand-in for CuPy, whose kernels g++ compiles; with -m gpu on a device.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
+from layer_cases import LAYERS
 
 from minigan import Sequential, backend
 from minigan.checks import check_gradients
 from minigan.layers import (
     LSTM,
-    AveragePool2D,
     BatchNorm,
     Conv2D,
     Conv2DTranspose,
@@ -18,38 +20,20 @@ from minigan.layers import (
     Dropout,
     Flatten,
     LeakyReLU,
-    MaxPool2D,
     ReLU,
     Reshape,
-    Sigmoid,
-    Tanh,
-    UpSampling2D,
 )
 from minigan.layers.base import Layer
 
-# a function that makes the layers, and the shape of an input
+
+def alone(make_layer):
+    return [make_layer()]
+
+
+# a function that makes the layers, and the shape of an input: each layer alone, and some together
 CASES = {
-    "dense": (lambda: [Dense(7)], (5,)),
-    "dense of one unit, no bias": (lambda: [Dense(1, use_bias=False)], (3,)),
-    "relu": (lambda: [ReLU()], (2, 3, 2)),
-    "leaky relu": (lambda: [LeakyReLU(0.3)], (5,)),
-    "tanh": (lambda: [Tanh()], (5,)),
-    "sigmoid": (lambda: [Sigmoid()], (2, 3)),
-    "dropout": (lambda: [Dropout(0.4)], (3, 3, 2)),
-    "batch norm of vectors": (lambda: [BatchNorm()], (6,)),
-    "batch norm of images": (lambda: [BatchNorm(momentum=0.5, epsilon=1e-3)], (2, 3, 4)),
+    **{name: (partial(alone, make), shape) for name, (make, shape) in LAYERS.items()},
     "flatten, reshape": (lambda: [Flatten(), Reshape((3, 4))], (2, 3, 2)),
-    "conv": (lambda: [Conv2D(3, 3)], (4, 5, 2)),
-    "conv, strides and any padding": (lambda: [Conv2D(2, (3, 2), (2, 3), ((1, 2), (0, 3)))], (5, 6, 1)),
-    "conv by fourier": (lambda: [Conv2D(2, 3, 2, algorithm="fourier")], (5, 4, 1)),
-    "conv by kn2row": (lambda: [Conv2D(2, 3, algorithm="kn2row", use_bias=False)], (4, 4, 2)),
-    "transposed conv": (lambda: [Conv2DTranspose(2, 5, 2)], (3, 2, 3)),
-    "transposed conv, any padding": (lambda: [Conv2DTranspose(2, (3, 4), (2, 1), ((1, 0), (0, 2)))], (3, 3, 2)),
-    "transposed conv by fourier": (lambda: [Conv2DTranspose(2, 3, 2, algorithm="fourier")], (3, 3, 2)),
-    "upsampling": (lambda: [UpSampling2D((2, 3))], (2, 3, 2)),
-    "max pool": (lambda: [MaxPool2D(3, 2, "same")], (5, 4, 2)),
-    "average pool": (lambda: [AveragePool2D(3, 2, "same")], (5, 4, 2)),
-    "lstm": (lambda: [LSTM(4)], (3, 2)),
     "lstm of sequences": (lambda: [LSTM(3, return_sequences=True), LSTM(2)], (2, 2)),
     "dense, leaky relu": (lambda: [Dense(6), LeakyReLU(), Dense(2)], (5,)),
     "dense, relu, dropout": (lambda: [Dense(6), ReLU(), Dropout(0.3), Dense(2), ReLU()], (5,)),

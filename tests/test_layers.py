@@ -1,4 +1,4 @@
-"""Each layer: forward against the plain loops and by hand, the whole contract, and its errors."""
+"""Each layer: forward against the plain loops and by hand, and its errors."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minigan.checks import check_layer, loops
+from minigan.checks import loops
 from minigan.errors import CacheError, DtypeError, OptionError, ShapeError
 from minigan.layers import BatchNorm, Dense, Dropout, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh
 from minigan.layers.base import Layer
@@ -17,37 +17,6 @@ from minigan.ops.sums import column_dot, column_sum
 def built(layer, input_shape, dtype="float64", seed=0):
     layer.build(input_shape, np.random.default_rng(seed), np.dtype(dtype), np)
     return layer
-
-
-CASES = [
-    (lambda: Dense(3), (4,)),
-    (lambda: Dense(1), (1,)),
-    (lambda: Dense(2, use_bias=False), (3,)),
-    (lambda: Dense(40), (30,)),
-    (ReLU, (5,)),
-    (ReLU, (2, 3, 2)),
-    (lambda: LeakyReLU(0.2), (5,)),
-    (lambda: LeakyReLU(0.3), (2, 2, 3)),
-    (lambda: LeakyReLU(0.0), (4,)),
-    (Tanh, (5,)),
-    (Sigmoid, (2, 3)),
-    (lambda: Dropout(0.4), (12,)),
-    (lambda: Dropout(0.9), (3, 3, 2)),
-    (lambda: Dropout(0), (4,)),
-    (BatchNorm, (3,)),
-    (BatchNorm, (1,)),
-    (lambda: BatchNorm(momentum=0.5, epsilon=1e-3), (2, 3, 4)),
-    (Flatten, (2, 3, 2)),
-    (Flatten, (4,)),
-    (lambda: Reshape((3, 2)), (6,)),
-    (lambda: Reshape((12,)), (2, 3, 2)),
-]
-
-
-@pytest.mark.parametrize(("make", "shape"), CASES)
-def test_contract(make, shape):
-    report = check_layer(make, shape)
-    assert "keeps the contract" in report and report.count("  ok  ") == 13
 
 
 finite = st.floats(-10, 10)

@@ -1,6 +1,6 @@
 """How we know that a layer is right: public checks for minigan's layers and for those that users write."""
 
 from minigan.checks.gradient_check import check_gradients
-from minigan.checks.layer_check import check_layer
+from minigan.checks.layer_check import check_layer, parametrize_with_checks
 
-__all__ = ["check_gradients", "check_layer"]
+__all__ = ["check_gradients", "check_layer", "parametrize_with_checks"]

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ BATCH = 5  # no size of a window or image, so that a factor n is told from other
 class Contract:
     """One layer under check: makes networks of it alone, and runs them forward and back."""
 
-    def __init__(self, make_layer, input_shape, seed):
-        self.make_layer, self.input_shape, self.seed = make_layer, tuple(input_shape), seed
+    def __init__(self, make_layer, input_shape, tolerance, seed):
+        self.make_layer, self.input_shape = make_layer, tuple(input_shape)
+        self.tolerance, self.seed = tolerance, seed
         self.rng = np.random.default_rng(seed)
         self.name = type(make_layer()).__name__
 
@@ -58,45 +60,79 @@ def check_layer(make_layer, input_shape, tolerance=1e-6, seed=0):
     Errors       GradientError that says which clause was broken, by what, and what to do. A layer that has no
                  gradient somewhere (a step, a rounding) cannot pass
     """
-    if isinstance(make_layer, Layer) or not callable(make_layer):
-        raise OptionError("check_layer: expected a function that makes a layer: check_layer(lambda: MyLayer(), (5,)).")
-    check_maker(make_layer)
-    input_shape = require_shape("check_layer", input_shape=input_shape)
-    tolerance = require_positive("check_layer", tolerance=tolerance)
-    seed = np.random.SeedSequence(require_seed("check_layer", seed=seed)).entropy  # of None: a new one
-    contract = Contract(make_layer, input_shape, seed)
-    done = [what_is_checked(clause) for clause in CLAUSES if clause(contract) is None]
-    reports = []
-    for training in (True, False):
-        layer = contract.network().layers[0]
-        x = contract.rng.standard_normal((BATCH, *contract.input_shape))
-        reports.append(str(check_gradients(layer, x, training, tolerance, seed)))
+    arguments = checked_arguments("check_layer", make_layer, input_shape, tolerance, seed)
+    contract = Contract(*arguments)
     lines = [f"{contract.name}, input {contract.input_shape}: keeps the contract of a layer"]
-    return "\n".join([*lines, *(f"  ok  {line}" for line in done), *reports])
+    for clause in CLAUSES:
+        report = clause(contract)
+        lines.append(report or f"  ok  {what_is_checked(clause)}")
+    return "\n".join(lines)
 
 
-def what_is_checked(clause):
-    """Return the first line of a clause's docstring; its name where `python -OO` has removed the docstrings."""
-    return (clause.__doc__ or clause.__name__.replace("_", " ")).split("\n")[0].rstrip(".")
+def parametrize_with_checks(layers, tolerance=1e-6, seed=0):
+    """Make a pytest test of each clause of the contract, for each of several layers.
+
+        @parametrize_with_checks([(lambda: MyLayer(3), (5,)), (Square, (2, 3))])
+        def test_my_layers(check):
+            check()
+
+    layers     pairs (make_layer, input_shape), as for check_layer
+    Returns    the decorator. A test's name tells layer, input and clause: test_my_layers[Square-2x3-dtype_kept]
+    Needs      pytest
+    """
+    import pytest  # only who tests needs it
+
+    cases = []
+    for pair in layers if hasattr(layers, "__iter__") else [layers]:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise OptionError(
+                f"parametrize_with_checks: expected pairs (make_layer, input_shape), got {shown(pair)}. For example: "
+                "[(lambda: MyLayer(3), (5,))]."
+            )
+        arguments = checked_arguments("parametrize_with_checks", *pair, tolerance, seed)
+        name = f"{type(pair[0]()).__name__}-{'x'.join(map(str, pair[1]))}"
+        for clause in CLAUSES:
+            check = partial(check_clause, clause, arguments)
+            cases.append(pytest.param(check, id=f"{name}-{clause.__name__.removeprefix('check_')}"))
+    return pytest.mark.parametrize("check", cases)
 
 
-def check_maker(make_layer):
+def check_clause(clause, arguments):
+    clause(Contract(*arguments))
+
+
+def checked_arguments(owner, make_layer, input_shape, tolerance, seed):
+    """Return the arguments of a Contract, or say what is wrong with them."""
+    if isinstance(make_layer, Layer) or not callable(make_layer):
+        raise OptionError(f"{owner}: expected a function that makes a layer: {owner}(lambda: MyLayer(), (5,)).")
+    check_maker(owner, make_layer)
+    input_shape = require_shape(owner, input_shape=input_shape)
+    tolerance = require_positive(owner, tolerance=tolerance)
+    seed = np.random.SeedSequence(require_seed(owner, seed=seed)).entropy  # of None: a new one
+    return make_layer, input_shape, tolerance, seed
+
+
+def check_maker(owner, make_layer):
     """Refuse what cannot be called without arguments, or gives no layer."""
     try:
         inspect.signature(make_layer).bind()
     except TypeError as error:
         raise OptionError(
-            f"check_layer: make_layer cannot be called without arguments ({error}). Give them in a function: "
-            "check_layer(lambda: MyLayer(3), (5,))."
+            f"{owner}: make_layer cannot be called without arguments ({error}). Give them in a function: "
+            f"{owner}(lambda: MyLayer(3), (5,))."
         ) from error
     except ValueError:
         pass  # built in: it has no signature
     made = make_layer()
     if not isinstance(made, Layer):
         raise OptionError(
-            "check_layer: expected make_layer() to give a new layer, derived from minigan.layers.Layer, got "
-            f"{shown(made)}."
+            f"{owner}: expected make_layer() to give a new layer, derived from minigan.layers.Layer, got {shown(made)}."
         )
+
+
+def what_is_checked(clause):
+    """Return the first line of a clause's docstring; its name where `python -OO` has removed the docstrings."""
+    return (clause.__doc__ or clause.__name__.replace("_", " ")).split("\n")[0].rstrip(".")
 
 
 def check_shapes(c):
@@ -314,6 +350,22 @@ def check_float32(c):
                 c.require(error < 1e-4, "float32 near float64", f"{name} is {error:.1e} (relative) away from float64.")
 
 
+def check_gradients_in_training(c):
+    """In training mode every gradient is what central differences measure."""
+    return check_gradients_by_differences(c, training=True)
+
+
+def check_gradients_in_inference(c):
+    """In inference mode every gradient is what central differences measure."""
+    return check_gradients_by_differences(c, training=False)
+
+
+def check_gradients_by_differences(c, training):
+    """Return the report of check_gradients as a text."""
+    x = c.rng.standard_normal((BATCH, *c.input_shape))
+    return str(check_gradients(c.network().layers[0], x, training, c.tolerance, c.seed))
+
+
 CLAUSES = (
     check_shapes,
     check_flat_views,
@@ -328,4 +380,6 @@ CLAUSES = (
     check_save_and_load,
     check_reproducible,
     check_float32,
+    check_gradients_in_training,
+    check_gradients_in_inference,
 )

@@ -11,26 +11,7 @@ from minigan.layers.recurrent import LSTM
 from minigan.layers.reshaping import Flatten, Reshape
 from minigan.layers.upsampling import UpSampling2D
 
-ALL = (
-    Dense,
-    Conv2D,
-    Conv2DTranspose,
-    UpSampling2D,
-    MaxPool2D,
-    AveragePool2D,
-    LSTM,
-    ReLU,
-    LeakyReLU,
-    Tanh,
-    Sigmoid,
-    Dropout,
-    BatchNorm,
-    Flatten,
-    Reshape,
-)
-
 __all__ = [
-    "ALL",
     "LSTM",
     "AveragePool2D",
     "BatchNorm",
@@ -48,3 +29,6 @@ __all__ = [
     "Tanh",
     "UpSampling2D",
 ]
+
+# what a network in a file can consist of: each layer is named once, above
+ALL = tuple(globals()[name] for name in __all__ if name != "Layer")

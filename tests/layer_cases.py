@@ -1,0 +1,60 @@
+"""Every layer with options and input shapes to test it with. A new layer gets a line here.
+
+The tests of the contract (test_layer_contract.py) and those of the GPU (test_gpu_layers.py) take their cases from it.
+"""
+
+from minigan.layers import (
+    LSTM,
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Tanh,
+    UpSampling2D,
+)
+
+# a function that makes the layer, and the shape of an input
+LAYERS = {
+    "dense": (lambda: Dense(7), (5,)),
+    "dense, larger": (lambda: Dense(40), (30,)),
+    "dense of one unit, no bias": (lambda: Dense(1, use_bias=False), (3,)),
+    "dense of one number": (lambda: Dense(1), (1,)),
+    "conv": (lambda: Conv2D(3, 3), (4, 5, 2)),
+    "conv, strides and any padding": (lambda: Conv2D(2, (3, 2), (2, 3), ((1, 2), (0, 3))), (5, 6, 1)),
+    "conv by fourier": (lambda: Conv2D(2, 3, 2, algorithm="fourier"), (5, 4, 1)),
+    "conv by kn2row": (lambda: Conv2D(2, 3, algorithm="kn2row", use_bias=False), (4, 4, 2)),
+    "transposed conv": (lambda: Conv2DTranspose(2, 5, 2), (3, 2, 3)),
+    "transposed conv, any padding": (lambda: Conv2DTranspose(2, (3, 4), (2, 1), ((1, 0), (0, 2))), (3, 3, 2)),
+    "transposed conv by fourier": (lambda: Conv2DTranspose(2, 3, 2, algorithm="fourier"), (3, 3, 2)),
+    "upsampling": (lambda: UpSampling2D((2, 3)), (2, 3, 2)),
+    "max pool": (lambda: MaxPool2D(3, 2, "same"), (5, 4, 2)),
+    "max pool, any padding": (lambda: MaxPool2D((2, 3), 1, ((1, 0), (2, 1))), (3, 4, 2)),
+    "average pool": (lambda: AveragePool2D(3, 2, "same"), (5, 4, 2)),
+    "average pool, strides": (lambda: AveragePool2D((1, 3), (1, 2)), (2, 5, 1)),
+    "lstm": (lambda: LSTM(4), (3, 2)),
+    "lstm, one step": (lambda: LSTM(2), (1, 5)),
+    "lstm, all outputs": (lambda: LSTM(3, return_sequences=True), (4, 2)),
+    "relu": (ReLU, (2, 3, 2)),
+    "leaky relu": (lambda: LeakyReLU(0.3), (5,)),
+    "leaky relu of slope 0": (lambda: LeakyReLU(0.0), (4,)),
+    "tanh": (Tanh, (5,)),
+    "sigmoid": (Sigmoid, (2, 3)),
+    "dropout": (lambda: Dropout(0.4), (3, 3, 2)),
+    "dropout of nearly all": (lambda: Dropout(0.9), (12,)),
+    "dropout of nothing": (lambda: Dropout(0), (4,)),
+    "batch norm of vectors": (BatchNorm, (6,)),
+    "batch norm of one number": (BatchNorm, (1,)),
+    "batch norm of images": (lambda: BatchNorm(momentum=0.5, epsilon=1e-3), (2, 3, 4)),
+    "flatten": (Flatten, (2, 3, 2)),
+    "flatten of a vector": (Flatten, (4,)),
+    "reshape": (lambda: Reshape((3, 2)), (6,)),
+    "reshape of images": (lambda: Reshape((12,)), (2, 3, 2)),
+}

@@ -1,0 +1,116 @@
+"""The contract of a layer, clause by clause, for every layer; and that no layer was forgotten anywhere."""
+
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from broken_layers import BatchNormNoThirdTerm, DenseTransposed
+from layer_cases import LAYERS
+
+from minigan import layers
+from minigan.checks import check_layer, loops, parametrize_with_checks
+from minigan.checks.layer_check import CLAUSES
+from minigan.errors import GradientError, OptionError
+from minigan.layers import Dense
+
+
+@parametrize_with_checks(LAYERS.values())
+def test_contract(check):
+    check()
+
+
+# nothing is forgotten
+
+
+def plain(name):
+    """A name as it is compared: UpSampling2D is upsampling, Conv2D is conv2d."""
+    return name.lower().replace("_", "").replace("2d", "")
+
+
+@pytest.mark.parametrize("layer", layers.ALL, ids=lambda layer: layer.__name__)
+def test_every_layer_has_a_case_and_is_written_as_loops(layer):
+    assert layer in {type(make()) for make, _ in LAYERS.values()}, "add a line to tests/layer_cases.py"
+    written = {plain(name) for name, _ in inspect.getmembers(loops, inspect.isfunction)}
+    assert plain(layer.__name__) in written, "add it to minigan/checks/loops.py"
+
+
+def test_every_layer_of_the_folder_is_in_all():
+    """Classes that others derive from may be missing: they hold what two layers share."""
+    folder = Path(layers.__file__).parent
+    modules = [import_module(f"minigan.layers.{file.stem}") for file in folder.glob("*.py") if file.stem != "fused"]
+    classes = {kind for module in modules for kind in vars(module).values() if inspect.isclass(kind)}
+    found = {kind for kind in classes if issubclass(kind, layers.Layer)}
+    bases = {base for kind in found for base in kind.__mro__[1:]}
+    assert found - bases <= set(layers.ALL) <= found, "add it to minigan/layers/__init__.py"
+    assert {layer.__name__ for layer in layers.ALL} <= set(layers.__all__)
+
+
+# the clauses as tests of pytest
+
+
+def failing(make_layer, shape):
+    """The clauses that a layer breaks, by the ids of their tests."""
+    broken = []
+    for case in parametrize_with_checks([(make_layer, shape)]).args[1]:
+        try:
+            case.values[0]()
+        except GradientError:
+            broken.append(case.id)
+    return broken
+
+
+def test_a_broken_layer_fails_in_its_clause_alone():
+    assert failing(DenseTransposed, (3,)) == [
+        f"DenseTransposed-3-gradients_in_{mode}" for mode in ("training", "inference")
+    ]
+    assert failing(BatchNormNoThirdTerm, (3,)) == ["BatchNormNoThirdTerm-3-gradients_in_training"]
+    assert failing(lambda: Dense(2), (3,)) == []
+
+
+def test_check_layer_runs_the_same_clauses():
+    report = check_layer(lambda: Dense(2), (3,))
+    assert "keeps the contract" in report and report.count("  ok  ") == len(CLAUSES) - 2
+    assert report.count("worst relative error") == 2
+
+
+USERS_FILE = """
+from minigan.checks import parametrize_with_checks
+from minigan.layers import Dense, Layer
+
+
+class Half(Layer):
+    def forward(self, x, training=False):
+        self.save_for_backward()
+        return x / 2
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.saved(dy)
+        return dy if input_grad else None
+
+
+@parametrize_with_checks([(lambda: Dense(2), (3,)), (Half, (2, 3))])
+def test_mine(check):
+    check()
+"""
+
+
+def test_in_a_test_file_of_a_user(tmp_path):
+    (tmp_path / "test_mine.py").write_text(USERS_FILE)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    assert f"2 failed, {2 * len(CLAUSES) - 2} passed" in result.stdout
+    assert "test_mine[Half-2x3-gradients_in_training]" in result.stdout and "Likely cause" in result.stdout
+
+
+def test_pytest_is_not_needed_to_import_the_checks():
+    script = "import sys; import minigan.checks; sys.exit('pytest' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("wrong", [Dense(2), Dense, (Dense, (2,), 3), "Dense", (Dense(2), (3,)), (7, (3,))])
+def test_wrong_arguments(wrong):
+    with pytest.raises(OptionError, match="parametrize_with_checks: expected"):
+        parametrize_with_checks([wrong])
