@@ -112,5 +112,7 @@ def test_pytest_is_not_needed_to_import_the_checks():
 
 @pytest.mark.parametrize("wrong", [Dense(2), Dense, (Dense, (2,), 3), "Dense", (Dense(2), (3,)), (7, (3,))])
 def test_wrong_arguments(wrong):
-    with pytest.raises(OptionError, match="parametrize_with_checks: expected"):
+    with pytest.raises(OptionError, match="parametrize_with_checks: "):
         parametrize_with_checks([wrong])
+    with pytest.raises(OptionError, match="parametrize_with_checks: expected pairs"):
+        parametrize_with_checks(7)
