@@ -124,6 +124,7 @@ def examples(cases, folder):
         "layer": lambda: layers.Dense(2),
         "check_gradients.x": lambda: (3,),
         "make_layer": lambda: lambda: layers.Dense(2),
+        "pairs": lambda: [(lambda: layers.Dense(2), (3,))],
         "dataset": dataset,
         "train": dataset,
         "classifier": lambda: cases.classifier,

@@ -69,21 +69,21 @@ def check_layer(make_layer, input_shape, tolerance=1e-6, seed=0):
     return "\n".join(lines)
 
 
-def parametrize_with_checks(layers, tolerance=1e-6, seed=0):
+def parametrize_with_checks(pairs, tolerance=1e-6, seed=0):
     """Make a pytest test of each clause of the contract, for each of several layers.
 
         @parametrize_with_checks([(lambda: MyLayer(3), (5,)), (Square, (2, 3))])
         def test_my_layers(check):
             check()
 
-    layers     pairs (make_layer, input_shape), as for check_layer
+    pairs      (make_layer, input_shape) of each layer, as for check_layer
     Returns    the decorator. A test's name tells layer, input and clause: test_my_layers[Square-2x3-dtype_kept]
     Needs      pytest
     """
     import pytest  # only who tests needs it
 
     cases = []
-    for pair in layers if hasattr(layers, "__iter__") else [layers]:
+    for pair in pairs if hasattr(pairs, "__iter__") else [pairs]:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise OptionError(
                 f"parametrize_with_checks: expected pairs (make_layer, input_shape), got {shown(pair)}. For example: "
