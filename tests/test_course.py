@@ -192,3 +192,9 @@ def test_the_reference_names_everything_that_is_public():
     wanted -= {"minigan.layers.ALL", "minigan.data.NAMES"}
     assert wanted <= named, wanted - named
     assert {"minigan.GAN", "minigan.Sequential"} <= named and minigan.errors.__name__ in pages
+
+
+def test_progress_bars_are_those_of_notebooks_there():
+    """tqdm.auto draws a bar of the notebook in a notebook, and one of characters on a terminal."""
+    for path in [*(ROOT / "minigan").rglob("*.py"), *(ROOT / "examples").glob("*.py")]:
+        assert not re.search(r"^from tqdm import|^import tqdm$", path.read_text(), re.M), path
