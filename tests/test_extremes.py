@@ -13,10 +13,11 @@ from minigan import GAN, Sequential
 from minigan.backend import to_cpu, to_device
 from minigan.gan.latent import slerp
 from minigan.gan.objectives import Minimax, NonSaturating
-from minigan.layers import Dense, Dropout, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
+from minigan.layers import BatchNorm, Dense, Dropout, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from minigan.metrics.frechet import frechet_distance, mean_and_covariance
 from minigan.ops import cross_entropy
+from minigan.ops.sums import column_dot, column_sum
 from minigan.optimizers import Adam, RMSProp, clip_grad_norm
 from minigan.training.watchers.health import Health, roughness, spread
 
@@ -311,3 +312,56 @@ def test_max_pooling_of_minus_infinity(to_xp, padding, value):
     p, q = one_layer(MaxPool2D(2, 1, padding), (5, 5, 1)).output_shape[:2]
     y, dx = passed_through(layer, x, to_xp, dy[:, :p, :q])
     assert (y == np.float32(value)).all() and dx.sum() == dy[:, :p, :q].sum()
+
+
+def batch_norm_in_float64(x, dy):
+    """(y, dx) of BatchNorm in training, as the formulas say."""
+    x, dy = np.asarray(x, "float64"), np.asarray(dy, "float64")
+    deviation = x - x.mean(axis=0)
+    std = np.sqrt((deviation**2).mean(axis=0) + 1e-5)
+    xhat = deviation / std
+    return xhat, (dy - dy.mean(axis=0) - xhat * (dy * xhat).mean(axis=0)) / std
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e20, 1, 1e-20])
+def test_batch_norm_of_huge_and_tiny_numbers(to_xp, rng, scale):
+    x = (scale * rng.standard_normal((50, 3))).astype("float32")
+    dy = rng.standard_normal((50, 3)).astype("float32")
+    y, dx = passed_through(BatchNorm(), x, to_xp, dy, training=True)
+    right_y, right_dx = batch_norm_in_float64(x, dy)
+    np.testing.assert_allclose(y, right_y, rtol=1e-5, atol=1e-5 * abs(right_y).max())
+    np.testing.assert_allclose(dx, right_dx, rtol=1e-4, atol=1e-5 * abs(right_dx).max())
+
+
+@pytest.mark.parametrize("rows", [100, 200_000])
+def test_batch_norm_of_a_large_mean(to_xp, rng, rows):
+    """In float32 the mean has seven digits, so the deviations are off by two units of the last, and by no more."""
+    x = (1e4 + rng.standard_normal((rows, 2))).astype("float32")
+    y, _ = passed_through(BatchNorm(), x, to_xp, np.zeros((rows, 2)), training=True)
+    np.testing.assert_allclose(y, batch_norm_in_float64(x, x)[0], rtol=0, atol=2e4 * np.finfo("float32").eps)
+
+
+def test_running_statistics_stay_finite(to_xp, rng):
+    """The variance of 1e20 is beyond float32: it counts as the largest, and is forgotten again, as all old ones are."""
+    net = one_layer(BatchNorm(momentum=0.5), (2,), to_xp)
+    for scale, steps in ((1e20, 3), (1, 150)):
+        for _ in range(steps):
+            net.forward(to_device((scale * rng.standard_normal((50, 2))).astype("float32"), net.xp), training=True)
+        assert all(np.isfinite(to_cpu(value)).all() for value in net.state.values())
+    np.testing.assert_allclose(to_cpu(net.layers[0].state["variance"]), 1, rtol=0.5)
+
+
+@pytest.mark.parametrize("rows", [1, 255, 256, 257, 1000, 100_000])
+def test_column_sums_keep_their_digits(xp, rng, rows):
+    """Added up one by one in float32, 100,000 numbers lose three digits."""
+    x, y = rng.random((2, rows, 3)).astype("float32")
+    right, dot = x.astype("float64").sum(axis=0), (x.astype("float64") * y).sum(axis=0)
+    out = xp.empty(3, "float32")
+    column_sum(to_device(x, xp), out=out)
+    for ours, rights in (
+        (column_sum(to_device(x, xp)), right),
+        (out, right),
+        (column_dot(*map(xp.asarray, (x, y))), dot),
+    ):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(to_cpu(ours), rights, rtol=1e-6)

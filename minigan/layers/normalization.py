@@ -1,9 +1,11 @@
 """Batch normalization."""
 
+import numpy as np
+
 from minigan.errors import ShapeError
 from minigan.initializers import Ones, Zeros
 from minigan.layers.base import Layer
-from minigan.ops.sums import column_dot, column_sum
+from minigan.ops.sums import column_dot, column_mean_square, column_sum
 from minigan.options import require_epsilon, require_share
 
 
@@ -51,13 +53,14 @@ class BatchNorm(Layer):
         if training:
             mean = column_sum(rows) / len(rows)
             xhat = rows - mean
-            variance = column_dot(xhat, xhat) / len(rows)
-            for name, new in (("mean", mean), ("variance", variance)):
+            variance = column_mean_square(xhat)  # in float64: that of 1e20 is beyond float32
+            largest = np.finfo(self.dtype).max / 2
+            for name, new in (("mean", mean), ("variance", self.xp.minimum(variance, largest))):
                 self.state[name] *= self.momentum
-                self.state[name] += (1 - self.momentum) * new
+                self.state[name] += ((1 - self.momentum) * new).astype(self.dtype)
         else:
             xhat, variance = rows - self.state["mean"], self.state["variance"]
-        inverse_std = 1 / self.xp.sqrt(variance + self.epsilon)
+        inverse_std = (1 / self.xp.sqrt(variance + self.epsilon)).astype(self.dtype)
         xhat *= inverse_std
         self.save_for_backward(xhat, inverse_std, training)
         y = xhat * self.params["gamma"]

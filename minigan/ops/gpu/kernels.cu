@@ -198,6 +198,16 @@ KERNEL column_parts(const real* x, const real* y, real* parts, int rows, int col
   }
 }
 
+// The same of x[r,c]^2, in double, since squares of float can overflow
+KERNEL column_squares(const real* x, double* parts, int rows, int columns, int length, int size) {
+  FOR(index, size) {
+    int c = index % columns, first = index / columns * length, end = first + length < rows ? first + length : rows;
+    double sum = 0;
+    for (int r = first; r < end; ++r) sum += (double)x[r * columns + c] * x[r * columns + c];
+    parts[index] = sum;
+  }
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Binary cross-entropy of logits x with its gradient (twin: ops/cross_entropy.py)
 
