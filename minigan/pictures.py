@@ -6,6 +6,8 @@ Images are arrays (n, h, w, c) in the range [low, high]; files appear only when 
 import io
 import math
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,6 +16,7 @@ from PIL import Image  # comes with matplotlib
 from minigan.backend import to_cpu
 from minigan.errors import DtypeError, FileError, NonFiniteError, OptionError, ShapeError
 from minigan.files import atomic_write, make_folder, read_file
+from minigan.hints import Array, PathLike
 from minigan.memory import require_room
 from minigan.options import require_array, require_count, require_numbers, require_range, require_text, shown
 
@@ -23,7 +26,7 @@ LONGEST, WIDEST = 655_350, 65_535  # milliseconds of a frame and pixels of a sid
 MOST_PIXELS = 2**25  # of a picture that is read, unless the reader knows better: 100 MB unpacked
 
 
-def folder_for_epochs(path):
+def folder_for_epochs(path: PathLike) -> Path:
     """Create the folder for a picture of each epoch, epoch_001.png and so on, and return it as a Path.
 
     Pictures of an earlier run in it would be taken for this run's: they are removed, and a line says so.
@@ -37,7 +40,7 @@ def folder_for_epochs(path):
     return folder
 
 
-def to_uint8(images, low=-1, high=1):
+def to_uint8(images: Array, low: float = -1, high: float = 1) -> Array:
     """Images of the range [low, high] as bytes 0 ... 255, rounded; what lies outside is cut off. Bytes stay bytes.
 
     Errors     DtypeError for other whole numbers, NonFiniteError where there is NaN
@@ -53,7 +56,7 @@ def to_uint8(images, low=-1, high=1):
     return np.rint((np.clip(images, low, high) - low) * (255 / (high - low))).astype(np.uint8)
 
 
-def grid(images, columns=None, low=-1, high=1):
+def grid(images: Array, columns: int | None = None, low: float = -1, high: float = 1) -> Array:
     """Many images as one picture of bytes, row by row; as square as possible unless `columns` is given.
 
     Shapes     images (n, h, w, c), bytes or floats in [low, high] -> (rows, columns, c); c 1 (grey), 3 (colour) or 4
@@ -76,7 +79,7 @@ def grid(images, columns=None, low=-1, high=1):
     return picture
 
 
-def show(images, columns=None, low=-1, high=1, zoom=2):
+def show(images: Array, columns: int | None = None, low: float = -1, high: float = 1, zoom: int = 2) -> Image.Image:
     """Return many images as one picture for a notebook, which shows it where it is the last line of a cell.
 
     images     (n, h, w, c) in the range [low, high]; each pixel becomes `zoom` pixels wide and high
@@ -85,13 +88,13 @@ def show(images, columns=None, low=-1, high=1, zoom=2):
     return enlarge(grid(images, columns, low, high), zoom)
 
 
-def save_png(path, picture, zoom=2):
+def save_png(path: PathLike, picture: Array, zoom: int = 2) -> None:
     """Write a picture of bytes (h, w, c) as PNG, each pixel `zoom` pixels wide and high."""
     with atomic_write(path) as file:
         enlarge(picture, zoom).save(file, format="PNG")
 
 
-def open_png(path, most_pixels=MOST_PIXELS):
+def open_png(path: PathLike, most_pixels: int = MOST_PIXELS) -> Array:
     """Read a PNG file of grey or colour bytes: a new array (h, w, c) with c = 1 or 3.
 
     Only PNG is tried, whatever the name says: other formats can start other programs (EPS starts Ghostscript). The size
@@ -114,7 +117,7 @@ def open_png(path, most_pixels=MOST_PIXELS):
     )
 
 
-def save_gif(path, frames, zoom=1, milliseconds=120, hold=2000):
+def save_gif(path: PathLike, frames: Sequence[Array], zoom: int = 1, milliseconds: int = 120, hold: int = 2000) -> None:
     """Write pictures of bytes as one animated GIF that repeats; the last frame is held."""
     milliseconds, hold = require_count("save_gif", milliseconds=milliseconds, hold=hold)
     if max(milliseconds, hold) > LONGEST:
@@ -156,7 +159,9 @@ def enlarge(picture, zoom):
     return image.resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
 
 
-def save_loss_curves(path, d_losses, g_losses, xlabel="epoch"):
+def save_loss_curves(
+    path: PathLike, d_losses: Sequence[float], g_losses: Sequence[float], xlabel: str = "epoch"
+) -> None:
     """Plot the losses of both networks, one value each per epoch."""
     d_losses, g_losses = require_numbers("save_loss_curves", d_losses=d_losses, g_losses=g_losses)
     if len(d_losses) != len(g_losses):
@@ -178,7 +183,7 @@ def save_loss_curves(path, d_losses, g_losses, xlabel="epoch"):
     save_figure(path, figure)
 
 
-def save_real_beside_generated(path, real, generated, low=-1, high=1):
+def save_real_beside_generated(path: PathLike, real: Array, generated: Array, low: float = -1, high: float = 1) -> None:
     """Two grids of the same size side by side, real images left, generated ones right."""
     figure = Figure(figsize=(9, 4.8), layout="constrained")
     for place, (title, images) in enumerate((("real", real), ("generated", generated)), start=1):
@@ -186,7 +191,14 @@ def save_real_beside_generated(path, real, generated, low=-1, high=1):
     save_figure(path, figure)
 
 
-def save_evaluation(path, samples, class_shares, classes, searched, nearest):
+def save_evaluation(
+    path: PathLike,
+    samples: Array,
+    class_shares: Sequence[float],
+    classes: Sequence[str],
+    searched: Array,
+    nearest: Array,
+) -> None:
     """A grid of samples, the histogram of their classes, and samples above the training images nearest to them.
 
     samples, searched, nearest   images in [-1, 1]; of the last two as many, paired

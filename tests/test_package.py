@@ -74,7 +74,7 @@ def test_every_package_that_is_imported_is_declared(setup):
     projects = {"PIL": "Pillow"}
     known = sys.stdlib_module_names | {"minigan", "cupy", "cupyx", "cuda"}  # the last three: extras cuda12x, cuda13x
     declared = requirements(setup["options"]["install_requires"])
-    for extra in ("svhn", "tensorboard"):
+    for extra in ("svhn", "tensorboard", "test"):
         declared |= requirements(setup["options.extras_require"][extra])
     for file in (ROOT / "minigan").rglob("*.py"):
         for module in imported_modules(file):

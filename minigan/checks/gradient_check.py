@@ -18,6 +18,7 @@ import numpy as np
 from minigan.backend import to_cpu
 from minigan.checks.diagnosis import likely_cause
 from minigan.errors import DtypeError, GradientError, OptionError
+from minigan.hints import Array, Seed, Shape
 from minigan.layers.base import Layer
 from minigan.memory import require_room
 from minigan.options import require_array, require_flag, require_instance, require_positive, require_seed, require_shape
@@ -53,7 +54,7 @@ class GradientReport:
     resampled: int = 0
 
     @property
-    def worst(self):
+    def worst(self) -> float:
         """The largest relative error."""
         return max(result.error for result in self.results)
 
@@ -72,7 +73,9 @@ class GradientReport:
         return "\n".join([self.title, *("  " + line for line in [*table, *causes, *kinks])])
 
 
-def check_gradients(layer, x, training=True, tolerance=1e-6, seed=0):
+def check_gradients(
+    layer: Layer, x: Array | Shape, training: bool = True, tolerance: float = 1e-6, seed: Seed = 0
+) -> GradientReport:
     """Compare every gradient of a layer or network, the input's and each parameter's, with central differences.
 
     layer      a built layer or network in float64 (`net.astype("float64")`), or a layer not yet built

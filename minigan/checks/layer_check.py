@@ -3,6 +3,7 @@
 import copy
 import inspect
 import tempfile
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from minigan.checks.gradient_check import check_gradients
 from minigan.errors import CacheError, GradientError, MiniganError, OptionError
+from minigan.hints import Seed, Shape
 from minigan.layers.base import Layer
 from minigan.network import Sequential
 from minigan.options import require_positive, require_seed, require_shape, shown
@@ -52,7 +54,7 @@ def run(net, x, dy, training=True, **options):
     return y, dx, net.flat_grads.copy(), net
 
 
-def check_layer(make_layer, input_shape, tolerance=1e-6, seed=0):
+def check_layer(make_layer: Callable[[], Layer], input_shape: Shape, tolerance: float = 1e-6, seed: Seed = 0) -> str:
     """Run the whole contract on a layer: `check_layer(lambda: MyLayer(3), input_shape=(5,))`.
 
     make_layer   a function without arguments that returns a new layer; input_shape: of one sample
@@ -69,7 +71,9 @@ def check_layer(make_layer, input_shape, tolerance=1e-6, seed=0):
     return "\n".join(lines)
 
 
-def parametrize_with_checks(pairs, tolerance=1e-6, seed=0):
+def parametrize_with_checks(
+    pairs: Iterable[tuple[Callable[[], Layer], Shape]], tolerance: float = 1e-6, seed: Seed = 0
+) -> Callable:
     """Make a pytest test of each clause of the contract, for each of several layers.
 
         @parametrize_with_checks([(lambda: MyLayer(3), (5,)), (Square, (2, 3))])
@@ -89,8 +93,9 @@ def parametrize_with_checks(pairs, tolerance=1e-6, seed=0):
                 f"parametrize_with_checks: expected pairs (make_layer, input_shape), got {shown(pair)}. For example: "
                 "[(lambda: MyLayer(3), (5,))]."
             )
-        arguments = checked_arguments("parametrize_with_checks", *pair, tolerance, seed)
-        name = f"{type(pair[0]()).__name__}-{'x'.join(map(str, pair[1]))}"
+        make_layer, input_shape = pair
+        arguments = checked_arguments("parametrize_with_checks", make_layer, input_shape, tolerance, seed)
+        name = f"{type(make_layer()).__name__}-{'x'.join(map(str, input_shape))}"
         for clause in CLAUSES:
             check = partial(check_clause, clause, arguments)
             cases.append(pytest.param(check, id=f"{name}-{clause.__name__.removeprefix('check_')}"))

@@ -8,9 +8,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from minigan import Sequential, backend, data
+from minigan.data import Dataset
 from minigan.data.download import cache_folder
 from minigan.errors import CheckpointError, DataError, FileError, ShapeError
 from minigan.files import make_folder
+from minigan.hints import Array, Seed
 from minigan.layers import Conv2D, Dense, Flatten, LeakyReLU
 from minigan.losses import SoftmaxCrossEntropy
 from minigan.memory import require_room
@@ -33,7 +35,9 @@ def make_classifier(image_shape, classes, seed=0):
     return Sequential(layers, image_shape, seed=seed)
 
 
-def train_classifier(dataset, seed=0, steps=STEPS, device="cpu", quiet=False):
+def train_classifier(
+    dataset: Dataset, seed: Seed = 0, steps: int = STEPS, device: str = "cpu", quiet: bool = False
+) -> Sequential:
     """A classifier trained on the images and labels of `dataset`: Adam on the softmax cross-entropy.
 
     The learning rate falls linearly to 0, so that the last batches do not decide what the classifier is like.
@@ -63,7 +67,7 @@ def train_classifier(dataset, seed=0, steps=STEPS, device="cpu", quiet=False):
     return net
 
 
-def trained_classifier(dataset, seed=0, device="cpu", quiet=False):
+def trained_classifier(dataset: Dataset, seed: Seed = 0, device: str = "cpu", quiet: bool = False) -> Sequential:
     """The classifier of `dataset`: from the cache folder, or trained and put there.
 
     The file's name holds a sum over the images, the labels and the recipe, so that no classifier is ever taken for
@@ -110,7 +114,7 @@ def key(dataset, seed):
     return total.hexdigest()[:16]
 
 
-def features_and_probabilities(classifier, images, batch_size=250):
+def features_and_probabilities(classifier: Sequential, images: Array, batch_size: int = 250) -> tuple[Array, Array]:
     """What enters the classifier's last layer, and the softmax of what leaves it.
 
     Shapes     images (n, h, w, c), bytes or floats in [-1, 1], on any device -> features (n, 64), probabilities

@@ -2,6 +2,7 @@
 
 from minigan.backend import to_cpu
 from minigan.errors import OptionError
+from minigan.hints import Array
 from minigan.metrics import class_scores
 from minigan.metrics.classifier import features_and_probabilities
 from minigan.metrics.frechet import mean_and_covariance, normalised_frechet_distance
@@ -28,7 +29,7 @@ COLUMNS = (
 )
 
 
-def evaluate(samples, reference):
+def evaluate(samples: Array, reference: Reference) -> dict:
     """The figures of generated images, as a dict of plain numbers that JSON can hold.
 
     samples    (n, h, w, c), uint8 0 ... 255 or floats in [-1, 1], at least `reference.samples`; of more, the first
@@ -76,7 +77,7 @@ def memorisation_figures(samples, reference):
     return {"memorisation_ratio": ratio, "copied_share": copied, "memorisation_note": reference.no_test}
 
 
-def table(evaluations):
+def table(evaluations: dict[str, dict]) -> str:
     """A Markdown table of evaluations: name -> what `evaluate` returned; one row each, "-" for None."""
     if not isinstance(evaluations, dict) or not all(map(is_evaluation, evaluations.values())):
         raise OptionError(f"table: expected a dict, name -> what evaluate returned, got {shown(evaluations)}.")

@@ -3,10 +3,11 @@
 import numpy as np
 
 from minigan.errors import DataError, ShapeError
+from minigan.hints import Array
 from minigan.options import require_finite
 
 
-def mean_and_covariance(features):
+def mean_and_covariance(features: Array) -> tuple[Array, Array]:
     """The mean (f,) and the unbiased covariance (f, f) of features (n, f), in float64."""
     features = require_finite("mean_and_covariance", 2, features=features)
     if len(features) < 2:
@@ -16,7 +17,7 @@ def mean_and_covariance(features):
     return mean, centred.T @ centred / (len(features) - 1)
 
 
-def frechet_distance(mean1, covariance1, mean2, covariance2):
+def frechet_distance(mean1: Array, covariance1: Array, mean2: Array, covariance2: Array) -> float:
     """The squared Frechet (2-Wasserstein) distance of two normal distributions.
 
     d^2 = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))
@@ -42,7 +43,7 @@ def frechet_distance(mean1, covariance1, mean2, covariance2):
     return max(distance, 0.0)  # of equal distributions rounding can leave it just below 0
 
 
-def normalised_frechet_distance(mean, covariance, real_mean, real_covariance):
+def normalised_frechet_distance(mean: Array, covariance: Array, real_mean: Array, real_covariance: Array) -> float:
     """nFD, in percent: the Frechet distance to the real features over their total variance.
 
     nFD = 100 d^2 / tr(S_real)

@@ -3,11 +3,12 @@
 import numpy as np
 
 from minigan.errors import DataError, ShapeError
+from minigan.hints import Array
 from minigan.metrics.neighbors import row_blocks, squared_distances, squared_radii
 from minigan.options import require_count, require_finite
 
 
-def precision_recall_density_coverage(real, samples, k=5):
+def precision_recall_density_coverage(real: Array, samples: Array, k: int = 5) -> dict[str, float]:
     """Four figures from balls around the points, each as large as the distance to the point's k-th nearest neighbour.
 
     B(x_i): the ball around the real point i, out to its k-th nearest real point;  B(s_j): likewise among the samples

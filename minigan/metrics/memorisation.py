@@ -3,11 +3,12 @@
 import numpy as np
 
 from minigan.errors import DataError, ShapeError
+from minigan.hints import Array
 from minigan.metrics.images import check_images, pixel_rows
 from minigan.metrics.neighbors import row_blocks, squared_distances
 
 
-def nearest_training_images(samples, train_images):
+def nearest_training_images(samples: Array, train_images: Array) -> Array:
     """The index of the training image nearest to each sample, by the Euclidean distance of their pixels: (n,).
 
     Shapes     samples (n, h, w, c), train_images (m, h, w, c), bytes or floats in [-1, 1]

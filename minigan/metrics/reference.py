@@ -3,10 +3,13 @@
 import numpy as np
 
 from minigan import data
+from minigan.data import Dataset
 from minigan.errors import DataError, ShapeError
+from minigan.hints import PathLike
 from minigan.metrics.classifier import features_and_probabilities, trained_classifier
 from minigan.metrics.frechet import mean_and_covariance
 from minigan.metrics.memorisation import distances_to_training
+from minigan.network import Sequential
 from minigan.options import require_count, require_instance, require_text
 
 SEED = 0  # of every random choice in an evaluation: which real images, which samples
@@ -25,7 +28,14 @@ class Reference:
     Errors     DataError where the training set is too small, ShapeError where test images have another shape
     """
 
-    def __init__(self, train, classifier, test=None, samples=10_000, no_test="no test images were given"):
+    def __init__(
+        self,
+        train: Dataset,
+        classifier: Sequential,
+        test: Dataset | None = None,
+        samples: int = 10_000,
+        no_test: str = "no test images were given",
+    ) -> None:
         samples = require_count("Reference", samples=samples)
         require_instance("Reference", data.Dataset, 'minigan.data.load("mnist")', train=train)
         no_test = require_text("Reference", no_test=no_test)
@@ -60,7 +70,9 @@ def chosen(count, size):
     return np.random.default_rng(SEED).permutation(count)[:size]
 
 
-def load_reference(train, directory=None, samples=10_000, device="cpu", quiet=False):
+def load_reference(
+    train: Dataset, directory: PathLike | None = None, samples: int = 10_000, device: str = "cpu", quiet: bool = False
+) -> Reference:
     """The Reference of a training set that `minigan.data.load` gave, its classifier cached.
 
     directory  where the test split is read from, as by `minigan.data.load`. Where there is none (the built-in digits,

@@ -1,7 +1,9 @@
 """Convolutional networks without BatchNorm: those of reports B, D and E."""
 
 import math
+from collections.abc import Sequence
 
+from minigan.hints import Shape, Size
 from minigan.layers import (
     Conv2D,
     Conv2DTranspose,
@@ -14,11 +16,12 @@ from minigan.layers import (
     Tanh,
     UpSampling2D,
 )
+from minigan.layers.base import Layer
 from minigan.models.sizes import first_image, image_sizes, require_counts
 from minigan.options import require_count, require_flag
 
 
-def transposed_generator(image_shape=(28, 28, 1), features=128):
+def transposed_generator(image_shape: Shape = (28, 28, 1), features: int = 128) -> list[Layer]:
     """E2's generator: 7 x 7 x features, then two transposed convolutions that double the image."""
     height, width, channels = first_image("transposed_generator", image_shape, 4)
     features = require_count("transposed_generator", features=features)
@@ -33,7 +36,7 @@ def transposed_generator(image_shape=(28, 28, 1), features=128):
     ]
 
 
-def upsampling_generator(image_shape=(28, 28, 1), features=128):
+def upsampling_generator(image_shape: Shape = (28, 28, 1), features: int = 128) -> list[Layer]:
     """E3's and E7's generator: E2's with UpSampling2D and Conv2D in place of each transposed convolution."""
     height, width, channels = first_image("upsampling_generator", image_shape, 4)
     features = require_count("upsampling_generator", features=features)
@@ -50,7 +53,7 @@ def upsampling_generator(image_shape=(28, 28, 1), features=128):
     ]
 
 
-def conv_discriminator(deeper=False):
+def conv_discriminator(deeper: bool = False) -> list[Layer]:
     """Report E's discriminator: convolutions 32 and 64 that halve the image, one logit; `deeper`: 128 as well."""
     layers = [
         Conv2D(32, 5, strides=2),
@@ -63,7 +66,7 @@ def conv_discriminator(deeper=False):
     return [*layers, Flatten(), Dense(1)]
 
 
-def dense_to_conv_generator(image_shape=(28, 28, 1), width=128):
+def dense_to_conv_generator(image_shape: Shape = (28, 28, 1), width: int = 128) -> list[Layer]:
     """E1's generator: four Dense layers, the last one an image of 64 channels, then one convolution."""
     rows, columns, channels = image_sizes("dense_to_conv_generator", image_shape)
     return [
@@ -81,7 +84,7 @@ def dense_to_conv_generator(image_shape=(28, 28, 1), width=128):
     ]
 
 
-def cifar_transposed_generator(image_shape=(32, 32, 3)):
+def cifar_transposed_generator(image_shape: Shape = (32, 32, 3)) -> list[Layer]:
     """E8's generator: 4 x 4 x 256, then three transposed convolutions to 8, 16 and 32 pixels."""
     height, width, channels = first_image("cifar_transposed_generator", image_shape, 8)
     return [
@@ -97,7 +100,7 @@ def cifar_transposed_generator(image_shape=(32, 32, 3)):
     ]
 
 
-def cifar_upsampling_generator(image_shape=(32, 32, 3)):
+def cifar_upsampling_generator(image_shape: Shape = (32, 32, 3)) -> list[Layer]:
     """E8's generator with UpSampling2D and Conv2D in place of each transposed convolution."""
     height, width, channels = first_image("cifar_upsampling_generator", image_shape, 8)
     return [
@@ -116,7 +119,7 @@ def cifar_upsampling_generator(image_shape=(32, 32, 3)):
     ]
 
 
-def same_size_conv_generator(image_shape=(28, 28, 1), filters=(8, 16, 32)):
+def same_size_conv_generator(image_shape: Shape = (28, 28, 1), filters: Sequence[int] = (8, 16, 32)) -> list[Layer]:
     """B10's generator: Dense 784 as an image, three convolutions 3 x 3 at full size; B12's filters are 16, 32, 64."""
     height, width, channels = image_sizes("same_size_conv_generator", image_shape)
     layers = [
@@ -129,7 +132,9 @@ def same_size_conv_generator(image_shape=(28, 28, 1), filters=(8, 16, 32)):
     return [*layers, Conv2D(channels, 3), Tanh()]
 
 
-def capped_conv_generator(image_shape=(28, 28, 1), kernel_size=5, strides=2, features=5, pooling=False):
+def capped_conv_generator(
+    image_shape: Shape = (28, 28, 1), kernel_size: Size = 5, strides: Size = 2, features: int = 5, pooling: bool = False
+) -> list[Layer]:
     """D2's generator: two transposed convolutions with 5 channels and a Dense behind them; D3's has pooling between."""
     strides, features = require_count("capped_conv_generator", strides=strides, features=features)
     height, width, _ = first_image("capped_conv_generator", image_shape, strides**2)
@@ -152,7 +157,9 @@ def capped_conv_generator(image_shape=(28, 28, 1), kernel_size=5, strides=2, fea
     ]
 
 
-def capped_conv_discriminator(kernel_size=5, strides=2, features=5, pooling=False):
+def capped_conv_discriminator(
+    kernel_size: Size = 5, strides: Size = 2, features: int = 5, pooling: bool = False
+) -> list[Layer]:
     """D2's discriminator: two convolutions with 5 channels, one logit; D3's has pooling between them."""
     return [
         Conv2D(features, kernel_size, strides),

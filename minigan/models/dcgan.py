@@ -3,6 +3,7 @@
 Source: Radford, Metz & Chintala 2016, arXiv:1511.06434
 """
 
+from minigan.hints import Shape
 from minigan.layers import (
     BatchNorm,
     Conv2D,
@@ -15,10 +16,11 @@ from minigan.layers import (
     Tanh,
     UpSampling2D,
 )
+from minigan.layers.base import Layer
 from minigan.models.sizes import first_image
 
 
-def dcgan_generator(image_shape=(28, 28, 1)):
+def dcgan_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
     """C1's generator: 7 x 7 x 256, then transposed convolutions to 14 and 28 pixels; C2's starts at 8 x 8."""
     height, width, channels = first_image("dcgan_generator", image_shape, 4)
     return [
@@ -37,7 +39,7 @@ def dcgan_generator(image_shape=(28, 28, 1)):
     ]
 
 
-def dcgan_discriminator():
+def dcgan_discriminator() -> list[Layer]:
     """C1's and C2's discriminator: three convolutions that halve the image, each with Dropout .3; one logit."""
     return [
         Conv2D(64, 5, strides=2),
@@ -54,7 +56,7 @@ def dcgan_discriminator():
     ]
 
 
-def small_dcgan_generator(image_shape=(28, 28, 1)):
+def small_dcgan_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
     """minigan's own: half the width of C1 and one convolution less, which learns in fewer steps."""
     height, width, channels = first_image("small_dcgan_generator", image_shape, 4)
     return [
@@ -70,7 +72,7 @@ def small_dcgan_generator(image_shape=(28, 28, 1)):
     ]
 
 
-def small_upsampling_generator(image_shape=(28, 28, 1)):
+def small_upsampling_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
     """small_dcgan_generator with UpSampling2D and Conv2D in place of each transposed convolution."""
     height, width, channels = first_image("small_upsampling_generator", image_shape, 4)
     return [
@@ -88,7 +90,7 @@ def small_upsampling_generator(image_shape=(28, 28, 1)):
     ]
 
 
-def small_dcgan_discriminator():
+def small_dcgan_discriminator() -> list[Layer]:
     """minigan's own: two convolutions that halve the image, each with Dropout .3; one logit."""
     return [
         Conv2D(32, 5, strides=2),

@@ -1,12 +1,23 @@
 """Fully connected networks of any widths: reports A, B and the MLPs of report D."""
 
+from collections.abc import Callable, Sequence
+
 from minigan.errors import OptionError
+from minigan.hints import Shape
+from minigan.initializers import Initializer
 from minigan.layers import BatchNorm, Dense, Dropout, Flatten, Layer, LeakyReLU, Reshape, Tanh
 from minigan.models.sizes import image_sizes, require_counts
 from minigan.options import require_flag, require_share, shown
 
 
-def mlp_generator(widths, image_shape=(28, 28, 1), activation=LeakyReLU, batch_norm=False, dropout=0, first=None):
+def mlp_generator(
+    widths: Sequence[int],
+    image_shape: Shape = (28, 28, 1),
+    activation: Callable[[], Layer] = LeakyReLU,
+    batch_norm: bool = False,
+    dropout: float = 0,
+    first: Initializer | None = None,
+) -> list[Layer]:
     """Return latent -> Dense widths[0] -> ... -> Dense(pixels) -> tanh -> image.
 
     Each hidden Dense has an activation behind it. `batch_norm` puts a BatchNorm between the two, `dropout` a Dropout
@@ -21,7 +32,12 @@ def mlp_generator(widths, image_shape=(28, 28, 1), activation=LeakyReLU, batch_n
     ]
 
 
-def mlp_discriminator(widths, activation=LeakyReLU, dropout=0, first=None):
+def mlp_discriminator(
+    widths: Sequence[int],
+    activation: Callable[[], Layer] = LeakyReLU,
+    dropout: float = 0,
+    first: Initializer | None = None,
+) -> list[Layer]:
     """Return image -> Flatten -> Dense widths[0] -> ... -> one logit; the options are those of mlp_generator."""
     return [
         Flatten(),
