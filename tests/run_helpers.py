@@ -29,6 +29,12 @@ def outcome(training):
     return history, {name: array.tobytes() for name, array in arrays.items()}, values
 
 
+def files(folder):
+    """All that a run wrote, but for the notes, which hold times, and the lock."""
+    names = {path for path in folder.rglob("*") if path.is_file() and path.name not in ("notes.txt", ".lock")}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in names}
+
+
 def in_child(work):
     """Do `work` in a forked process; returns its exit code, negative for the signal that it died of."""
     child = os.fork()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from run_helpers import SMALL
+from run_helpers import SMALL, files
 
 from minigan import data, pictures
 from minigan.data import dataset
@@ -59,12 +59,6 @@ def done(original, tmp_path):
 
 
 # to the last bit
-
-
-def files(folder):
-    """All that a run wrote, but for the notes, which hold times, and the lock."""
-    names = {path for path in folder.rglob("*") if path.is_file() and path.name not in ("notes.txt", ".lock")}
-    return {str(path.relative_to(folder)): path.read_bytes() for path in names}
 
 
 def said(folder):

@@ -1,4 +1,4 @@
-"""Runs as folders: what they write, resuming bit for bit after any kind of kill, damage, and bad settings."""
+"""Runs as folders: what they write, resuming bit for bit after signals and damage, and bad settings."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 import pytest
-from run_helpers import SMALL, in_child, outcome
+from run_helpers import SMALL, outcome
 
 from minigan.errors import CheckpointError, DataError, FileError, OptionError
 from minigan.experiments import EXPERIMENTS
@@ -51,68 +51,6 @@ def test_a_run_writes_what_it_promises(uninterrupted):
     lines = (path / "history.csv").read_text().splitlines()
     assert lines[0].startswith("step,epoch,d_loss,g_loss") and len(lines) == 4
     assert "finished after 15 steps" in (path / "notes.txt").read_text()
-
-
-def kill_at_step(step):
-    """The process dies with SIGKILL when the GAN is about to take this step of it."""
-
-    def prepare(training):
-        train_step, taken = training.gan.train_step, iter(range(10**6))
-
-        def lethal(batch):
-            if next(taken) == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return train_step(batch)
-
-        training.gan.train_step = lethal
-
-    return prepare
-
-
-def kill_at_file_operation(function, number):
-    """... when it calls os.fsync or os.replace for the n-th time: in the midst of writing a file."""
-
-    def prepare(training):
-        original, calls = getattr(os, function), iter(range(10**6))
-
-        def lethal(*arguments):
-            if next(calls) == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return original(*arguments)
-
-        setattr(os, function, lethal)  # in the child only
-
-    return prepare
-
-
-def run_in_child(make, prepare):
-    """Train in a forked process that `prepare` makes lethal; returns the signal it died of, or 0."""
-
-    def work():
-        training = make()
-        prepare(training)
-        training.run(quiet=True)
-
-    return in_child(work)
-
-
-KILLS = [
-    *(kill_at_step(int(step)) for step in np.random.default_rng(0).permutation(15)[:10]),
-    *(kill_at_file_operation("fsync", number) for number in range(6)),
-    *(kill_at_file_operation("replace", number) for number in range(6)),
-]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("kill", KILLS)
-@pytest.mark.usefixtures("no_pictures")
-def test_a_killed_and_resumed_run_equals_one_that_was_not(kill, tmp_path, uninterrupted):
-    assert run_in_child(lambda: begin(SMALL, tmp_path, seed=5), kill) == -signal.SIGKILL
-    run_in_child(lambda: reopen(tmp_path), kill_at_step(2))  # once more, where so many steps are left
-    training = reopen(tmp_path)
-    assert training.run(quiet=True) is None
-    assert outcome(training) == outcome(uninterrupted)
-    assert not list(tmp_path.rglob("*.part"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
