@@ -126,9 +126,9 @@ class Sequential(Layer):
 
         Without `input_grad` it ends at the first layer that has parameters: nobody would use what lies before.
         """
-        owner, parts = "Sequential.backward", self.parts
-        param_grads, input_grad = require_flag(owner, param_grads=param_grads, input_grad=input_grad)
+        param_grads, input_grad = require_flag("Sequential.backward", param_grads=param_grads, input_grad=input_grad)
         self.saved(dy)
+        parts = self.parts
         first = 0 if input_grad else next((i for i, part in enumerate(parts) if part.params), len(parts))
         if not (param_grads or input_grad):
             first = len(parts)
@@ -198,6 +198,7 @@ class Sequential(Layer):
         for layer in self.layers:
             layer.convert(dtype, xp)
         self.dtype, self.xp, self.cache = np.dtype(dtype), xp, None
+        self._flat_params = self._flat_grads = None  # freed before the new ones are made
         self._allocate()
 
     def __getstate__(self):
@@ -224,7 +225,7 @@ class Sequential(Layer):
     def summary(self):
         """A table of all layers: output shape, parameters, forward flops and bytes kept for backward, per sample.
 
-        The bytes are measured: what two more samples add to the caches of a training pass.
+        The bytes are measured: what a second sample adds to the caches of a training pass.
         """
         self.require_built()
         return summary.as_text(self)

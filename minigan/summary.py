@@ -8,13 +8,13 @@ TITLES = ("layer", "output shape", "parameters", "flops", "bytes kept")
 
 def rows_of(network):
     """Return the rows of the table as lists of text: the titles, the input, each layer, the total."""
-    small, large = (cache_bytes(network, batch) for batch in (2, 4))
+    small, large = cache_bytes(network)
     rows = [TITLES, ("input", shape_text(network.input_shape), "", "", "")]
     for layer, low, high in zip(network.layers, small, large, strict=True):
         parameters = sum(value.size for value in layer.params.values())
-        numbers = (parameters, layer.flops(), (high - low) // 2)
+        numbers = (parameters, layer.flops(), high - low)
         rows.append((layer.describe(), shape_text(layer.output_shape), *(f"{number:,}" for number in numbers)))
-    totals = (network.flat_params.size, network.flops(), (sum(large) - sum(small)) // 2)
+    totals = (network.flat_params.size, network.flops(), sum(large) - sum(small))
     rows.append(("total", "", *(f"{number:,}" for number in totals)))
     return rows
 
@@ -58,11 +58,13 @@ def shape_text(shape):
     return f"(n, {', '.join(map(str, shape))})"
 
 
-def cache_bytes(network, batch):
-    """Return the bytes that each layer of a copy keeps after a training pass of a batch."""
-    twin = copy.deepcopy(network)
-    twin.forward(network.xp.zeros((batch, *network.input_shape), network.dtype), training=True)
-    return [array_bytes(layer) for layer in twin.layers]
+def cache_bytes(network):
+    """Return the bytes that each layer of a copy keeps after a training pass of one sample, and of two."""
+    twin, bytes_kept = copy.deepcopy(network), []
+    for batch in (1, 2):
+        twin.forward(network.xp.zeros((batch, *network.input_shape), network.dtype), training=True)
+        bytes_kept.append([array_bytes(layer) for layer in twin.layers])
+    return bytes_kept
 
 
 def array_bytes(layer):

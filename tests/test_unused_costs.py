@@ -1,8 +1,10 @@
 """What is not used costs neither memory nor time: plans of convolutions, and all that a network makes while built."""
 
+import copy
 import gc
 import json
 import math
+import re
 import time
 import tracemalloc
 
@@ -14,7 +16,7 @@ from test_convolution import geometries
 
 from minigan import Sequential
 from minigan.errors import OptionError
-from minigan.layers import AveragePool2D, BatchNorm, Conv2D, Conv2DTranspose, MaxPool2D
+from minigan.layers import AveragePool2D, BatchNorm, Conv2D, Conv2DTranspose, Dense, LeakyReLU, MaxPool2D
 from minigan.ops.convolution import fourier
 from minigan.ops.convolution.choose import ALGORITHMS, make_plan
 
@@ -142,3 +144,26 @@ def test_files_that_hold_the_pixels_as_state_still_load(tmp_path, rng):
     architecture = {"format": "minigan network 1", "input_shape": [5, 5, 2], "dtype": "float32", **net.config()}
     np.savez(tmp_path / "old.npz", architecture=json.dumps(architecture), params=net.flat_params, **arrays)
     np.testing.assert_array_equal(Sequential.load(tmp_path / "old.npz").predict(x), net.predict(x))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_copy_takes_its_own_size_and_once_more(dtype):
+    """Parameters and gradients of the copy, and for a moment the arrays that they are filled from."""
+    net = Sequential([Dense(1000), LeakyReLU(), Dense(500)], (1000,))
+    size = 2 * net.flat_params.size * np.dtype(dtype).itemsize / 1e6
+    for copied in (
+        lambda: net.astype(dtype),
+        *([lambda: net.to("cpu"), lambda: copy.deepcopy(net)] * (dtype == "float32")),
+    ):
+        _, megabytes, _ = peak_of(copied)
+        assert megabytes < 2.1 * size
+
+
+def test_a_summary_runs_two_samples_and_flops_none():
+    net = Sequential([Conv2D(16, 3), LeakyReLU(), Conv2D(16, 3, algorithm="fourier"), LeakyReLU()], (64, 64, 3))
+    _, megabytes, seconds = peak_of(net.flops)
+    assert megabytes < 0.1 and seconds < 0.01 and not vars(net.layers[2].plan).get("matrices")
+    net = Sequential([Conv2D(16, 3), LeakyReLU(), MaxPool2D(2), Conv2D(16, 3), LeakyReLU()], (128, 128, 3))
+    text, megabytes, _ = peak_of(net.summary)
+    kept = int(re.search(r"^total .* ([\d,]+)$", text, re.M).group(1).replace(",", ""))  # by one sample
+    assert megabytes < 3 * kept / 1e6 + 5  # two samples and what passes by; a block of 4 MB of im2col's columns

@@ -214,7 +214,7 @@ class Layer:
         for arrays in (self.params, self.grads, self.state):
             for name, value in arrays.items():
                 value = backend.to_device(value, xp)
-                arrays.place(name, value.astype(dtype) if value.dtype.kind == "f" else value)
+                arrays.place(name, value.astype(dtype, copy=False) if value.dtype.kind == "f" else value)
         self.dtype, self.xp, self.cache = np.dtype(dtype), xp, None
 
     def __getstate__(self):
