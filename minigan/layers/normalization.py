@@ -1,10 +1,9 @@
 """Batch normalization."""
 
-import numpy as np
-
 from minigan.errors import ShapeError
 from minigan.initializers import Ones, Zeros
 from minigan.layers.base import Layer
+from minigan.ops.squares import half_the_largest
 from minigan.ops.sums import column_dot, column_mean_square, column_sum
 from minigan.options import require_epsilon, require_share
 
@@ -54,8 +53,7 @@ class BatchNorm(Layer):
             mean = column_sum(rows) / len(rows)
             xhat = rows - mean
             variance = column_mean_square(xhat)  # in float64: that of 1e20 is beyond float32
-            largest = np.finfo(self.dtype).max / 2
-            for name, new in (("mean", mean), ("variance", self.xp.minimum(variance, largest))):
+            for name, new in (("mean", mean), ("variance", self.xp.minimum(variance, half_the_largest(self.dtype)))):
                 self.state[name] *= self.momentum
                 self.state[name] += ((1 - self.momentum) * new).astype(self.dtype)
         else:

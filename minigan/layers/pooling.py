@@ -3,11 +3,9 @@
 import math
 from itertools import product
 
-import numpy as np
-
 from minigan.errors import OptionError, ShapeError
 from minigan.layers.base import Layer
-from minigan.ops.convolution.windows import checked_padding, output_size, pair
+from minigan.ops.convolution.windows import checked_padding, output_size, pair, places_on_image
 
 
 class Pooling(Layer):
@@ -44,15 +42,6 @@ class Pooling(Layer):
     def convert(self, dtype, xp):
         super().convert(dtype, xp)
         self.place_windows()
-
-    def window_ranges(self):
-        """For each axis (first, end): which places of its windows lie on the image, not on the padding; (p,) or (q,)"""
-        ranges = []
-        for axis in (0, 1):
-            start = self.strides[axis] * np.arange(self.outputs[axis]) - self.pads[axis][0]
-            first = np.maximum(-start, 0)
-            ranges.append((first, np.minimum(self.input_shape[axis] - start, self.pool_size[axis])))
-        return ranges
 
     def padded(self, x, value):
         return self.xp.pad(x, ((0, 0), *self.pads, (0, 0)), constant_values=value) if any(map(any, self.pads)) else x
@@ -91,7 +80,7 @@ class MaxPool2D(Pooling):
     def place_windows(self):
         """Number the first pixel of each window: it wins where no other is larger, as among minus infinities."""
         kh, kw = self.pool_size
-        (first_row, _), (first_column, _) = self.window_ranges()
+        (first_row, _), (first_column, _) = places_on_image(self.input_shape, self.pool_size, self.strides, self.pads)
         places = (first_row[:, None] * kw + first_column)[:, :, None]  # (p, q, 1)
         self.first_pixels = self.xp.asarray(places.astype("uint8" if kh * kw <= 256 else "int32"))
 
@@ -131,7 +120,8 @@ class AveragePool2D(Pooling):
         """Count the pixels in each window, m: one number where there is no padding."""
         self.pixels = self.pool_size[0] * self.pool_size[1]
         if any(map(any, self.pads)):
-            rows, columns = (end - first for first, end in self.window_ranges())
+            ranges = places_on_image(self.input_shape, self.pool_size, self.strides, self.pads)
+            rows, columns = (end - first for first, end in ranges)
             self.pixels = self.xp.asarray((rows[:, None] * columns)[:, :, None].astype(self.dtype))  # (p, q, 1)
 
     def forward(self, x, training=False):

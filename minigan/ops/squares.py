@@ -32,6 +32,11 @@ def largest_square_root(dtype):
     return float(np.sqrt(np.finfo(dtype).max)) / 2
 
 
+def half_the_largest(dtype):
+    """Return half of the largest number of a dtype: far enough from it that rounding does not make it infinite."""
+    return float(np.finfo(dtype).max) / 2
+
+
 def bounded(x, limit):
     """Return a vector with what lies beyond -limit or limit moved there; infinity, a fault that has to show, stays."""
     xp = array_module(x)

@@ -5,6 +5,8 @@ Along one axis: out = (size + before + after - k) // stride + 1; window i covers
 
 from numbers import Integral
 
+import numpy as np
+
 from minigan.errors import OptionError, ShapeError
 from minigan.options import is_count, is_integer, shown
 
@@ -71,6 +73,16 @@ def output_size(owner, image, window, strides, padding):
         sizes.append((size + before + after - k) // stride + 1)
         all_pads.append((before, after))
     return tuple(sizes), tuple(all_pads)
+
+
+def places_on_image(image, window, strides, pads):
+    """For each axis (first, end), NumPy arrays over its windows: their places that lie on the image, not on padding."""
+    ranges = []
+    for axis in (0, 1):
+        (before, after), size, k, stride = pads[axis], image[axis], window[axis], strides[axis]
+        start = stride * np.arange((size + before + after - k) // stride + 1) - before
+        ranges.append((np.maximum(-start, 0), np.minimum(size - start, k)))
+    return ranges
 
 
 def transposed_size(owner, small, window, strides, padding):
