@@ -8,10 +8,12 @@ of the inputs and of the outputs in the shape, (-1, -2) for Conv2DTranspose's (k
 
 import inspect
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from minigan.errors import OptionError
+from minigan.hints import Array, DType
 from minigan.memory import require_room
 from minigan.options import (
     is_integer,
@@ -57,7 +59,9 @@ class Initializer:
     Draws are made in float64 and rounded once, on the CPU. Those that depend on fan_in or fan_out look at the axes.
     """
 
-    def __call__(self, shape, rng, dtype, axes=AXES):
+    def __call__(
+        self, shape: Sequence[int], rng: np.random.Generator, dtype: DType, axes: Sequence[int] = AXES
+    ) -> Array:
         owner = type(self).__name__
         shape, dtype = require_shape(owner, shape=shape), require_dtype(owner, dtype)
         require_rng(owner, rng)
@@ -95,7 +99,7 @@ class RandomNormal(Initializer):
     Source: Radford, Metz & Chintala 2016, arXiv:1511.06434, section 4.
     """
 
-    def __init__(self, stddev=0.02):
+    def __init__(self, stddev: float = 0.02):
         self.stddev = require_positive("RandomNormal", stddev=stddev)
 
     def draw(self, shape, rng, axes):
@@ -151,7 +155,7 @@ class Orthogonal(Initializer):
     Source: Saxe, McClelland & Ganguli 2014, arXiv:1312.6120.
     """
 
-    def __init__(self, gain=1.0):
+    def __init__(self, gain: float = 1.0):
         self.gain = require_positive("Orthogonal", gain=gain)
 
     def draw(self, shape, rng, axes):

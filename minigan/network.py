@@ -2,11 +2,14 @@
 
 import copy
 import math
+from collections.abc import Sequence
+from typing import IO
 
 import numpy as np
 
 from minigan import backend, storage, summary
 from minigan.errors import OptionError
+from minigan.hints import Array, DType, PathLike, Seed, Shape
 from minigan.layers.arrays import ArraysOfLayers, copy_into
 from minigan.layers.base import Layer, saves_nothing, saving_nothing
 from minigan.layers.fused import fuse
@@ -26,7 +29,14 @@ class Sequential(Layer):
     Errors     ShapeError where two layers do not fit, OptionError for other options, DeviceError without a GPU
     """
 
-    def __init__(self, layers, input_shape=None, seed=0, dtype="float32", device="cpu"):
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Shape | None = None,
+        seed: Seed = 0,
+        dtype: DType = "float32",
+        device: str = "cpu",
+    ):
         self._layers = checked_layers(layers)
         rng = np.random.default_rng(require_seed("Sequential", seed=seed))
         dtype, xp = require_dtype("Sequential", dtype), backend.device_module(device)
@@ -34,7 +44,7 @@ class Sequential(Layer):
             self.build(input_shape, rng, dtype, xp)
 
     @property
-    def layers(self):
+    def layers(self) -> tuple[Layer, ...]:
         """The layers, first to last; a network keeps those that it was made of."""
         return self._layers
 
@@ -83,7 +93,7 @@ class Sequential(Layer):
             setattr(self, f"_{kind}", ArraysOfLayers(self.layers, kind))
 
     @property
-    def flat_params(self):
+    def flat_params(self) -> Array:
         """All parameters as one vector; assigning to it copies the numbers into the layers."""
         self.require_built()
         return self._flat_params
@@ -93,7 +103,7 @@ class Sequential(Layer):
         copy_into(self.flat_params, values, "flat_params")
 
     @property
-    def flat_grads(self):
+    def flat_grads(self) -> Array:
         """All gradients as one vector; those that were forgotten and not written since are set to 0 first."""
         self.require_built()
         self.write_forgotten_zeros()
@@ -147,7 +157,7 @@ class Sequential(Layer):
     def mixes_samples(self):
         return any(layer.mixes_samples for layer in self.layers)
 
-    def zero_grads(self):
+    def zero_grads(self) -> None:
         """Set all gradients to 0: backward adds to them."""
         self.require_built()
         self.forget_grads()
@@ -167,7 +177,7 @@ class Sequential(Layer):
             if not isinstance(layer, Sequential):
                 layer.grads.write_zeros()
 
-    def predict(self, x, batch_size=256):
+    def predict(self, x: Array, batch_size: int = 256) -> Array:
         """Return the outputs for x in inference mode, batch by batch: x (n, ...) -> a new array (n, ...).
 
         It saves nothing for backward and leaves alone what a training pass has saved, in another thread, too.
@@ -180,11 +190,11 @@ class Sequential(Layer):
                 y[start : start + batch_size] = self.forward(x[start : start + batch_size])
         return y
 
-    def to(self, device):
+    def to(self, device: str) -> "Sequential":
         """A copy of this network on a device, "cpu", "gpu" or "auto"; the network itself stays where it is."""
         return self._converted(self.dtype, backend.device_module(device))
 
-    def astype(self, dtype):
+    def astype(self, dtype: DType) -> "Sequential":
         """A copy of this network with parameters of another dtype, "float64" for gradient checks."""
         return self._converted(require_dtype("Sequential.astype", dtype), self.xp)
 
@@ -211,7 +221,7 @@ class Sequential(Layer):
         if self.input_shape is not None:
             self._allocate()
 
-    def flops(self):
+    def flops(self) -> int:
         self.require_built()
         return sum(layer.flops() for layer in self.layers)
 
@@ -222,7 +232,7 @@ class Sequential(Layer):
         """The architecture as JSON values."""
         return {"layers": [{"layer": type(layer).__name__, **layer.config()} for layer in self.layers]}
 
-    def summary(self):
+    def summary(self) -> str:
         """A table of all layers: output shape, parameters, forward flops and bytes kept for backward, per sample.
 
         The bytes are measured: what a second sample adds to the caches of a training pass.
@@ -234,13 +244,15 @@ class Sequential(Layer):
         """The summary as a table, for notebooks."""
         return None if self.input_shape is None else summary.as_html(self)
 
-    def save(self, path):
+    def save(self, path: PathLike | IO[bytes]) -> None:
         """Write the architecture, the parameters and the state to one .npz file, in one piece or not at all."""
         self.require_built()
         storage.save_network(self, path)
 
     @classmethod
-    def load(cls, path, device="cpu", custom_layers=()):
+    def load(
+        cls, path: PathLike | IO[bytes], device: str = "cpu", custom_layers: Sequence[type[Layer]] = ()
+    ) -> "Sequential":
         """Read a network that `save` wrote. Classes of layers that are not minigan's own go into `custom_layers`.
 
         Errors: CheckpointError where the file is missing, damaged, or names a layer that is not known.

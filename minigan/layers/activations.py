@@ -26,7 +26,7 @@ class LeakyReLU(Layer):
     Source     Maas, Hannun & Ng 2013, "Rectifier nonlinearities improve neural network acoustic models"
     """
 
-    def __init__(self, negative_slope=0.2):
+    def __init__(self, negative_slope: float = 0.2):
         self.negative_slope = require_share("LeakyReLU", negative_slope=negative_slope)
 
     def forward(self, x, training=False):

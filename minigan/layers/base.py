@@ -4,12 +4,16 @@ import inspect
 import math
 import threading
 import warnings
+from collections.abc import Sequence
 from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from minigan import backend, initializers
 from minigan.errors import CacheError, DeviceError, DtypeError, OptionError, ShapeError
+from minigan.hints import Array, DType, Shape
 from minigan.layers.arrays import ArraysAttribute, Gradients, NamedArrays
 from minigan.memory import require_room
 from minigan.options import require_dtype, require_module, require_rng, require_shape, shown
@@ -57,14 +61,18 @@ class Layer:
     state = ArraysAttribute(NamedArrays)
 
     # what build fills in
-    name = input_shape = output_shape = dtype = xp = None
+    name: str = None
+    input_shape: tuple[int, ...] = None
+    output_shape: tuple[int, ...] = None
+    dtype: np.dtype = None
+    xp: ModuleType = None
     # what forward leaves for backward: (number of samples, arrays), and the x of the forward that is running
     cache = current_x = None
 
     mixes_samples = False  # True where a sample's output depends on the other samples of its batch (BatchNorm)
     max_params = None  # set while a file is read: no parameter can be larger than the file's own count
 
-    def build(self, input_shape, rng, dtype, xp):
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DType, xp: ModuleType) -> Shape:
         """Fix the shapes; a subclass with parameters calls this first, then `add_param`, and returns its output shape.
 
         Errors: OptionError where the layer is part of a network already.
@@ -80,7 +88,14 @@ class Layer:
         self.input_shape = self.output_shape = shape
         return self.output_shape
 
-    def add_param(self, name, shape, initializer, rng, axes=initializers.AXES):
+    def add_param(
+        self,
+        name: str,
+        shape: Shape,
+        initializer: initializers.Initializer,
+        rng: np.random.Generator,
+        axes: Sequence[int] = initializers.AXES,
+    ) -> None:
         """Create the parameter `name` with values from the initializer, and its gradient of zeros.
 
         axes       which axes of a weight's shape count its inputs and its outputs, for initializers that depend on them
@@ -103,17 +118,17 @@ class Layer:
                 f"shape {shape}, all finite; got {shown(values)}."
             )
 
-    def add_state(self, name, values):
+    def add_state(self, name: str, values: Array) -> None:
         """Create the array `name`, which is saved with the layer but not trained."""
         self.state.place(name, values)
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> Array:
         raise NotImplementedError(f"{type(self).__name__} has no forward(x, training=False)")
 
-    def backward(self, dy, param_grads=True, input_grad=True):
+    def backward(self, dy: Array, param_grads: bool = True, input_grad: bool = True) -> Array | None:
         raise NotImplementedError(f"{type(self).__name__} has no backward(dy, param_grads=True, input_grad=True)")
 
-    def check_input(self, x):
+    def check_input(self, x: Array) -> None:
         """Refuse an x of the wrong shape, dtype or device, in words, before NumPy does it in its own."""
         self.require_built()
         self._check_array("forward", "x", x, self.input_shape, batch=None)
@@ -130,7 +145,7 @@ class Layer:
                 "input_shape=(784,)); a single layer by being put into one, or by build."
             )
 
-    def save_for_backward(self, *arrays):
+    def save_for_backward(self, *arrays: Any) -> None:
         """Keep what backward needs: arrays, or anything else. `saved` gives it back.
 
         They are kept as they are now: an array of the caller's is copied unless it is read-only, the layer's own become
@@ -143,7 +158,7 @@ class Layer:
         kept = tuple(array if id(array) in owned else backend.protected(array, self.current_x) for array in arrays)
         self.cache, self.current_x = (samples, kept), None
 
-    def saved(self, dy):
+    def saved(self, dy: Array) -> Any:
         """Return what save_for_backward kept, and use it up; dy is checked on the way.
 
         One array comes alone, several as a tuple.
@@ -159,7 +174,7 @@ class Layer:
         self.cache = None
         return arrays[0] if len(arrays) == 1 else arrays
 
-    def add_grad(self, name, value, *operands):
+    def add_grad(self, name: str, value: Any, *operands: Any) -> None:
         """grads[name] += value.
 
         With operands, value is an operation of minigan.ops that can write into `out`: grads[name] += value(*operands),
@@ -226,7 +241,7 @@ class Layer:
         vars(self).update(values)
         self.xp = None if self.xp is None else backend.module_of(self.xp)
 
-    def flops(self):
+    def flops(self) -> int:
         """Floating-point operations of one forward pass of one sample; one per output unless a layer knows better."""
         self.require_built()
         return math.prod(self.output_shape)

@@ -5,7 +5,8 @@ A plan (minigan/ops/convolution/plan.py) encodes an image, a kernel, an output, 
 """
 
 from minigan.errors import ShapeError
-from minigan.initializers import Zeros, checked_initializer
+from minigan.hints import Padding, Size
+from minigan.initializers import Initializer, Zeros, checked_initializer
 from minigan.layers.base import Layer
 from minigan.ops.convolution.choose import ALGORITHMS, make_plan
 from minigan.ops.convolution.windows import checked_padding, pair, transposed_size
@@ -17,7 +18,14 @@ class Convolution(Layer):
     """What both share: the options, the bias, the check of the input."""
 
     def __init__(
-        self, filters, kernel_size, strides=1, padding="same", use_bias=True, initializer=None, algorithm="auto"
+        self,
+        filters: int,
+        kernel_size: Size,
+        strides: Size = 1,
+        padding: Padding = "same",
+        use_bias: bool = True,
+        initializer: Initializer | None = None,
+        algorithm: str = "auto",
     ):
         owner = type(self).__name__
         self.filters = require_count(owner, filters=filters)

@@ -1,7 +1,7 @@
 """The fully connected layer."""
 
 from minigan.errors import ShapeError
-from minigan.initializers import Zeros, checked_initializer
+from minigan.initializers import Initializer, Zeros, checked_initializer
 from minigan.layers.base import Layer
 from minigan.ops.matmul import matmul
 from minigan.ops.sums import column_sum
@@ -22,7 +22,7 @@ class Dense(Layer):
     Source     docs/layers/dense.md
     """
 
-    def __init__(self, units, use_bias=True, initializer=None):
+    def __init__(self, units: int, use_bias: bool = True, initializer: Initializer | None = None):
         self.units, self.use_bias = require_count("Dense", units=units), require_flag("Dense", use_bias=use_bias)
         self.initializer = checked_initializer("Dense", initializer)
 

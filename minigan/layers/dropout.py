@@ -20,7 +20,7 @@ class Dropout(Layer):
                docs/layers/dropout.md
     """
 
-    def __init__(self, rate):
+    def __init__(self, rate: float):
         self.rate = require_share("Dropout", rate=rate)
 
     def build(self, input_shape, rng, dtype, xp):

@@ -28,7 +28,7 @@ class BatchNorm(Layer):
 
     mixes_samples = True
 
-    def __init__(self, momentum=0.9, epsilon=1e-5):
+    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5):
         self.momentum = require_share("BatchNorm", momentum=momentum)
         self.epsilon = require_epsilon("BatchNorm", epsilon=epsilon)
 

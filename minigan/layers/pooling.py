@@ -4,6 +4,7 @@ import math
 from itertools import product
 
 from minigan.errors import OptionError, ShapeError
+from minigan.hints import Padding, Size
 from minigan.layers.base import Layer
 from minigan.ops.convolution.windows import checked_padding, output_size, pair, places_on_image
 
@@ -15,7 +16,7 @@ class Pooling(Layer):
     kh kw of them, so pooling is a few operations on whole arrays.
     """
 
-    def __init__(self, pool_size=2, strides=None, padding="valid"):
+    def __init__(self, pool_size: Size = 2, strides: Size | None = None, padding: Padding = "valid"):
         owner = type(self).__name__
         self.pool_size, self.padding = pair(owner, "pool_size", pool_size), checked_padding(owner, padding)
         self.strides = pair(owner, "strides", self.pool_size if strides is None else strides)

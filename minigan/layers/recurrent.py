@@ -2,6 +2,7 @@
 
 from minigan import backend
 from minigan.errors import ShapeError
+from minigan.hints import Array
 from minigan.initializers import GlorotUniform, Orthogonal, Zeros
 from minigan.layers.base import Layer
 from minigan.ops.matmul import matmul
@@ -42,7 +43,7 @@ class LSTM(Layer):
 
     initial_state_grads = None  # (dh0, dc0) of the last backward
 
-    def __init__(self, units, return_sequences=False):
+    def __init__(self, units: int, return_sequences: bool = False):
         self.units = require_count("LSTM", units=units)
         self.return_sequences = require_flag("LSTM", return_sequences=return_sequences)
 
@@ -67,7 +68,7 @@ class LSTM(Layer):
     # In both passes the batch is the last axis: then each gate is one contiguous block of memory, and all that a step
     # reads, x[t], h[t-1] and a 1 for the bias, lie one below the other in `xh`, so that a step is one matrix product.
 
-    def forward(self, x, training=False, initial_state=None):
+    def forward(self, x: Array, training: bool = False, initial_state: tuple[Array, Array] | None = None) -> Array:
         self.check_input(x)
         xp, units, (steps, size), n = self.xp, self.units, self.input_shape, len(x)
         xh = xp.empty((steps + 1, size + units + 1, n), self.dtype)

@@ -3,6 +3,7 @@
 import math
 
 from minigan.errors import OptionError, ShapeError
+from minigan.hints import Shape
 from minigan.layers.base import Layer
 from minigan.options import is_shape, require_shape, shown
 
@@ -15,7 +16,7 @@ class Reshape(Layer):
     Errors     ShapeError where the numbers of elements differ
     """
 
-    def __init__(self, target_shape):
+    def __init__(self, target_shape: Shape):
         if not is_shape(target_shape):
             raise OptionError(
                 f"Reshape: expected target_shape as a tuple of positive integers, got {shown(target_shape)}."

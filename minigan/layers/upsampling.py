@@ -1,6 +1,7 @@
 """Making images larger by repeating pixels."""
 
 from minigan.errors import ShapeError
+from minigan.hints import Size
 from minigan.layers.base import Layer
 from minigan.ops.convolution.windows import pair
 
@@ -17,7 +18,7 @@ class UpSampling2D(Layer):
                Dumoulin & Olah 2016, "Deconvolution and checkerboard artifacts"
     """
 
-    def __init__(self, size=2):
+    def __init__(self, size: Size = 2):
         self.size = pair("UpSampling2D", "size", size)
 
     def build(self, input_shape, rng, dtype, xp):
