@@ -6,10 +6,13 @@ Derivations: docs/layers/losses.md
 
 from minigan import backend
 from minigan.errors import DataError, DeviceError, DtypeError, ShapeError
+from minigan.misuse import tell_once
 from minigan.ops import cross_entropy
 from minigan.ops.sigmoid import sigmoid, softplus, weighted
 from minigan.ops.sums import mean
 from minigan.options import require_array, require_number
+
+FAR = 0.5  # how far noisy targets may lie outside of [0, 1]
 
 
 class BinaryCrossEntropy:
@@ -26,6 +29,7 @@ class BinaryCrossEntropy:
 
     def __call__(self, logits, targets):
         x, t = logits, checked_targets("BinaryCrossEntropy", logits, targets)
+        tell_of_far_targets(self, t)
         if cross_entropy.pays(x):
             return cross_entropy.binary_cross_entropy(x, t)
         value = mean(weighted(t, softplus(-x)) + weighted(1 - t, softplus(x)))  # (1)
@@ -96,6 +100,23 @@ def one_hot(labels, logits):
             f"{int(labels.max())}."
         )
     return (labels[:, None] == classes).astype(logits.dtype)
+
+
+def tell_of_far_targets(loss, targets):
+    """Warn of targets that are no shares, such as -1 and 1: towards them the loss falls without end."""
+    if backend.is_array(targets):
+        if backend.reading_waits(backend.array_module(targets)):
+            return  # to look, one would wait for the GPU
+        low, high = float(targets.min()), float(targets.max())
+    else:
+        low = high = targets
+    if low < -FAR or high > 1 + FAR:
+        tell_once(
+            loss,
+            f"BinaryCrossEntropy: the targets go from {low:.4g} to {high:.4g}, but 0 means no and 1 means yes. Towards "
+            "targets far outside the loss falls without end.",
+            stacklevel=4,
+        )
 
 
 def check_logits(name, logits):

@@ -5,11 +5,12 @@ Derivations and first steps by hand: docs/layers/optimizers.md
 """
 
 import math
+import warnings
 
 import numpy as np
 
 from minigan import backend
-from minigan.errors import OptionError
+from minigan.errors import MisuseWarning, OptionError
 from minigan.ops import adam_update
 from minigan.ops.gpu.graphs import from_host
 from minigan.ops.pieces import in_pieces
@@ -20,11 +21,19 @@ from minigan.options import require_built, require_epsilon, require_flag, requir
 class Optimizer:
     """What all optimizers share: the network, the learning rate, the number of steps taken."""
 
+    doubtful_lr = math.inf  # learning rates from here on are told, as they are mistakes nearly always
+
     def __init__(self, net, lr):
         owner = type(self).__name__
         self.net, self.lr, self.steps = require_built(owner, net=net), require_positive(owner, lr=lr), 0
         self.xp = backend.array_module(net.flat_params)
         self.state = {}
+        if self.lr >= self.doubtful_lr:
+            warnings.warn(
+                f"{owner}: lr={self.lr:g} moves every parameter by about that much in a step; usual are 1e-4 to 1e-2.",
+                MisuseWarning,
+                stacklevel=3,
+            )
 
     def __getstate__(self):
         """What copies and pickles hold: all but the array module, which follows from the network."""
@@ -92,6 +101,8 @@ class RMSProp(Optimizer):
     Source     Tieleman & Hinton 2012, Coursera "Neural Networks for Machine Learning", lecture 6.5
     """
 
+    doubtful_lr = 1
+
     def __init__(self, net, lr, rho=0.99, epsilon=1e-8):
         super().__init__(net, lr)
         self.rho, self.epsilon = require_share("RMSProp", rho=rho), require_epsilon("RMSProp", epsilon=epsilon)
@@ -119,6 +130,8 @@ class Adam(Optimizer):
     Options    beta1 = 0.5, the value for GANs (DCGAN, arXiv:1511.06434); 0.9 in the paper
     Source     Kingma & Ba 2015, arXiv:1412.6980, algorithm 1
     """
+
+    doubtful_lr = 1
 
     def __init__(self, net, lr=2e-4, beta1=0.5, beta2=0.999, epsilon=1e-8):
         super().__init__(net, lr)

@@ -177,7 +177,10 @@ def base_arguments(entry, known):
         arguments.update(zip(unknown, values, strict=True))
         if not unknown or works(entry, subject, arguments):
             return arguments, subject
-    raise LookupError(f"{entry.name}: no valid values found for {unknown}: put them into EXAMPLES.")
+    raise LookupError(
+        f"{entry.name}: no valid values found for {unknown}. Put an example into valid_arguments.py, or the name of "
+        "what is not public into public_names.py."
+    )
 
 
 def works(entry, subject, arguments):

@@ -3,14 +3,16 @@
 import copy
 import inspect
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from minigan.checks.gradient_check import check_gradients
-from minigan.errors import CacheError, GradientError, MiniganError, OptionError
+from minigan.errors import CacheError, GradientError, MiniganError, MisuseWarning, OptionError
 from minigan.hints import Seed, Shape
 from minigan.layers.base import Layer
 from minigan.network import Sequential
@@ -142,23 +144,29 @@ def what_is_checked(clause):
 
 def check_shapes(c):
     """The output has the shape that build announced, dx the shape of x, in both modes and for one sample."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MisuseWarning)  # a BatchNorm on one row is meant
+        for n, training in product((BATCH, 1), (True, False)):
+            check_shapes_of(c, n, training)
+
+
+def check_shapes_of(c, n, training):
+    """Check the shapes in one mode, for a batch of n samples."""
     net = c.network()
-    for n in (BATCH, 1):
-        for training in (True, False):
-            x, dy = c.batch(net, n)
-            case = f"batch of {n}, {'training' if training else 'inference'}"
-            y = copy.deepcopy(net).layers[0].forward(x, training)
-            c.require(
-                y.shape == (n, *net.output_shape),
-                "output shape",
-                f"{case}: build announced {net.output_shape}, forward gave {y.shape}. Return from build the shape of "
-                "one sample, without the batch axis.",
-            )
-            y, dx, grads, _ = run(net, x, dy, training)
-            c.require(dx is not None, "dx", f"{case}: backward returned None although input_grad is True.")
-            c.require(dx.shape == x.shape, "dx shape", f"{case}: expected {x.shape}, got {dx.shape}.")
-            finite = all(np.isfinite(part).all() for part in (y, dx, grads))
-            c.require(finite, "finite", f"{case}: forward or backward gave NaN or infinity.")
+    x, dy = c.batch(net, n)
+    case = f"batch of {n}, {'training' if training else 'inference'}"
+    y = copy.deepcopy(net).layers[0].forward(x, training)
+    c.require(
+        y.shape == (n, *net.output_shape),
+        "output shape",
+        f"{case}: build announced {net.output_shape}, forward gave {y.shape}. Return from build the shape of one "
+        "sample, without the batch axis.",
+    )
+    y, dx, grads, _ = run(net, x, dy, training)
+    c.require(dx is not None, "dx", f"{case}: backward returned None although input_grad is True.")
+    c.require(dx.shape == x.shape, "dx shape", f"{case}: expected {x.shape}, got {dx.shape}.")
+    finite = all(np.isfinite(part).all() for part in (y, dx, grads))
+    c.require(finite, "finite", f"{case}: forward or backward gave NaN or infinity.")
 
 
 def check_inputs_unmodified(c):

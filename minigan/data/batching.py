@@ -1,9 +1,11 @@
 """Mini-batches: the images of one shuffled epoch, scaled to the range of the generator's output batch by batch."""
 
+import warnings
+
 import numpy as np
 
 from minigan import backend
-from minigan.errors import DataError, DtypeError, OptionError, ShapeError
+from minigan.errors import DataError, DtypeError, MisuseWarning, OptionError, ShapeError
 from minigan.ops.gather import gather_scaled, scaled
 from minigan.options import is_count, require_range, require_rng, shown
 
@@ -37,6 +39,7 @@ def batches(images, batch_size, rng, low=-1, high=1, dtype="float32"):
     _check_images(images)
     _check_batch_size(batch_size, len(images))
     require_rng("batches", rng)
+    _tell_of_dark_bytes(images)
     # Drawn by NumPy for images on a GPU too: one seed, one order, on every device.
     order = backend.to_device(rng.permutation(len(images)), backend.array_module(images))
     return _epoch(images, order, int(batch_size), low, high, dtype)
@@ -49,6 +52,18 @@ def _epoch(images, order, batch_size, low, high, dtype):
             yield gather_scaled(images, chosen, low, high, dtype)
         else:
             yield images[chosen].astype(dtype, copy=False)
+
+
+def _tell_of_dark_bytes(images):
+    """Warn of bytes that are 0 and 1 alone: floats in [0, 1] that were made whole numbers."""
+    on_cpu = not backend.reading_waits(backend.array_module(images))
+    if on_cpu and images.dtype == np.uint8 and images.max() == 1:
+        warnings.warn(
+            "batches: the bytes are 0 and 1 alone, of 0 to 255: nearly black images. Were they floats in [0, 1]? "
+            'These become bytes by (images * 255).round().astype("uint8").',
+            MisuseWarning,
+            stacklevel=3,
+        )
 
 
 def _checked_dtype(where, dtype):

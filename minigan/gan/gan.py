@@ -9,6 +9,7 @@ from minigan import backend
 from minigan.errors import DataError, NonFiniteWarning, OptionError, ShapeError
 from minigan.gan.capture import capture_steps
 from minigan.gan.latent import Latent, Normal
+from minigan.gan.misuse import tell_of_images, tell_of_networks
 from minigan.gan.objectives import NonSaturating, Objective
 from minigan.gan.saving import load_gan, save_gan
 from minigan.memory import require_room
@@ -59,6 +60,7 @@ class GAN:
         self.told = False  # of losses that are not finite
         self._step = self.compute_step
         self._check_parts()
+        tell_of_networks(self)
 
     def __setattr__(self, name, value):
         """Refuse another network in the place of one that an optimizer was made for."""
@@ -220,6 +222,8 @@ class GAN:
         self.discriminator.check_input(images)
         if not backend.finite_where_cheap(images):
             raise DataError("GAN.train_step: the images hold NaN or infinity. Clean the data before training on it.")
+        if self.d_updates == 0 and not backend.reading_waits(self.discriminator.xp):
+            tell_of_images(self, images)
 
     def sample(self, n, seed=None):
         """n generated images (n, h, w, c), by the generator in inference mode: a copy that nothing overwrites.

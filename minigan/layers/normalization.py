@@ -3,9 +3,15 @@
 from minigan.errors import ShapeError
 from minigan.initializers import Ones, Zeros
 from minigan.layers.base import Layer
+from minigan.misuse import tell_once
 from minigan.ops.squares import half_the_largest
 from minigan.ops.sums import column_dot, column_mean_square, column_sum
 from minigan.options import require_epsilon, require_share
+
+ONE_ROW = (
+    "{}: trained on a single row, which is its own mean: the output is beta whatever the input, and dx is 0. Take a "
+    "batch of two samples or more."
+)
 
 
 class BatchNorm(Layer):
@@ -50,6 +56,8 @@ class BatchNorm(Layer):
         self.check_input(x)
         rows = x.reshape(-1, x.shape[-1])
         if training:
+            if len(rows) == 1:
+                tell_once(self, ONE_ROW.format(self.name))
             mean = column_sum(rows) / len(rows)
             xhat = rows - mean
             variance = column_mean_square(xhat)  # in float64: that of 1e20 is beyond float32
