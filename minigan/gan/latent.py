@@ -17,6 +17,9 @@ class Latent:
     def __init__(self, size=100):
         self.size = require_count(type(self).__name__, size=size)
 
+    def __repr__(self):
+        return f"{type(self).__name__}({self.size})"
+
     def sample(self, n, rng, dtype="float32", xp=np):
         """n latents from the NumPy generator `rng`: (n, size) of `dtype`, an array of the module `xp`."""
         owner = f"{type(self).__name__}.sample"

@@ -37,6 +37,10 @@ class Objective:
     def after_discriminator_step(self, discriminator):
         """Nothing here; the place for what an objective demands of the discriminator's parameters."""
 
+    def __repr__(self):
+        options = {name: value for name, value in vars(self).items() if isinstance(value, bool | int | float)}
+        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in options.items())})"
+
     def check(self, logits):
         """Refuse what is not one logit for each image; returns the array module."""
         name = type(self).__name__
