@@ -122,9 +122,11 @@ def save_gif(path: PathLike, frames: Sequence[Array], zoom: int = 1, millisecond
     milliseconds, hold = require_count("save_gif", milliseconds=milliseconds, hold=hold)
     if max(milliseconds, hold) > LONGEST:
         raise OptionError(f"save_gif: a frame of a GIF can be shown for {LONGEST:,} milliseconds at most.")
-    images = [enlarge(frame, zoom).convert("L" if frame.shape[2] == 1 else "P") for frame in checked_frames(frames)]
-    if max(images[0].size) > WIDEST:
-        raise ShapeError(f"save_gif: a GIF has {WIDEST:,} pixels a side at most, got {images[0].size}. Take less zoom.")
+    frames = checked_frames(frames)
+    size = max(getattr(frames[0], "shape", ())[:2], default=0) * require_count("picture", zoom=zoom)
+    if size > WIDEST:
+        raise ShapeError(f"save_gif: a GIF has {WIDEST:,} pixels a side at most, not {size:,}. Take less zoom.")
+    images = [enlarge(frame, zoom).convert("L" if frame.shape[2] == 1 else "P") for frame in frames]
     durations = [milliseconds] * (len(images) - 1) + [hold]
     with atomic_write(path) as file:
         images[0].save(file, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
