@@ -17,6 +17,7 @@ from minigan.hints import Array, DType
 from minigan.memory import require_room
 from minigan.options import (
     is_integer,
+    require_count,
     require_dtype,
     require_instance,
     require_positive,
@@ -72,8 +73,15 @@ class Initializer:
         raise NotImplementedError(f"{type(self).__name__} has no draw(shape, rng, axes)")
 
     def config(self):
-        """The options to make this initializer again, for saved networks."""
-        return dict(vars(self))
+        """The options to make this initializer again, for saved networks; each is kept in an attribute of its name."""
+        kind, options = type(self), {}
+        for name, parameter in inspect.signature(kind).parameters.items():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            if not hasattr(self, name):
+                raise OptionError(f"to be saved, {kind.__name__} must keep its argument {name!r} as self.{name}.")
+            options[name] = getattr(self, name)
+        return options
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(f'{key}={value}' for key, value in vars(self).items())})"
@@ -167,6 +175,21 @@ class Orthogonal(Initializer):
         window = [size for axis, size in enumerate(shape) if axis not in places]
         kernel = matrix.reshape(*window, shape[axes[0]], columns)  # (..., in, out), then moved to where the axes are
         return np.moveaxis(kernel, AXES, axes)
+
+
+class EachBlock(Initializer):
+    """w as `blocks` equal blocks of columns, each drawn by itself by another initializer: the gates of an LSTM."""
+
+    def __init__(self, blocks: int, initializer: Initializer):
+        self.blocks = require_count("EachBlock", blocks=blocks)
+        self.initializer = require_instance("EachBlock", Initializer, "HeNormal()", initializer=initializer)
+
+    def draw(self, shape, rng, axes):
+        *first, columns = shape
+        if columns % self.blocks:
+            raise OptionError(f"EachBlock: {columns} columns cannot be parted into {self.blocks} equal blocks.")
+        shape = (*first, columns // self.blocks)
+        return np.concatenate([self.initializer.draw(shape, rng, axes) for _ in range(self.blocks)], axis=-1)
 
 
 def checked_initializer(owner, initializer):

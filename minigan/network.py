@@ -8,8 +8,10 @@ from typing import IO
 import numpy as np
 
 from minigan import backend, storage, summary
+from minigan.budget import spend
 from minigan.errors import OptionError
 from minigan.hints import Array, DType, PathLike, Seed, Shape
+from minigan.initializers import Initializer
 from minigan.layers.arrays import ArraysOfLayers, copy_into
 from minigan.layers.base import Layer, saves_nothing, saving_nothing
 from minigan.layers.fused import fuse
@@ -67,6 +69,7 @@ class Sequential(Layer):
                 shape = layer.output_shape = tuple(layer.build(shape, rng, dtype, xp))
                 what = f"one output of shape {shape}"
                 require_room(layer.name, what, math.prod(shape) * dtype.itemsize, xp)
+            spend("sample", math.prod(shape), self.name, f"one output of shape {shape}")
             self.output_shape = shape
             self._allocate()
         except BaseException:
@@ -245,22 +248,32 @@ class Sequential(Layer):
         return None if self.input_shape is None else summary.as_html(self)
 
     def save(self, path: PathLike | IO[bytes]) -> None:
-        """Write the architecture, the parameters and the state to one .npz file, in one piece or not at all."""
+        """Write the architecture, the parameters and the state to one .npz file, in one piece or not at all.
+
+        path       its name, taken as it is (no .npz is added), or a binary file object, such as io.BytesIO
+        Errors     FileError where nothing can be written there; OptionError where an option cannot be saved
+        """
         self.require_built()
         storage.save_network(self, path)
 
     @classmethod
     def load(
-        cls, path: PathLike | IO[bytes], device: str = "cpu", custom_layers: Sequence[type[Layer]] = ()
+        cls,
+        path: PathLike | IO[bytes],
+        device: str = "cpu",
+        custom_layers: Sequence[type[Layer] | type[Initializer]] = (),
     ) -> "Sequential":
-        """Read a network that `save` wrote. Classes of layers that are not minigan's own go into `custom_layers`.
+        """Read a network that `save` wrote.
 
-        Errors: CheckpointError where the file is missing, damaged, or names a layer that is not known.
+        path            its name, or a binary file object, which is read from where it stands to its end
+        custom_layers   the classes of layers and of initializers in it that are not minigan's own
+        Errors          CheckpointError where the file is missing or damaged, names a class that is not known, or
+                        describes a network larger than what it holds
         """
-        if not isinstance(custom_layers, (tuple, list)) or not all(map(is_layer_class, custom_layers)):
+        if not isinstance(custom_layers, (tuple, list)) or not all(map(is_own_class, custom_layers)):
             raise OptionError(
-                "Sequential.load: expected custom_layers as a list of classes of layers, [MyLayer], got "
-                f"{shown(custom_layers)}."
+                "Sequential.load: expected custom_layers as a list of classes of layers and initializers, [MyLayer], "
+                f"got {shown(custom_layers)}."
             )
         return storage.load_network(cls, path, backend.device_module(device), custom_layers)
 
@@ -291,5 +304,5 @@ def checked_layers(layers):
     return tuple(layers)
 
 
-def is_layer_class(value):
-    return isinstance(value, type) and issubclass(value, Layer)
+def is_own_class(value):
+    return isinstance(value, type) and issubclass(value, (Layer, Initializer))

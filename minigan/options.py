@@ -17,6 +17,7 @@ from minigan import backend
 from minigan.errors import DtypeError, NonFiniteError, OptionError, ShapeError
 
 DTYPES = ("float32", "float64")
+AXES = 31  # of one sample: with the batch's, as many as every version of NumPy and CuPy can have
 LARGEST, SMALLEST = 3.4e38, 1.2e-38  # what float32 can hold without infinity, and without losing digits
 
 
@@ -78,8 +79,8 @@ def require_shape(owner, **options):
     for name, value in options.items():
         if not is_shape(value):
             raise ShapeError(
-                f"{owner}: expected {name} as a tuple of positive integers such as (784,) or (28, 28, 1), got "
-                f"{shown(value)}."
+                f"{owner}: expected {name} as a tuple of 1 to {AXES} positive integers such as (784,) or (28, 28, 1), "
+                f"got {shown(value)}."
             )
     return alone([tuple(int(size) for size in value) for value in options.values()])
 
@@ -223,7 +224,7 @@ def is_count(value):
 
 def is_shape(value):
     vector = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iu"
-    return (vector or isinstance(value, (tuple, list))) and len(value) > 0 and all(map(is_count, value))
+    return (vector or isinstance(value, (tuple, list))) and 1 <= len(value) <= AXES and all(map(is_count, value))
 
 
 def is_seed(value):

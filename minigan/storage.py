@@ -11,12 +11,18 @@ import os
 import numpy as np
 
 from minigan import backend, initializers, layers, npz
+from minigan.budget import budget, spend
 from minigan.errors import CheckpointError, FileError, MiniganError, NonFiniteError, OptionError
 from minigan.files import as_path, atomic_write, read_file
+from minigan.options import shown, with_article
 
 FORMAT = "minigan network 2"
 FORMAT_WITHOUT_SUM = "minigan network 1"  # before 0.2; still read
-LONGEST_TEXT = 2**22  # characters of an architecture
+LONGEST_TEXT = 2**21  # characters of an architecture
+LONGEST_REASON = 500  # characters of an error that a file brings about
+DEEPEST = 16  # networks in one another
+SLACK = 2**14  # numbers
+BUILDING = {"input_shape", "seed", "dtype", "device"}  # options by which a network builds itself
 
 
 def save_network(network, target):
@@ -57,44 +63,59 @@ def plain_number(value):
     raise OptionError(f"the option {value!r} cannot be saved as JSON: take numbers, texts, lists and initializers.")
 
 
-def load_network(network_class, source, xp, custom_layers):
+def load_network(network_class, source, xp, own_classes):
     """Build the network that the file `source` describes, and fill in its parameters and state.
 
-    source     a path, or a binary file object at the place where the network begins; it is read to its end
+    source         a path, or a binary file object at the place where the network begins; it is read to its end
+    own_classes    the classes of layers and initializers that the file may name besides minigan's own
     """
     where, content = read(source)
     arrays = npz.from_bytes(content, where)
     if not {"architecture", "params"} <= set(arrays):
         raise CheckpointError(f"{where}: not a network that minigan saved: architecture or params missing.")
     architecture = npz.pop_json(arrays, "architecture", where, LONGEST_TEXT)
+    params = arrays.pop("params")
+    # what is built can be hardly larger than what is stored; a little more, so that `fill` can say what differs
+    limits = {"parameters": params.size + SLACK, "state": sum(array.size for array in arrays.values()) + SLACK}
     try:
         check_format(architecture["format"], npz.has_sum(content), where)
-        known = {kind.__name__: kind for kind in (*layers.ALL, network_class, *custom_layers)}
-        parts = [make_layer(part, known, where) for part in architecture["layers"]]
-        params = arrays.pop("params")
-        limit_size(parts, params.size)
-        network = network_class(parts, input_shape=architecture["input_shape"], dtype=architecture["dtype"])
-    except (KeyError, TypeError, AttributeError, ValueError, MemoryError, RecursionError) as error:
-        if isinstance(error, CheckpointError):
-            raise
+        with budget(**limits):
+            parts = make_layers(architecture["layers"], known_classes(network_class, own_classes), where)
+            network = network_class(parts, input_shape=architecture["input_shape"], dtype=architecture["dtype"])
+    except CheckpointError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, MemoryError, RecursionError, MiniganError) as error:
         reason = str(error) if isinstance(error, MiniganError) else f"{type(error).__name__}: {error}"
-        raise CheckpointError(f"{where}: not a network that minigan saved, or a damaged one ({reason}).") from error
+        raise CheckpointError(
+            f"{where}: not a network that minigan saved, or a damaged one ({reason[:LONGEST_REASON]})."
+        ) from error
     fill(network.flat_params, params, "params", where)
     for name in [name for name in arrays if name.endswith(".AveragePool2D.pixels")]:
         del arrays[name]  # of 0.1, where it counted as state; it follows from the shapes
     expected = {f"state.{name}": value for name, value in network.state.items()}
     if set(expected) != set(arrays):
-        raise CheckpointError(f"{where}: expected the state {sorted(expected)}, found {sorted(arrays)}.")
+        raise CheckpointError(f"{where}: expected the state {listed(expected)}, found {listed(arrays)}.")
     for name, value in expected.items():
         fill(value, arrays[name], name, where)
     network.convert(network.dtype, xp)
     return network
 
 
+def known_classes(network_class, own_classes):
+    """The classes that a file may name: {"layers": {name: class}, "initializers": {name: class}}"""
+    networks = [kind for kind in network_class.__mro__ if issubclass(kind, layers.Layer) and kind is not layers.Layer]
+    own_layers = [kind for kind in own_classes if issubclass(kind, layers.Layer)]
+    own_initializers = [kind for kind in own_classes if issubclass(kind, initializers.Initializer)]
+    return {
+        "layers": {kind.__name__: kind for kind in (*layers.ALL, *reversed(networks), *own_layers)},
+        "initializers": {kind.__name__: kind for kind in (*initializers.ALL, *own_initializers)},
+    }
+
+
 def check_format(found, has_sum, where):
     """Refuse what is no network of this or an earlier version, and a file of this one that has lost its sum."""
     if found not in (FORMAT, FORMAT_WITHOUT_SUM):
-        raise CheckpointError(f"{where}: format {found!r}, expected {FORMAT!r}. A newer minigan may read it.")
+        raise CheckpointError(f"{where}: format {shown(found)}, expected {FORMAT!r}. A newer minigan may read it.")
     if found == FORMAT and not has_sum:
         raise CheckpointError(f"{where}: the sum at its end is missing. Was it packed anew by another program?")
 
@@ -141,35 +162,53 @@ def read_path(path):
         raise CheckpointError(f"{error}{hint}") from error
 
 
-def make_layer(config, known, path):
-    """The layer that a JSON object describes; only classes in `known` can be named."""
-    options = dict(config)
-    name = options.pop("layer")
-    if name not in known:
-        raise CheckpointError(
-            f"{path}: holds a layer {name!r}, which is not one of minigan's. If it is yours: "
-            f"Sequential.load(path, custom_layers=[{name}])."
-        )
-    initializer_classes = {kind.__name__: kind for kind in initializers.ALL}
-    for key, value in options.items():
+def make_layers(configs, known, where, depth=0):
+    """The layers that a list of JSON objects describes; only classes in `known` can be named."""
+    if depth > DEEPEST:
+        raise CheckpointError(f"{where}: more than {DEEPEST} networks in one another; not read.")
+    if not isinstance(configs, list) or not all(isinstance(config, dict) for config in configs):
+        raise CheckpointError(f"{where}: not a network that minigan saved: expected a list of layers.")
+    spend("layers", len(configs), "a network", f"{len(configs):,} layers")
+    return [make_layer(config, known, where, depth) for config in configs]
+
+
+def make_layer(config, known, where, depth):
+    """The layer that a JSON object describes."""
+    kind, options = named_class(config, "layer", known["layers"], where)
+    for name, value in options.items():
         if isinstance(value, dict) and "initializer" in value:
-            arguments = {k: v for k, v in value.items() if k != "initializer"}
-            options[key] = initializer_classes[value["initializer"]](**arguments)
-        elif key == "layers":
-            options[key] = [make_layer(part, known, path) for part in value]
+            initializer, arguments = named_class(value, "initializer", known["initializers"], where)
+            options[name] = initializer(**arguments)
+        elif name == "layers":
+            options[name] = make_layers(value, known, where, depth + 1)
         elif isinstance(value, list):
-            options[key] = tuple(value)
-    unknown = set(options) - set(inspect.signature(known[name].__init__).parameters)
+            options[name] = tuple(value)
+    return kind(**options)
+
+
+def named_class(config, what, known, where):
+    """(class, options) of a JSON object that names a layer or an initializer"""
+    options = dict(config)
+    name = options.pop(what, None)
+    if not isinstance(name, str) or name not in known:
+        example = name if isinstance(name, str) and name.isidentifier() and len(name) < 100 else "MyClass"
+        raise CheckpointError(
+            f"{where}: holds {with_article(what)} {shown(name)}, which is not one of minigan's. If it is yours, give "
+            f"its class: Sequential.load(path, custom_layers=[{example}])."
+        )
+    kind = known[name]
+    unknown = set(options) - set(inspect.signature(kind.__init__).parameters)
+    if "layers" in options:
+        unknown |= set(options) & BUILDING  # a network in another one is built by that one
     if unknown:
-        raise CheckpointError(f"{path}: layer {name} has no option {', '.join(sorted(unknown))}.")
-    return known[name](**options)
+        raise CheckpointError(f"{where}: {name} has no option {listed(unknown)}.")
+    return kind, options
 
 
-def limit_size(parts, limit):
-    """Let no layer create a parameter larger than all those in the file together."""
-    for layer in parts:
-        layer.max_params = limit
-        limit_size(getattr(layer, "layers", ()), limit)
+def listed(names):
+    """Names as a sentence has them, the first of many; they come from a file"""
+    names = sorted(names)
+    return ", ".join(shown(name) for name in names[:9]) + (f" and {len(names) - 9} more" if len(names) > 9 else "")
 
 
 def fill(target, values, name, path):

@@ -281,11 +281,11 @@ def hostile(path, change):
     ("change", "match"),
     [
         (lambda arrays, net: net["layers"][1].update(layer="os.system"), "os.system"),
-        (lambda arrays, net: net["layers"][1].update(units=10**9), "larger than all that is stored"),
+        (lambda arrays, net: net["layers"][1].update(units=10**9), "stored"),
         (lambda arrays, net: net["layers"][1].update(units="many"), "units"),
         (lambda arrays, net: net["layers"][1].update(evil=1), "evil"),
         (lambda arrays, net: net["layers"][1].update(initializer={"initializer": "eval"}), "eval"),
-        (lambda arrays, net: net.update(input_shape=[10**12]), "larger than all that is stored|would take"),
+        (lambda arrays, net: net.update(input_shape=[10**12]), "too many numbers"),
         (lambda arrays, net: net.update(input_shape="abc"), "positive integers"),
         (lambda arrays, net: net.update(dtype="object"), "dtype"),
         (lambda arrays, net: net.update(format="something else"), "format"),

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from minigan import Sequential, npz
-from minigan.errors import CheckpointError
-from minigan.initializers import RandomNormal
-from minigan.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, LeakyReLU
+from minigan.errors import CheckpointError, OptionError
+from minigan.initializers import Initializer, RandomNormal
+from minigan.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, LeakyReLU
 
 OLD = Path(__file__).with_name("files") / "network_1.npz"  # written by minigan 0.1
 
@@ -61,6 +61,99 @@ def test_a_later_format():
     arrays["architecture"] = np.array(str(arrays["architecture"]).replace("network 2", "network 3"))
     with pytest.raises(CheckpointError, match="'minigan network 3', expected 'minigan network 2'"):
         Sequential.load(io.BytesIO(npz.to_bytes(arrays)))
+
+
+# classes of the user's own
+
+
+class Halves(Initializer):
+    """An initializer of the user's own; it counts how often it draws."""
+
+    drawn = 0
+
+    def __init__(self, value=0.5):
+        self.value = value
+        self._note = "kept besides the options"
+
+    def draw(self, shape, rng, axes):
+        Halves.drawn += 1
+        return np.full(shape, self.value)
+
+
+class Scale(Layer):
+    def __init__(self, initializer):
+        self.initializer = initializer
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        self.add_param("scale", input_shape, self.initializer, rng)
+        return self.output_shape
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        return x * self.params["scale"]
+
+
+def test_initializers_of_the_users_own():
+    net = Sequential([Dense(2, initializer=Halves()), Scale(Halves(0.25))], (3,))
+    assert net.layers[0].params["W"][0, 0] == 0.5
+    content = saved(net)
+    with pytest.raises(CheckpointError, match=r"an initializer 'Halves', .*custom_layers=\[Halves\]"):
+        Sequential.load(io.BytesIO(content), custom_layers=[Scale])
+    with pytest.raises(CheckpointError, match=r"a layer 'Scale', .*custom_layers=\[Scale\]"):
+        Sequential.load(io.BytesIO(content), custom_layers=(Halves,))
+    loaded = Sequential.load(io.BytesIO(content), custom_layers=[Halves, Scale])
+    assert_same(net, loaded)
+    assert (loaded.layers[0].initializer.value, loaded.layers[1].initializer.value) == (0.5, 0.25)
+    assert saved(loaded) == content
+
+
+def test_an_initializer_that_does_not_keep_its_options(tmp_path):
+    class Forgetful(Halves):
+        def __init__(self, size):
+            self.value = size / 2
+
+    with pytest.raises(OptionError, match=r"Forgetful must keep its argument 'size' as self\.size"):
+        Sequential([Dense(2, initializer=Forgetful(1))], (3,)).save(tmp_path / "net.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_loading_draws_nothing():
+    content = saved(Sequential([Dense(2, initializer=Halves())], (3,)))
+    before = Halves.drawn
+    Sequential.load(io.BytesIO(content), custom_layers=[Halves])
+    assert Halves.drawn == before
+
+
+@pytest.mark.parametrize("value", [Halves(), [Halves()], ["Halves"], Halves, 3, None, [int]])
+def test_what_custom_layers_cannot_be(value):
+    with pytest.raises(OptionError, match="list of classes of layers and initializers"):
+        Sequential.load(io.BytesIO(saved(small())), custom_layers=value)
+
+
+class Named(Sequential):
+    pass
+
+
+def test_networks_of_the_users_own_class():
+    net = Named([Dense(2), Named([Dense(3)]), Sequential([Dense(2)])], (3,))
+    loaded = Named.load(io.BytesIO(saved(net)))
+    assert [type(part) for part in (loaded, *loaded.layers)] == [Named, Dense, Named, Sequential]
+    assert_same(net, loaded)
+    with pytest.raises(CheckpointError, match=r"custom_layers=\[Named\]"):
+        Sequential.load(io.BytesIO(saved(net)))
+    assert_same(net, Sequential.load(io.BytesIO(saved(net)), custom_layers=[Named]))
+
+
+def test_names_from_a_file_cannot_write_to_the_terminal():
+    arrays = dict(npz.from_bytes(saved(small()), "x"))
+    text = str(arrays["architecture"]).replace('"BatchNorm"', r'"\u001b]0;title\u0007\udc80"')
+    with pytest.raises(CheckpointError) as caught:
+        Sequential.load(io.BytesIO(npz.to_bytes({**arrays, "architecture": text})))
+    assert str(caught.value).isprintable() and "title" in str(caught.value)
+
+
+# changed files
 
 
 def check_flips(content, bits):

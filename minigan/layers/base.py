@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigan import backend, initializers
+from minigan.budget import limited, spend
 from minigan.errors import CacheError, DeviceError, DtypeError, OptionError, ShapeError
 from minigan.hints import Array, DType, Shape
 from minigan.layers.arrays import ArraysAttribute, Gradients, NamedArrays
@@ -70,7 +71,6 @@ class Layer:
     cache = current_x = None
 
     mixes_samples = False  # True where a sample's output depends on the other samples of its batch (BatchNorm)
-    max_params = None  # set while a file is read: no parameter can be larger than the file's own count
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DType, xp: ModuleType) -> Shape:
         """Fix the shapes; a subclass with parameters calls this first, then `add_param`, and returns its output shape.
@@ -83,7 +83,9 @@ class Layer:
         shape, dtype = require_shape(owner, input_shape=input_shape), require_dtype(owner, dtype)
         require_rng(owner, rng)
         require_module(owner, xp)
-        require_room(owner, f"one input of shape {shape}", math.prod(shape) * dtype.itemsize, xp)
+        what, size = f"one input of shape {shape}", math.prod(shape)
+        spend("sample", size, owner, what)
+        require_room(owner, what, size * dtype.itemsize, xp)
         self.name, self.dtype, self.xp = owner, dtype, xp
         self.input_shape = self.output_shape = shape
         return self.output_shape
@@ -98,16 +100,19 @@ class Layer:
     ) -> None:
         """Create the parameter `name` with values from the initializer, and its gradient of zeros.
 
+        While a network is read from a file, the parameter begins as zeros: its numbers come from the file.
         axes       which axes of a weight's shape count its inputs and its outputs, for initializers that depend on them
         """
-        if self.max_params is not None and math.prod(shape) > self.max_params:
-            raise ShapeError(f"{self.name}: {name} of shape {tuple(shape)} is larger than all that is stored.")
+        spend("parameters", math.prod(shape), self.name, f"{name} of shape {tuple(shape)}")
         size = math.prod(shape) * (8 + 2 * self.dtype.itemsize)
         what = f"{name} of shape {tuple(shape)}, drawn in float64 and kept with its gradient,"
         require_room(self.name, what, size, self.xp)
-        values = initializers.first_values(initializer, tuple(shape), rng, self.dtype, axes)
-        self._check_initial(name, values, tuple(shape), initializer)
-        self.params.place(name, backend.to_device(values, self.xp))
+        if limited():
+            self.params.place(name, self.xp.zeros(shape, self.dtype))
+        else:
+            values = initializers.first_values(initializer, tuple(shape), rng, self.dtype, axes)
+            self._check_initial(name, values, tuple(shape), initializer)
+            self.params.place(name, backend.to_device(values, self.xp))
         self.grads.place(name, self.xp.zeros(shape, self.dtype))
 
     def _check_initial(self, name, values, shape, initializer):
@@ -120,6 +125,7 @@ class Layer:
 
     def add_state(self, name: str, values: Array) -> None:
         """Create the array `name`, which is saved with the layer but not trained."""
+        spend("state", values.size, self.name, f"{name} of shape {values.shape}")
         self.state.place(name, values)
 
     def forward(self, x: Array, training: bool = False) -> Array:

@@ -3,6 +3,7 @@
 import math
 from itertools import product
 
+from minigan.budget import spend
 from minigan.errors import OptionError, ShapeError
 from minigan.hints import Padding, Size
 from minigan.layers.base import Layer
@@ -36,7 +37,9 @@ class Pooling(Layer):
                 f"{self.name}: windows of {self.pool_size} are more than twice as large as the images, "
                 f"{self.input_shape[:2]}. Take a pool_size of at most those."
             )
+        spend("windows", math.prod(self.pool_size), self.name, f"a pool_size of {self.pool_size}")
         self.output_shape = (*self.outputs, input_shape[2])
+        spend("sample", math.prod(self.output_shape), self.name, f"one output of shape {self.output_shape}")
         self.place_windows()
         return self.output_shape
 

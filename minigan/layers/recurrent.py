@@ -1,9 +1,8 @@
 """The recurrent layer: one small network applied to every step of a sequence, handing its state on to the next."""
 
-from minigan import backend
 from minigan.errors import ShapeError
 from minigan.hints import Array
-from minigan.initializers import GlorotUniform, Orthogonal, Zeros
+from minigan.initializers import EachBlock, GlorotUniform, Orthogonal, Zeros
 from minigan.layers.base import Layer
 from minigan.ops.matmul import matmul
 from minigan.options import require_count, require_flag
@@ -55,11 +54,8 @@ class LSTM(Layer):
                 f"{', '.join(map(str, input_shape))}). Put a Reshape((steps, size)) before it."
             )
         steps, size = input_shape
-        for name, rows, initializer in (("W", size, GlorotUniform()), ("U", self.units, Orthogonal())):
-            self.add_param(name, (rows, GATES * self.units), Zeros(), rng)
-            for gate in range(GATES):
-                block = initializer((rows, self.units), rng, self.dtype)
-                self.params[name][:, gate * self.units : (gate + 1) * self.units] = backend.to_device(block, xp)
+        self.add_param("W", (size, GATES * self.units), EachBlock(GATES, GlorotUniform()), rng)
+        self.add_param("U", (self.units, GATES * self.units), EachBlock(GATES, Orthogonal()), rng)
         self.add_param("b", (GATES * self.units,), Zeros(), rng)
         self.params["b"][self.units : 2 * self.units] = 1
         self.output_shape = (steps, self.units) if self.return_sequences else (self.units,)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from minigan.budget import spend
 from minigan.errors import OptionError
 from minigan.memory import require_room
 from minigan.ops.convolution.fourier import Fourier
@@ -27,6 +28,14 @@ def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, alg
     outputs, pads = output_size(owner, image_shape, kernel_shape, strides, padding)
     require_images(owner, image_shape, pads, (*outputs, kernel_shape[3]), dtype, xp)
     arguments = (image_shape, kernel_shape, strides, pads, outputs, dtype, xp)
+    plan = choose_plan(owner, arguments, algorithm)
+    spend("matrices", plan.constants() + plan.numbers(), owner, f"the matrices of {plan.name}")
+    return plan
+
+
+def choose_plan(owner, arguments, algorithm):
+    """The plan of that algorithm, or the cheapest."""
+    image_shape, dtype, xp = arguments[0], *arguments[-2:]
     if xp is not np and algorithm in ("auto", "im2col"):
         return Im2colGpu(*arguments)
     if algorithm == "auto":
@@ -48,4 +57,6 @@ def require_images(owner, image_shape, pads, output_shape, dtype, xp):
     (h, w, c), ((top, bottom), (left, right)) = image_shape, pads
     padded = (h + top + bottom, w + left + right, c)
     for what, shape in (("one padded image", padded), ("one output", output_shape)):
-        require_room(owner, f"{what} of shape {shape}", math.prod(shape) * np.dtype(dtype).itemsize, xp)
+        size = math.prod(shape)
+        spend("sample", size, owner, f"{what} of shape {shape}")
+        require_room(owner, f"{what} of shape {shape}", size * np.dtype(dtype).itemsize, xp)
