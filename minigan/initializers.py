@@ -17,7 +17,6 @@ from minigan.hints import Array, DType
 from minigan.memory import require_room
 from minigan.options import (
     is_integer,
-    require_count,
     require_dtype,
     require_instance,
     require_positive,
@@ -181,14 +180,10 @@ class EachBlock(Initializer):
     """w as `blocks` equal blocks of columns, each drawn by itself by another initializer: the gates of an LSTM."""
 
     def __init__(self, blocks: int, initializer: Initializer):
-        self.blocks = require_count("EachBlock", blocks=blocks)
-        self.initializer = require_instance("EachBlock", Initializer, "HeNormal()", initializer=initializer)
+        self.blocks, self.initializer = blocks, initializer
 
     def draw(self, shape, rng, axes):
-        *first, columns = shape
-        if columns % self.blocks:
-            raise OptionError(f"EachBlock: {columns} columns cannot be parted into {self.blocks} equal blocks.")
-        shape = (*first, columns // self.blocks)
+        shape = (*shape[:-1], shape[-1] // self.blocks)
         return np.concatenate([self.initializer.draw(shape, rng, axes) for _ in range(self.blocks)], axis=-1)
 
 
