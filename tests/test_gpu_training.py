@@ -236,6 +236,26 @@ def test_a_run_on_the_gpu_is_resumed_bit_for_bit_and_moves_between_devices(gpu, 
         assert [ours["d_loss"], ours["g_loss"]] == pytest.approx([theirs["d_loss"], theirs["g_loss"]], rel=1e-2)
 
 
+def test_a_gan_moves_between_devices_in_a_file(gpu, tmp_path):
+    """From a GPU to a GPU and to the CPU; captured steps begin anew."""
+    one = make_gan("gpu")
+    one.capture()
+    for batch in batches(one, WARM_UP + 2):
+        one.train_step(batch)
+    one.save(tmp_path / "gan.npz")
+    again, moved = (GAN.load(tmp_path / "gan.npz", device=device) for device in ("gpu", "cpu"))
+    assert again.generator.xp is gpu and moved.generator.xp is np
+    assert_same(one, again)
+    assert_same(one, moved)
+    again.capture()
+    for ours, theirs, third in zip(batches(one, 5), batches(again, 5), batches(moved, 5), strict=True):
+        one.train_step(ours)
+        again.train_step(theirs)
+        moved.train_step(third)
+    assert_same(one, again)
+    assert_same(one, moved, 1e-9)
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_takes_captured_steps_and_draws(gpu, name, rng, monkeypatch):
     monkeypatch.setattr(capture, "WARM_UP", 1)

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 from run_helpers import SMALL, in_child
 
-from minigan import pictures
+from minigan import locks, pictures
+from minigan.__main__ import main
 from minigan.errors import CheckpointError, FileError, MiniganError, OptionError
 from minigan.experiments import EXPERIMENTS
 from minigan.files import append_line, atomic_write, make_folder, printable, remove_leftovers
@@ -139,6 +140,45 @@ def test_of_two_resumes_at_once_one_goes_on_and_one_says_why_not(tmp_path):
     assert all("is in use: " in err and err.count("\n") == 1 for code, err in ends if code == 2)
 
 
+class WindowsLocks:
+    """What Python calls on Windows, which locks ranges of bytes."""
+
+    LK_NBLCK = 2
+
+    def __init__(self):
+        self.held = set()
+
+    def locking(self, descriptor, mode, count):
+        place = (os.fstat(descriptor).st_ino, os.lseek(descriptor, 0, os.SEEK_CUR), mode, count)
+        if place in self.held:
+            raise OSError(13, "Permission denied")
+        self.held.add(place)
+
+
+def test_locks_on_windows(tmp_path, monkeypatch):
+    """One byte, far behind the text, which stays readable for those who find the folder owned."""
+    monkeypatch.setattr(locks, "fcntl", None)
+    monkeypatch.setattr(locks, "msvcrt", WindowsLocks(), raising=False)
+    first, second = RunFolder(tmp_path), RunFolder(tmp_path)
+    assert first.lock() is True and first.lock() is False
+    with pytest.raises(FileError, match=rf"is in use: process {os.getpid()} on "):
+        second.lock()
+    first.release()
+
+
+def test_where_there_are_no_locks_a_run_goes_on(tmp_path, monkeypatch, no_pictures):
+    def refuse(descriptor, operation):
+        raise OSError(95, "Operation not supported")
+
+    if locks.fcntl is None:
+        pytest.skip("Windows always has locks")
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    begin(SMALL, tmp_path, steps=1).run(quiet=True)
+    (tmp_path / ".x.part").touch()
+    reopen(tmp_path, steps=2).run(quiet=True)
+    assert (tmp_path / ".x.part").exists(), "somebody may be writing it: nobody can tell"
+
+
 def test_what_another_process_is_writing_is_left_alone(begun):
     """`sample` may write into a run's folder while `resume` clears it."""
     with atomic_write(begun / "sample.png") as file:
@@ -260,6 +300,28 @@ def test_a_run_folder_cannot_write_a_command_into_a_start_file(begun, tmp_path):
     with pytest.raises(FileError, match="symbolic link"):
         RunFolder(begun).note("hello")
     assert (tmp_path / ".bashrc").read_text() == "export PATH\n"
+
+
+@needs_links
+def test_pictures_and_reports_take_the_place_of_links(begun, tmp_path):
+    """`sample`, `interpolate` and `evaluate` write into the folder of a run, too."""
+    (tmp_path / "mine").write_text("mine")
+    for name in ("sample_seed0.png", "slerp_seed0.png", "slerp_seed0.gif", "evaluation.json", "evaluation.png"):
+        (begun / name).symlink_to(tmp_path / "mine")
+    for arguments in (["sample"], ["interpolate", "--rows", "1"]):
+        with pytest.raises(SystemExit) as end:
+            main([arguments[0], str(begun), *arguments[1:]])
+        assert end.value.code in (0, None)
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (begun / "sample_seed0.png").is_symlink() and not (begun / "slerp_seed0.gif").is_symlink()
+
+
+@needs_links
+def test_the_name_of_a_link_is_printable(begun):
+    (begun / "\x1b]0;title\x07").symlink_to(begun)
+    with pytest.raises(CheckpointError, match=r"x1b\]0;title\\x07 is a symbolic link") as caught:
+        reopen(begun)
+    assert printable(str(caught.value)) == str(caught.value)
 
 
 @needs_links

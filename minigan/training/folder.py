@@ -14,17 +14,18 @@ import re
 import socket
 import weakref
 from datetime import datetime
-from pathlib import Path
 
 from minigan.errors import CheckpointError, FileError, OptionError
 from minigan.files import (
     NO_LINK,
     NO_WAIT,
     append_line,
+    as_path,
     atomic_write,
     find_link,
     is_leftover,
     make_folder,
+    printable,
     read_file,
     remove_leftovers,
 )
@@ -41,7 +42,7 @@ class RunFolder:
     """An existing run."""
 
     def __init__(self, path):
-        self.path = Path(path)
+        self.path = as_path(path)
         self.checkpoints, self.samples = self.path / "checkpoints", self.path / "samples"
         self.unlock = None  # a function, while this process owns the folder
 
@@ -66,7 +67,7 @@ class RunFolder:
         """Open a run; errors say what a folder lacks to be one. Returns (folder, config)."""
         run = cls(path)
         file = run.path / "config.json"
-        if not run.path.is_dir():
+        if not os.path.isdir(run.path):  # where Path.is_dir may raise: for a name that is too long
             reason = "no such folder"
         else:
             try:
@@ -118,10 +119,10 @@ class RunFolder:
         link = find_link(self.path)
         if link:
             raise CheckpointError(
-                f"{link} is a symbolic link. A run writes into its own folder alone, so nothing in it may be a link "
-                "to another place. If you made it yourself: put the files in its place (a link to the whole run "
-                "folder is fine). If the folder comes from somebody else, look at where the link leads before you "
-                "trust it."
+                f"{printable(link)} is a symbolic link. A run writes into its own folder alone, so nothing in it may "
+                "be a link to another place. If you made it yourself: put the files in its place (a link to the "
+                "whole run folder is fine). If the folder comes from somebody else, look at where the link leads "
+                "before you trust it."
             )
 
     def traces(self):

@@ -3,13 +3,15 @@
 import math
 import warnings
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from minigan import backend, data, machine
 from minigan.errors import CheckpointError, MiniganError, NonFiniteWarning, OptionError
+from minigan.experiments import Experiment
+from minigan.files import as_path
 from minigan.gan.state import gan_state
+from minigan.options import require_instance
 from minigan.training import checkpoints
 from minigan.training.config import RunConfig, images_md5, versions, wrong_entry
 from minigan.training.folder import RunFolder
@@ -28,7 +30,9 @@ def begin(experiment, out, dataset=None, data_dir=None, seed=0, device="auto", *
     experiment one of `find`, or an Experiment of your own
     options    epochs, steps, batch_size, every, tensorboard; None or left out: the experiment's own
     """
-    dataset_name = dataset or experiment.dataset
+    experiment = require_instance("begin", Experiment, 'find("A4")', experiment=experiment)
+    out = as_path(out)
+    dataset_name = experiment.dataset if dataset is None else dataset
     dataset = data.load(dataset_name, directory=data_dir)
     options = {name: value for name, value in options.items() if value is not None}
     device = backend.device_name(backend.device_module(device))
@@ -111,7 +115,7 @@ def go_on(folder, epochs, steps, device, data_dir, experiment):
 
 def absolute(data_dir):
     """A folder's path as config.json keeps it: right from every working directory."""
-    return None if data_dir is None else str(Path(data_dir).expanduser().absolute())
+    return None if data_dir is None else str(as_path(data_dir).expanduser().absolute())
 
 
 def require_right(config):

@@ -10,6 +10,7 @@ from minigan.errors import CheckpointError, OptionError
 from minigan.experiments import Experiment, find
 from minigan.gan import GAN
 from minigan.gan.state import restore_gan
+from minigan.options import require_instance
 from minigan.training import checkpoints
 from minigan.training.config import RunConfig
 from minigan.training.folder import RunFolder
@@ -83,6 +84,7 @@ def load_trained(path, device="auto", experiment=None):
 def experiment_of(folder, config, given=None):
     """The experiment that a run was begun with: the one that is given, or the one of that name in the catalogue."""
     if given is not None:
+        require_instance("experiment", Experiment, "the one that `begin` was given", experiment=given)
         if given.name != config.experiment:
             raise CheckpointError(
                 f"{folder.path} was begun with the experiment {quoted(config.experiment)}, not with {given.name!r}."

@@ -1,0 +1,107 @@
+"""begin, reopen, load_trained, GAN.save and GAN.load with odd arguments: a sentence, never a bare traceback."""
+
+import io
+import os
+import shutil
+
+import numpy as np
+import pytest
+from run_helpers import SMALL
+
+from minigan import GAN
+from minigan.errors import MiniganError
+from minigan.experiments import EXPERIMENTS, Experiment
+from minigan.gan.objectives import Hinge
+from minigan.training.loop import begin, reopen
+from minigan.training.trained import load_trained
+
+ODD = (
+    *(None, True, False, 0, 3, -1, 10**30, 1.5, float("nan"), float("inf"), "", "x", "\0", "a\nb", "x" * 5000),
+    *([], [1], {}, {"a": 1}, (), (1, 2), b"x", object(), np.zeros(3), np.float32(2), np.int64(4), np.array("x")),
+    *(int, Hinge, Hinge(), SMALL, Experiment, len, Ellipsis),
+)
+
+
+@pytest.fixture(autouse=True)
+def small_is_known(monkeypatch, tmp_path):
+    monkeypatch.setitem(EXPERIMENTS, "Small", SMALL)
+    monkeypatch.chdir(tmp_path)
+
+
+def attempts(call):
+    """Call with each odd value; returns those that were taken. Errors other than minigan's fail the test."""
+    taken = []
+    for value in ODD:
+        try:
+            call(value)
+            taken.append(value)
+        except MiniganError as error:
+            assert str(error) and len(str(error)) < 7000
+    return taken
+
+
+@pytest.mark.parametrize(
+    "name", ["dataset", "data_dir", "seed", "device", "epochs", "steps", "batch_size", "every", "tensorboard"]
+)
+def test_options_of_begin(name):
+    def call(value):
+        begin(SMALL, "run", **{name: value}).close()
+        shutil.rmtree("run")
+
+    taken = attempts(call)
+    numbers = {"seed", "epochs", "steps", "batch_size", "every"}
+    if name in numbers:
+        assert all(value is None or type(value) in (int, np.int64) for value in taken), taken
+    if name == "tensorboard":
+        assert all(value is None or isinstance(value, bool) for value in taken), taken
+
+
+def test_experiments_and_folders_of_begin(tmp_path):
+    def with_experiment(value):
+        begin(value, "run").close()
+        shutil.rmtree("run")
+
+    assert attempts(with_experiment) == [SMALL]
+
+    def with_folder(value):
+        begin(SMALL, value).close()
+
+    assert all(isinstance(value, (str, bytes)) for value in attempts(with_folder))
+
+
+@pytest.mark.parametrize("name", ["epochs", "steps", "device", "data_dir", "experiment"])
+def test_options_of_reopen(name):
+    begin(SMALL, "run").close()
+    taken = attempts(lambda value: reopen("run", **{name: value}).close())
+    if name in ("epochs", "steps"):
+        assert all(value is None or type(value) in (int, np.int64) for value in taken), taken
+    if name == "experiment":
+        assert taken == [None, SMALL]
+
+
+def test_paths(no_pictures):
+    begin(SMALL, "run", steps=1).run(quiet=True)
+    for function in (reopen, load_trained, GAN.load):
+        assert attempts(function) == []
+    gan = load_trained("run").gan
+    for value in attempts(gan.save):
+        assert isinstance(value, (str, bytes)) and GAN.load(value)
+    os.makedirs("folder")
+    with pytest.raises(MiniganError):
+        gan.save("folder")
+
+
+@pytest.mark.parametrize("name", ["device", "experiment"])
+def test_options_of_load_trained(name, no_pictures):
+    begin(SMALL, "run", steps=1).run(quiet=True)
+    assert all(
+        value is None or value is SMALL for value in attempts(lambda value: load_trained("run", **{name: value}))
+    )
+
+
+@pytest.mark.parametrize("name", ["device", "custom_layers", "custom_parts"])
+def test_options_of_gan_load(name):
+    file = io.BytesIO()
+    SMALL.make_gan().save(file)
+    taken = attempts(lambda value: GAN.load(io.BytesIO(file.getvalue()), **{name: value}))
+    assert all(value in ([], ()) or value == [Hinge] for value in taken), taken
