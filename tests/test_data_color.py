@@ -84,7 +84,7 @@ def tar_member(name, kind, link=""):
 def cifar10(monkeypatch):
     fake = FakeCifar()
     files = {
-        split: tuple(replace(file, records=PER_FILE) for file in files)
+        split: tuple(replace(file, records=PER_FILE, md5=md5(fake.contents[file.name])) for file in files)
         for split, files in sources.CIFAR10.files.items()
     }
     table = replace(sources.CIFAR10, files=files, archive_md5=md5(fake.archive()))
@@ -148,15 +148,81 @@ def load_part(match, name, directory, split="train"):
     return loaded
 
 
+def load_other(name, directory, split="train", match="not the official file"):
+    """Load files that are complete, but not the official ones: that is said once."""
+    with pytest.warns(data.UnofficialDataWarning, match=match) as caught:
+        loaded = data.load(name, directory, split)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    return loaded
+
+
 def refused(name, directory, match, split="train"):
     with pytest.raises(DataError, match=match) as caught:
         data.load(name, directory, split)
     return caught.value
 
 
+# files that are not the official ones
+
+
+def noise(size):
+    return np.random.default_rng(3).integers(0, 256, size, dtype=np.uint8)
+
+
+def test_cifar_files_of_noise_are_announced(folder):
+    content = bytearray(noise(PER_FILE * cifar.RECORD))
+    content[:: cifar.RECORD] = bytes(PER_FILE)  # sound labels
+    (folder / TEST).write_bytes(content)
+    loaded = load_other("cifar10", folder, "test", rf"{TEST} has the MD5 {md5(content)}")
+    assert loaded.images.shape == (PER_FILE, 32, 32, 3)
+    load_whole("cifar10", folder, "train")
+    for name in TRAIN[:3]:
+        (folder / name).write_bytes(content)
+    load_other("cifar10", folder, "train", r"data_batch_1\.bin has the MD5 .*; 2 more files are others")
+
+
+def test_one_changed_bit_of_a_cifar_image_is_announced(cifar10, folder):
+    content = bytearray(cifar10.contents[TEST])
+    content[1000] ^= 1
+    (folder / TEST).write_bytes(content)
+    load_other("cifar10", folder, "test")
+
+
+def test_a_part_and_another_file_are_both_announced(cifar10, folder):
+    (folder / TRAIN[0]).write_bytes(cifar10.contents[TRAIN[0]][: cifar.RECORD])
+    (folder / TRAIN[1]).write_bytes(cifar10.contents[TEST])
+    with pytest.warns() as caught:
+        data.load("cifar10", folder)
+    kinds = [data.PartialDataWarning, data.UnofficialDataWarning]
+    assert [warning.category for warning in caught] == kinds
+    assert TRAIN[1] in str(caught[1].message) and TRAIN[0] not in str(caught[1].message)
+
+
+def test_an_archive_packed_anew_is_official_by_what_is_in_it(cifar10, tmp_path):
+    contents = {f"{FOLDER}/{name}": content for name, content in reversed(cifar10.contents.items())}
+    repacked = tar_gz(contents)
+    assert md5(repacked) != sources.CIFAR10.archive_md5
+    (tmp_path / ARCHIVE).write_bytes(repacked)
+    cifar10.check(load_whole("cifar10", tmp_path))
+
+
+def test_a_mat_file_of_noise_is_announced(mat_folder, fake_svhn):
+    content = mat_bytes(X=noise((32, 32, 3, 12)), y=fake_svhn.y["train"])
+    (mat_folder / "train_32x32.mat").write_bytes(content)
+    load_other("svhn", mat_folder, "train", rf"train_32x32\.mat has the MD5 {md5(content)}")
+    load_whole("svhn", mat_folder, "test")
+
+
+def test_mirrors_with_https_come_first():
+    for table in (*sources.IDX_SETS.values(), sources.CIFAR10, sources.SVHN):
+        schemes = [mirror.split(":")[0] for mirror in table.mirrors]
+        assert schemes[0] == "https" and schemes == sorted(schemes, reverse=True)
+
+
 def test_the_tables_are_well_formed():
-    sums = [sources.CIFAR10.archive_md5, *(file.md5 for file in sources.SVHN.files.values())]
-    assert all(len(md5) == 32 and set(md5) <= set("0123456789abcdef") for md5 in sums) and len(set(sums)) == 3
+    cifar_files = [file for files in sources.CIFAR10.files.values() for file in files]
+    sums = [sources.CIFAR10.archive_md5, *(file.md5 for file in [*cifar_files, *sources.SVHN.files.values()])]
+    assert all(len(md5) == 32 and set(md5) <= set("0123456789abcdef") for md5 in sums) and len(set(sums)) == 9
     assert all(mirror.endswith("/") for table in (sources.CIFAR10, sources.SVHN) for mirror in table.mirrors)
     records = {split: sum(file.records for file in files) for split, files in sources.CIFAR10.files.items()}
     assert records == {"train": 50_000, "test": 10_000}
@@ -429,7 +495,7 @@ def test_labels_in_other_forms(compress, dtype, fake_svhn, mat_folder):
     y = fake_svhn.y["train"].T.astype(dtype)
     content = mat_bytes(compress, notes="a text", X=fake_svhn.x["train"], y=y, cell=np.zeros((0, 0), object))
     (mat_folder / "train_32x32.mat").write_bytes(content)
-    assert load_whole("svhn", mat_folder).labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]
+    assert load_other("svhn", mat_folder).labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]
 
 
 X = np.zeros((32, 32, 3, 4), np.uint8)

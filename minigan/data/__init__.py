@@ -1,7 +1,7 @@
 """Data sets of images: digits (built in), MNIST, Fashion-MNIST, CIFAR-10, SVHN; checked, scaled, in mini-batches."""
 
 from minigan.data.batching import batches, scale
-from minigan.data.completeness import PartialDataWarning
+from minigan.data.completeness import PartialDataWarning, UnofficialDataWarning
 from minigan.data.dataset import NAMES, Dataset, load
 
-__all__ = ["NAMES", "Dataset", "PartialDataWarning", "batches", "load", "scale"]
+__all__ = ["NAMES", "Dataset", "PartialDataWarning", "UnofficialDataWarning", "batches", "load", "scale"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from minigan.data import archives, download, sources
-from minigan.data.completeness import notice
+from minigan.data.completeness import partial, unofficial
 from minigan.data.reading import ADVICE, find, listing, read_at_most
 from minigan.errors import DataError
 
@@ -19,7 +19,7 @@ ROOM = 2**24  # bytes that an archive may hold besides the records: headers, tex
 
 
 def load(directory, split):
-    """(images, labels, notice) of one split; the notice is None, or says which part of the official set this is.
+    """(images, labels, warnings) of one split; these say where it is only a part of the official set, or another one.
 
     directory  the folder cifar-10-batches-bin, the folder that holds it or the archive; None: the cache, or a download
     """
@@ -32,7 +32,10 @@ def load(directory, split):
     there = [file for file, _, _ in found]
     lacking = [file.name for file in files if file not in there]
     official = sum(file.records for file in files)
-    return images, labels, notice(NAME, split, where, len(images), official, lacking)
+    # a part of a file has no sum of its own
+    complete = [(origin, content, file.md5) for file, origin, content in found if len(content) == file.records * RECORD]
+    notices = partial(NAME, split, where, len(images), official, lacking) + unofficial(NAME, split, complete)
+    return images, labels, notices
 
 
 # Each of these three gives the place it read and, for each of the files found there, (file, origin, content).

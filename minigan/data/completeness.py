@@ -1,19 +1,40 @@
-"""How much of an official data set is there: a part of one is used as it is, with a notice that says how much."""
+"""Which files of an official data set these are: a part of one, or others, is used as it is, with a warning."""
+
+import hashlib
 
 
 class PartialDataWarning(UserWarning):
     """A data set is used that is only a part of the official one, or lacks its labels."""
 
 
-def notice(name, split, where, count, official, lacking=()):
-    """The text of the warning that `where` holds `count` of `official` images; None where nothing is lacking.
+class UnofficialDataWarning(UserWarning):
+    """A data set is used whose files are not the official ones, though they have their names and sizes."""
+
+
+def partial(name, split, where, count, official, lacking=()):
+    """The warnings that `where` holds `count` of `official` images; none where nothing is lacking.
 
     lacking  what else is not there: names of files, "labels"
     """
     if count == official and not lacking:
-        return None
+        return []
     without = f", without {' and '.join(lacking)}" if lacking else ""
-    return (
+    text = (
         f'{name}, split "{split}": {where} holds {count:,} of the {official:,} images{without}. They are used as they '
         f"are; put the official files there, or leave directory (--data-dir) out, for the whole set."
     )
+    return [PartialDataWarning(text)]
+
+
+def unofficial(name, split, files):
+    """The warnings that some of `files`, each (origin, content, MD5 of the official content), are not official."""
+    sums = [(origin, hashlib.md5(content, usedforsecurity=False).hexdigest(), md5) for origin, content, md5 in files]
+    others = [f"{origin} has the MD5 {found}, expected {md5}" for origin, found, md5 in sums if found != md5]
+    if not others:
+        return []
+    more = f"; {len(others) - 1} more files are others, too" if len(others) > 1 else ""
+    text = (
+        f'{name}, split "{split}": not the official file: {others[0]}{more}. What is in there can be anything, and is '
+        "used as it is; put the official files there, or leave directory (--data-dir) out, for the official set."
+    )
+    return [UnofficialDataWarning(text)]

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from minigan.data import cifar, download, idx, reading, sources, svhn
-from minigan.data.completeness import PartialDataWarning
 from minigan.errors import DataError, OptionError
 from minigan.files import as_path
 from minigan.options import hint, require_array, require_text, shown
@@ -145,9 +144,9 @@ def _paths_in(name, folder, files):
 
 
 def _load_color(name, read, classes, directory, split):
-    images, labels, notice = read(directory, split)
-    if notice:
-        warnings.warn(notice, PartialDataWarning, stacklevel=3)  # points to the caller of `load`
+    images, labels, notices = read(directory, split)
+    for notice in notices:
+        warnings.warn(notice, stacklevel=3)  # points to the caller of `load`
     return Dataset(name, split, images, labels, classes)
 
 

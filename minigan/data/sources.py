@@ -1,4 +1,7 @@
-"""The official files of the data sets as tables: names, shapes, MD5 sums, mirrors and classes."""
+"""The official files of the data sets as tables: names, shapes, MD5 sums, mirrors and classes.
+
+Mirrors are tried in their order: those with https first. What comes by plain http is held to the same sums.
+"""
 
 from dataclasses import dataclass
 
@@ -28,6 +31,7 @@ class RecordFile:
 
     name: str
     records: int
+    md5: str
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,8 @@ IDX_SETS = {
     # Xiao, Rasul & Vollgraf 2017, "Fashion-MNIST", arXiv:1708.07747. MIT, Zalando SE.
     "fashion-mnist": IdxSet(
         mirrors=(
-            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         ),
         classes=(
             "T-shirt/top",
@@ -163,14 +167,20 @@ CIFAR10 = RecordSet(
     archive_md5="c32a1d4ab5d03f1284b67883e8d87530",
     folder="cifar-10-batches-bin",
     files={
-        "train": tuple(RecordFile(f"data_batch_{i}.bin", 10_000) for i in range(1, 6)),
-        "test": (RecordFile("test_batch.bin", 10_000),),
+        "train": (
+            RecordFile("data_batch_1.bin", 10_000, "5dd7e06a14cb22eb9f671a540d1b7c25"),
+            RecordFile("data_batch_2.bin", 10_000, "5ea93a67294ea407fff1d09f752e9692"),
+            RecordFile("data_batch_3.bin", 10_000, "942cd6a4bcdd0dd3c604fbe906cb4421"),
+            RecordFile("data_batch_4.bin", 10_000, "ae636b3ba5c66a11e91e8cb52e771fcb"),
+            RecordFile("data_batch_5.bin", 10_000, "53f37980c15c3d472c316c40844f3f0d"),
+        ),
+        "test": (RecordFile("test_batch.bin", 10_000, "803d5f7f4d78ea53de84dbe85f74fb6d"),),
     },
 )
 
 # Netzer et al. 2011, "Reading Digits in Natural Images with Unsupervised Feature Learning". Non-commercial use only.
 SVHN = MatSet(
-    mirrors=("http://ufldl.stanford.edu/housenumbers/",),
+    mirrors=("https://ufldl.stanford.edu/housenumbers/", "http://ufldl.stanford.edu/housenumbers/"),
     classes=DIGIT_CLASSES,
     files={
         "train": MatFile("train_32x32.mat", 73_257, "e26dedcc434d2e4c54c9b2d4a06d8373"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from minigan.data import download, matlab, sources
-from minigan.data.completeness import notice
+from minigan.data.completeness import partial, unofficial
 from minigan.data.reading import ADVICE, find, listing, read_at_most
 from minigan.errors import DataError
 
@@ -20,9 +20,9 @@ ROOM = 2**24  # bytes that a file may hold besides its images: labels, headers
 
 
 def load(directory, split):
-    """(images, labels, notice) of one split; labels is None where the file has none.
+    """(images, labels, warnings) of one split; labels is None where the file has none.
 
-    The notice is None, or says which part of the official set this is.
+    The warnings say where this is only a part of the official set, or another one.
 
     directory  the folder that holds the .mat file; None: the cache, or a download
     """
@@ -32,9 +32,10 @@ def load(directory, split):
         path = download.cached(NAME, file.name, file.md5, sources.SVHN.mirrors)
     else:
         path = _path_in(Path(directory).expanduser(), file)
-    images, labels = _read(path, file, loadmat)
-    lacking = ("labels",) if labels is None else ()
-    return images, labels, notice(NAME, split, path, len(images), file.images, lacking)
+    content = _content(path, file)
+    images, labels = _read(content, path, file, loadmat)
+    notices = partial(NAME, split, path, len(images), file.images, ("labels",) if labels is None else ())
+    return images, labels, notices or unofficial(NAME, split, [(path, content, file.md5)])
 
 
 def _import_loadmat():
@@ -57,11 +58,15 @@ def _path_in(folder, file):
     return path
 
 
-def _read(path, file, loadmat):
+def _content(path, file):
     limit = file.images * int(np.prod(IMAGE_SHAPE)) + ROOM
     content = read_at_most(path, limit + 1)
     if len(content) > limit:
         raise DataError(f"{path}: larger than the {limit:,} bytes that all the official images need. {ADVICE}")
+    return content
+
+
+def _read(content, path, file, loadmat):
     shapes = _call(matlab.shapes, path, content, VARIABLES)
     # Before anything is unpacked: of a decompression bomb only the header ever is.
     _check_shapes(shapes, file, path)
