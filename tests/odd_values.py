@@ -121,6 +121,8 @@ ALSO = {
     "d_optimizer": {"part"},
     "test": {"none"},
     "labels": {"none"},
+    "generator": {"part"},  # some parts can be called
+    "discriminator": {"part"},
     "start": {"sequence", "range"},
     "end": {"sequence", "range"},
     "d_losses": {"array"},

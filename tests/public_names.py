@@ -5,7 +5,20 @@ import types
 from dataclasses import dataclass
 
 import minigan
-from minigan import checks, data, gan, initializers, layers, losses, metrics, models, network, optimizers, pictures
+from minigan import (
+    checks,
+    data,
+    experiments,
+    gan,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    network,
+    optimizers,
+    pictures,
+)
 from minigan.gan import latent, objectives
 from minigan.layers.base import Layer
 from minigan.metrics import frechet, manifold
@@ -27,6 +40,7 @@ MODULES = (
     metrics,
     frechet,
     manifold,
+    experiments,
     models,
 )
 

@@ -1,4 +1,4 @@
-"""Odd arguments of what surrounds the networks: data, checks, figures, and the networks of the experiments."""
+"""Odd arguments of what surrounds the networks: data, checks, figures, models, experiments."""
 
 import re
 
@@ -8,9 +8,12 @@ import pytest
 from minigan import Sequential, data, memory, metrics, models
 from minigan.checks import check_gradients, check_layer
 from minigan.errors import DataError, DtypeError, MiniganError, NonFiniteError, OptionError, ShapeError, TooLargeError
+from minigan.experiments import find
+from minigan.gan.latent import Normal
 from minigan.layers import BatchNorm, Dense, Dropout, LeakyReLU, Tanh
 from minigan.metrics.frechet import frechet_distance, mean_and_covariance
 from minigan.metrics.manifold import precision_recall_density_coverage
+from minigan.training.loop import begin
 
 IMAGES = np.zeros((4, 8, 8, 1), "uint8")
 
@@ -251,3 +254,48 @@ def test_sound_options_of_models():
     )
     assert {type(layer) for layer in made} >= {BatchNorm, Dropout}
     assert Sequential(made, (3,)).output_shape == (8, 8, 1)
+
+
+# experiments
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"generator": [Dense(1)]}, "expected generator as a function of the shape of an image"),
+        ({"g_optimizer": "adam"}, "expected g_optimizer as a function of the network"),
+        ({"latent": Normal}, "expected latent as a Latent, got the class Normal"),
+        ({"objective": "hinge"}, "expected objective as an Objective"),
+        ({"epochs": 0}, "expected epochs as an integer"),
+        ({"batch_size": "128"}, "expected batch_size as an integer"),
+        ({"max_grad_norm": -1}, "expected max_grad_norm > 0"),
+        ({"data_range": (1, -1)}, "expected finite numbers low < high"),
+        ({"data_range": 1}, "expected data_range as two numbers"),
+        ({"dataset": None}, "expected dataset as a text"),
+        ({"aliases": "mine"}, "expected aliases as a tuple of texts"),
+    ],
+)
+def test_own_experiments_are_checked_when_they_are_made(changes, match):
+    with raises(OptionError, f"Experiment: {match}"):
+        find("dcgan").but("mine", **changes)
+
+
+def test_experiments_keep_plain_numbers():
+    own = find("dcgan").but("mine", epochs=np.int64(3), data_range=[np.float64(0), 1], d_steps=np.uint8(2))
+    assert own.data_range == (0, 1)
+    assert all(type(value) in (int, float) for value in (own.epochs, own.d_steps, *own.data_range))
+
+
+def test_experiments_have_names():
+    for name in (None, 3, ["A1"], np.ones(2)):
+        with raises(OptionError, "expected the name of an experiment"):
+            find(name)
+
+
+def test_a_run_begins_with_an_experiment_and_a_dataset_that_exist(tmp_path):
+    for experiment in ("dcgan", None, type(find("dcgan"))):
+        with raises(OptionError, "begin: expected experiment as an Experiment"):
+            begin(experiment, tmp_path / "run")
+    with raises(OptionError, "unknown data set ''"):
+        begin(find("dcgan"), tmp_path / "run", dataset="")
+    assert not list(tmp_path.iterdir())

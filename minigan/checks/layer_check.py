@@ -1,7 +1,6 @@
 """check_layer: the whole contract of a layer, clause by clause, for layers that users write and for minigan's own."""
 
 import copy
-import inspect
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable
@@ -11,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from minigan.checks.arguments import checked_arguments, listed
 from minigan.checks.gradient_check import check_gradients
 from minigan.errors import CacheError, GradientError, MiniganError, MisuseWarning, OptionError
 from minigan.hints import Seed, Shape
 from minigan.layers.base import Layer
 from minigan.network import Sequential
-from minigan.options import require_positive, require_seed, require_shape, shown
+from minigan.options import shown
 
 BATCH = 5  # no size of a window or image, so that a factor n is told from others
 
@@ -89,7 +89,7 @@ def parametrize_with_checks(
     import pytest  # only who tests needs it
 
     cases = []
-    for pair in pairs if hasattr(pairs, "__iter__") else [pairs]:
+    for pair in listed(pairs):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise OptionError(
                 f"parametrize_with_checks: expected pairs (make_layer, input_shape), got {shown(pair)}. For example: "
@@ -106,35 +106,6 @@ def parametrize_with_checks(
 
 def check_clause(clause, arguments):
     clause(Contract(*arguments))
-
-
-def checked_arguments(owner, make_layer, input_shape, tolerance, seed):
-    """Return the arguments of a Contract, or say what is wrong with them."""
-    if isinstance(make_layer, Layer) or not callable(make_layer):
-        raise OptionError(f"{owner}: expected a function that makes a layer: {owner}(lambda: MyLayer(), (5,)).")
-    check_maker(owner, make_layer)
-    input_shape = require_shape(owner, input_shape=input_shape)
-    tolerance = require_positive(owner, tolerance=tolerance)
-    seed = np.random.SeedSequence(require_seed(owner, seed=seed)).entropy  # of None: a new one
-    return make_layer, input_shape, tolerance, seed
-
-
-def check_maker(owner, make_layer):
-    """Refuse what cannot be called without arguments, or gives no layer."""
-    try:
-        inspect.signature(make_layer).bind()
-    except TypeError as error:
-        raise OptionError(
-            f"{owner}: make_layer cannot be called without arguments ({error}). Give them in a function: "
-            f"{owner}(lambda: MyLayer(3), (5,))."
-        ) from error
-    except ValueError:
-        pass  # built in: it has no signature
-    made = make_layer()
-    if not isinstance(made, Layer):
-        raise OptionError(
-            f"{owner}: expected make_layer() to give a new layer, derived from minigan.layers.Layer, got {shown(made)}."
-        )
 
 
 def what_is_checked(clause):

@@ -4,6 +4,7 @@ import difflib
 
 from minigan.errors import OptionError
 from minigan.experiments import own, report_a, report_b, report_c, report_d, report_e
+from minigan.options import shown
 
 EXPERIMENTS = {
     experiment.name: experiment
@@ -17,6 +18,8 @@ def find(name):
 
     Errors     OptionError with the nearest names for another one
     """
+    if not isinstance(name, str):
+        raise OptionError(f"expected the name of an experiment, got {shown(name)}.")
     by_lower = {
         known.lower(): (known, experiment)
         for experiment in EXPERIMENTS.values()

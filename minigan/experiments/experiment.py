@@ -4,14 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-
 from minigan.errors import OptionError, ShapeError
 from minigan.gan import GAN
 from minigan.gan.latent import Latent, Normal
 from minigan.gan.objectives import NonSaturating, Objective
 from minigan.network import Sequential
 from minigan.optimizers import Adam
+from minigan.options import (
+    is_integer,
+    require_count,
+    require_instance,
+    require_positive,
+    require_range,
+    require_shape,
+    require_text,
+    shown,
+)
 
 NORMAL, NON_SATURATING, ADAM = Normal(100), NonSaturating(), partial(Adam, lr=2e-4, beta1=0.5)
 
@@ -44,6 +52,33 @@ class Experiment:
     data_range: tuple = (-1, 1)
     aliases: tuple = ()
 
+    def __post_init__(self):
+        owner = "Experiment"
+        require_text(owner, name=self.name, networks=self.networks, claim=self.claim, dataset=self.dataset)
+        if not self.name:
+            raise OptionError("Experiment: expected name as a text, got an empty one.")
+        for option in ("generator", "discriminator", "g_optimizer", "d_optimizer"):
+            if not callable(getattr(self, option)):
+                argument = "the network" if "optimizer" in option else "the shape of an image"
+                raise OptionError(
+                    f"Experiment: expected {option} as a function of {argument}, got {shown(getattr(self, option))}."
+                )
+        require_instance(owner, Latent, "latent.Normal(100)", latent=self.latent)
+        require_instance(owner, Objective, "objectives.Hinge()", objective=self.objective)
+        for option in ("epochs", "batch_size", "d_steps"):
+            self._set(option, require_count(owner, **{option: getattr(self, option)}))
+        if self.max_grad_norm is not None:
+            self._set("max_grad_norm", require_positive(owner, max_grad_norm=self.max_grad_norm))
+        if not isinstance(self.data_range, (tuple, list)) or len(self.data_range) != 2:
+            raise OptionError(f"Experiment: expected data_range as two numbers, got {shown(self.data_range)}.")
+        self._set("data_range", require_range(owner, *self.data_range))
+        if not isinstance(self.aliases, (tuple, list)) or not all(isinstance(alias, str) for alias in self.aliases):
+            raise OptionError(f"Experiment: expected aliases as a tuple of texts, got {shown(self.aliases)}.")
+
+    def _set(self, name, value):
+        """Set a field to its plain value, while the experiment is made."""
+        object.__setattr__(self, name, value)
+
     def but(self, name, **changes):
         """Return this experiment under another name, with something changed; its aliases stay behind."""
         return replace(self, name=name, **({"aliases": ()} | changes))
@@ -60,6 +95,7 @@ class Experiment:
 
     def make_networks(self, image_shape, seed=0, device="cpu"):
         """(generator, discriminator) for images of a shape (h, w, c)"""
+        image_shape = require_shape(self.name, image_shape=image_shape)
         parts = ((self.generator, (self.latent.size,)), (self.discriminator, image_shape))
         return tuple(
             Sequential(layers(image_shape), input_shape=shape, seed=(seed, i), device=device)
@@ -71,8 +107,8 @@ class Experiment:
 
         Errors     ShapeError where this experiment cannot make images of the shape, OptionError for the seed
         """
-        if not isinstance(seed, int | np.integer) or seed < 0:
-            raise OptionError(f"seed: expected an integer of at least 0, got {seed!r}.")
+        if not is_integer(seed) or seed < 0:
+            raise OptionError(f"seed: expected an integer of at least 0, got {shown(seed)}.")
         generator, discriminator = self.make_networks(image_shape, seed, device)
         if generator.output_shape != tuple(image_shape):
             raise ShapeError(
