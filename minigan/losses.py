@@ -6,6 +6,7 @@ Derivations: docs/layers/losses.md
 
 from minigan import backend
 from minigan.errors import DataError, DeviceError, DtypeError, ShapeError
+from minigan.hints import Array
 from minigan.misuse import tell_once
 from minigan.ops import cross_entropy
 from minigan.ops.sigmoid import sigmoid, softplus, weighted
@@ -27,7 +28,7 @@ class BinaryCrossEntropy:
     Source     docs/layers/losses.md
     """
 
-    def __call__(self, logits, targets):
+    def __call__(self, logits: Array, targets: Array | float) -> tuple[float, Array]:
         x, t = logits, checked_targets("BinaryCrossEntropy", logits, targets)
         tell_of_far_targets(self, t)
         if cross_entropy.pays(x):
@@ -45,7 +46,7 @@ class MeanSquaredError:
     Shapes     x (any shape), targets the same shape or one number for all
     """
 
-    def __call__(self, logits, targets):
+    def __call__(self, logits: Array, targets: Array | float) -> tuple[float, Array]:
         x, t = logits, checked_targets("MeanSquaredError", logits, targets)
         difference = x - t
         value = mean(difference * difference)  # (1)
@@ -64,7 +65,7 @@ class SoftmaxCrossEntropy:
                computed as (1 - t) p - t (1 - p)
     """
 
-    def __call__(self, logits, targets):
+    def __call__(self, logits: Array, targets: Array) -> tuple[float, Array]:
         name = type(self).__name__
         check_logits(name, logits)
         require_array(name, targets=targets)

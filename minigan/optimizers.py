@@ -11,6 +11,7 @@ import numpy as np
 
 from minigan import backend
 from minigan.errors import MisuseWarning, OptionError
+from minigan.network import Sequential
 from minigan.ops import adam_update
 from minigan.ops.gpu.graphs import from_host
 from minigan.ops.pieces import in_pieces
@@ -23,7 +24,7 @@ class Optimizer:
 
     doubtful_lr = math.inf  # learning rates from here on are told, as they are mistakes nearly always
 
-    def __init__(self, net, lr):
+    def __init__(self, net: Sequential, lr: float):
         owner = type(self).__name__
         self.net, self.lr, self.steps = require_built(owner, net=net), require_positive(owner, lr=lr), 0
         self.xp = backend.array_module(net.flat_params)
@@ -43,10 +44,14 @@ class Optimizer:
         vars(self).update(values)
         self.xp = backend.array_module(self.net.flat_params)
 
-    def step(self):
+    def step(self) -> None:
         """Change the parameters by what the gradients say; the gradients stay (`zero_grads` clears them)."""
         numbers = from_host(self.next_numbers, self.xp)
         self.update(self.net.flat_params, self.net.flat_grads, numbers)
+
+    def update(self, params, grads, numbers):
+        """Change the vector `params` in place; `numbers` are those of `numbers()`."""
+        raise NotImplementedError(f"{type(self).__name__} has no update(params, grads, numbers)")
 
     def next_numbers(self):
         """Count the step; what changes from one step to the next, as an array in the dtype of the network."""
@@ -68,7 +73,7 @@ class SGD(Optimizer):
     Source     Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"
     """
 
-    def __init__(self, net, lr, momentum=0.0, nesterov=False):
+    def __init__(self, net: Sequential, lr: float, momentum: float = 0.0, nesterov: bool = False):
         super().__init__(net, lr)
         self.momentum, self.nesterov = require_share("SGD", momentum=momentum), require_flag("SGD", nesterov=nesterov)
         if self.nesterov and self.momentum == 0:
@@ -103,7 +108,7 @@ class RMSProp(Optimizer):
 
     doubtful_lr = 1
 
-    def __init__(self, net, lr, rho=0.99, epsilon=1e-8):
+    def __init__(self, net: Sequential, lr: float, rho: float = 0.99, epsilon: float = 1e-8):
         super().__init__(net, lr)
         self.rho, self.epsilon = require_share("RMSProp", rho=rho), require_epsilon("RMSProp", epsilon=epsilon)
         self.state["square"] = self.xp.zeros_like(net.flat_params)
@@ -133,7 +138,9 @@ class Adam(Optimizer):
 
     doubtful_lr = 1
 
-    def __init__(self, net, lr=2e-4, beta1=0.5, beta2=0.999, epsilon=1e-8):
+    def __init__(
+        self, net: Sequential, lr: float = 2e-4, beta1: float = 0.5, beta2: float = 0.999, epsilon: float = 1e-8
+    ):
         super().__init__(net, lr)
         self.beta1, self.beta2 = require_share("Adam", beta1=beta1, beta2=beta2)
         self.epsilon = require_epsilon("Adam", epsilon=epsilon)
@@ -161,7 +168,7 @@ class Adam(Optimizer):
         params -= lr * m_hat / (self.xp.sqrt(v_hat) + self.epsilon)  # (3)
 
 
-def clip_grad_norm(net, max_norm):
+def clip_grad_norm(net: Sequential, max_norm: float) -> float:
     """Scale all gradients down together so that their Euclidean norm is at most `max_norm`; returns the norm before.
 
     g <- g min(1, max_norm / |g|): the direction stays, only the length changes.
@@ -175,7 +182,7 @@ def clip_grad_norm(net, max_norm):
     return length
 
 
-def clip_weights(net, limit):
+def clip_weights(net: Sequential, limit: float) -> None:
     """Move every parameter into [-limit, limit], as the first Wasserstein GAN does with its critic.
 
     Source: Arjovsky, Chintala & Bottou 2017, arXiv:1701.07875, algorithm 1.

@@ -167,7 +167,7 @@ def test_no_space_on_the_disk_is_one_clear_error_and_nothing_is_lost(tmp_path, m
     with pytest.raises(FileError, match="No space left on device"):
         training.run(quiet=True)
     monkeypatch.undo()
-    EXPERIMENTS["Small"] = SMALL
+    monkeypatch.setitem(EXPERIMENTS, "Small", SMALL)
     again = reopen(tmp_path)
     again.run(quiet=True)
     assert outcome(again) == outcome(uninterrupted)

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan import Sequential, models, pictures
+from minigan import GAN, Sequential, data, models, pictures
 from minigan.checks import check_gradients, check_layer
+from minigan.experiments import find
+from minigan.gan import latent, objectives
 from minigan.initializers import HeNormal
 from minigan.layers import LSTM, Conv2D, Dense, Flatten, Layer, Reshape, Tanh
+from minigan.losses import SoftmaxCrossEntropy
 from minigan.metrics import frechet
+from minigan.optimizers import SGD, Adam, clip_grad_norm
 
 
 def use(folder: Path) -> float:
@@ -36,6 +40,32 @@ def use(folder: Path) -> float:
     ).all()
     mean, covariance = frechet.mean_and_covariance(noise.reshape(16, -1)[:, :5])
     distance: float = frechet.frechet_distance(mean, covariance, mean, covariance)
+    loss, dlogits = SoftmaxCrossEntropy()(y, np.zeros(16, int))
+    net.forward(noise, training=True)
+    net.backward(dlogits)
+    assert loss > 0 and clip_grad_norm(net, max_norm=1.0) > 0
+    SGD(net, lr=0.1, nesterov=False).step()
     report: str = check_layer(lambda: Dense(2), input_shape=(3,))
     assert "keeps the contract" in report
-    return distance + check_gradients(Dense(3), (4,)).worst
+    return train(folder) + distance + check_gradients(Dense(3), (4,)).worst
+
+
+def train(folder: Path) -> float:
+    """Take some steps of a small GAN; the change of what the loaded one samples, 0."""
+    generator = Sequential([Dense(784), Tanh(), Reshape((28, 28, 1))], input_shape=(5,))
+    discriminator = Sequential([Flatten(), Dense(1)], input_shape=(28, 28, 1), seed=1)
+    gan = GAN(
+        generator,
+        discriminator,
+        latent=latent.Normal(5),
+        objective=objectives.NonSaturating(label_noise=True),
+        g_optimizer=Adam(generator, lr=1e-3),
+    )
+    digits: data.Dataset = data.load("digits")
+    for images in data.batches(digits.images[:200], batch_size=100, rng=np.random.default_rng(0)):
+        losses: tuple[float, float] = gan.train_step(images)
+        assert np.isfinite(losses).all()
+    gan.save(folder / "gan.npz")
+    samples: np.ndarray = gan.sample(4, seed=3)
+    assert find("wgan").make_gan().d_steps == 5
+    return float(abs(GAN.load(folder / "gan.npz").sample(4, seed=3) - samples).max())

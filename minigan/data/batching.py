@@ -1,16 +1,18 @@
 """Mini-batches: the images of one shuffled epoch, scaled to the range of the generator's output batch by batch."""
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 
 from minigan import backend
 from minigan.errors import DataError, DtypeError, MisuseWarning, OptionError, ShapeError
+from minigan.hints import Array, DType
 from minigan.ops.gather import gather_scaled, scaled
 from minigan.options import is_count, require_range, require_rng, shown
 
 
-def scale(images, low=-1, high=1, dtype="float32"):
+def scale(images: Array, low: float = -1, high: float = 1, dtype: DType = "float32") -> Array:
     """Bytes 0..255 as numbers in [low, high] of the given dtype: low + (high - low) / 255 * images.
 
     [-1, 1] is the range of tanh, [0, 1] that of the sigmoid: take the range of the generator's last layer.
@@ -25,7 +27,9 @@ def scale(images, low=-1, high=1, dtype="float32"):
     return scaled(images, low, high, dtype)
 
 
-def batches(images, batch_size, rng, low=-1, high=1, dtype="float32"):
+def batches(
+    images: Array, batch_size: int, rng: np.random.Generator, low: float = -1, high: float = 1, dtype: DType = "float32"
+) -> Iterator[Array]:
     """One epoch of mini-batches (batch_size, h, w, c): every image at most once, in an order drawn from `rng`.
 
     images  uint8 (n, h, w, c), scaled to [low, high] one batch at a time, or finite floats, handed out as they are

@@ -12,6 +12,7 @@ import numpy as np
 from minigan.data import cifar, download, idx, reading, sources, svhn
 from minigan.errors import DataError, OptionError
 from minigan.files import as_path
+from minigan.hints import PathLike
 from minigan.options import hint, require_array, require_text, shown
 
 SPLITS = ("train", "test")
@@ -60,7 +61,7 @@ class Dataset:
         return f"Dataset({self.name!r}, split={self.split!r}, images {self.images.dtype} {self.images.shape})"
 
 
-def load(name, directory=None, split="train"):
+def load(name: str, directory: PathLike | None = None, split: str = "train") -> Dataset:
     """The data set `name` (one of NAMES), split "train" or "test".
 
     digits                10,000 training digits of MNIST, 1,000 of each class, built in

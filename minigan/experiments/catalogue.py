@@ -4,6 +4,7 @@ import difflib
 
 from minigan.errors import OptionError
 from minigan.experiments import own, report_a, report_b, report_c, report_d, report_e
+from minigan.experiments.experiment import Experiment
 from minigan.options import shown
 
 EXPERIMENTS = {
@@ -13,7 +14,7 @@ EXPERIMENTS = {
 }
 
 
-def find(name):
+def find(name: str) -> Experiment:
     """Return the experiment of that name or alias, in upper or lower case.
 
     Errors     OptionError with the nearest names for another one

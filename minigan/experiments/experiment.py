@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from minigan.errors import OptionError, ShapeError
 from minigan.gan import GAN
 from minigan.gan.latent import Latent, Normal
 from minigan.gan.objectives import NonSaturating, Objective
+from minigan.hints import Seed, Shape
 from minigan.network import Sequential
 from minigan.optimizers import Adam
 from minigan.options import (
@@ -79,21 +81,21 @@ class Experiment:
         """Set a field to its plain value, while the experiment is made."""
         object.__setattr__(self, name, value)
 
-    def but(self, name, **changes):
+    def but(self, name: str, **changes: Any) -> "Experiment":
         """Return this experiment under another name, with something changed; its aliases stay behind."""
         return replace(self, name=name, **({"aliases": ()} | changes))
 
     @property
-    def report(self):
+    def report(self) -> str:
         """The letter of the report; empty for minigan's own recipes."""
         return self.name[0] if self.name[0].isupper() else ""
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, ...]:
         """Of its data set: (h, w, c)"""
         return (32, 32, 3) if self.dataset in ("cifar10", "svhn") else (28, 28, 1)
 
-    def make_networks(self, image_shape, seed=0, device="cpu"):
+    def make_networks(self, image_shape: Shape, seed: Seed = 0, device: str = "cpu") -> tuple[Sequential, ...]:
         """(generator, discriminator) for images of a shape (h, w, c)"""
         image_shape = require_shape(self.name, image_shape=image_shape)
         parts = ((self.generator, (self.latent.size,)), (self.discriminator, image_shape))
@@ -102,7 +104,7 @@ class Experiment:
             for i, (layers, shape) in enumerate(parts)
         )
 
-    def make_gan(self, image_shape=(28, 28, 1), seed=0, device="cpu"):
+    def make_gan(self, image_shape: Shape = (28, 28, 1), seed: Seed = 0, device: str = "cpu") -> GAN:
         """The GAN for images of a shape; `seed` decides over weights, dropout, latents and label noise.
 
         Errors     ShapeError where this experiment cannot make images of the shape, OptionError for the seed

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,7 +13,10 @@ from minigan.gan.latent import Latent, Normal
 from minigan.gan.misuse import tell_of_images, tell_of_networks
 from minigan.gan.objectives import NonSaturating, Objective
 from minigan.gan.saving import load_gan, save_gan
+from minigan.hints import Array, PathLike, Seed
+from minigan.layers.base import Layer
 from minigan.memory import require_room
+from minigan.network import Sequential
 from minigan.ops.squares import norm
 from minigan.optimizers import Adam, Optimizer, clip_grad_norm
 from minigan.options import require_built, require_count, require_instance, require_positive, require_seed, shown
@@ -34,15 +38,15 @@ class GAN:
 
     def __init__(
         self,
-        generator,
-        discriminator,
-        latent=None,
-        objective=None,
-        g_optimizer=None,
-        d_optimizer=None,
-        d_steps=1,
-        max_grad_norm=None,
-        seed=0,
+        generator: Sequential,
+        discriminator: Sequential,
+        latent: Latent | None = None,
+        objective: Objective | None = None,
+        g_optimizer: Optimizer | None = None,
+        d_optimizer: Optimizer | None = None,
+        d_steps: int = 1,
+        max_grad_norm: float | None = None,
+        seed: Seed = 0,
     ):
         self.generator, self.discriminator = require_built("GAN", generator=generator, discriminator=discriminator)
         self.latent = Normal(latent_size(generator)) if latent is None else latent
@@ -104,7 +108,7 @@ class GAN:
         if self.g_optimizer.net is not generator or self.d_optimizer.net is not discriminator:
             raise OptionError("GAN: g_optimizer must be made for the generator, d_optimizer for the discriminator.")
 
-    def train_step(self, images):
+    def train_step(self, images: Array) -> tuple[float, float]:
         """One step of the discriminator on a batch of real images, and one of the generator (every `d_steps` calls).
 
         images     (n, h, w, c) in the range of the generator's output, in the networks' dtype and on their device
@@ -147,7 +151,7 @@ class GAN:
             losses.append(self._train_generator(generated))
         return losses
 
-    def capture(self, say=None):
+    def capture(self, say: Callable[[str], object] | None = None) -> None:
         """Let a GPU take each step as one CUDA graph, from the fourth one on: fewer waits for Python, the same numbers.
 
         On the CPU it changes nothing. Where a step cannot be captured, it goes on as it was, and `say` is called once
@@ -196,7 +200,7 @@ class GAN:
         optimizer.step()
 
     @property
-    def d_grad_norm(self):
+    def d_grad_norm(self) -> float:
         """Euclidean norm of the discriminator's last gradient, before clipping; before the first step 0.
 
         A number, on a GPU an array of one. Without clipping it is computed when asked for: a step costs no more.
@@ -204,7 +208,7 @@ class GAN:
         return self._grad_norm(self.d_optimizer)
 
     @property
-    def g_grad_norm(self):
+    def g_grad_norm(self) -> float:
         """The same of the generator's last gradient."""
         return self._grad_norm(self.g_optimizer)
 
@@ -225,7 +229,7 @@ class GAN:
         if self.d_updates == 0 and not backend.reading_waits(self.discriminator.xp):
             tell_of_images(self, images)
 
-    def sample(self, n, seed=None):
+    def sample(self, n: int, seed: Seed = None) -> Array:
         """n generated images (n, h, w, c), by the generator in inference mode: a copy that nothing overwrites.
 
         The same seed gives the same latents, so that pictures of one training run can be compared; without one,
@@ -236,7 +240,7 @@ class GAN:
         require_room("GAN.sample", f"{n} images", n * math.prod(net.output_shape) * net.dtype.itemsize, net.xp)
         return net.predict(self.latent.sample(n, rng, net.dtype, net.xp))
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Write all of this GAN to one file, so that `load` goes on where it stands, bit for bit.
 
         Both networks, optimizers, latent, objective, counters, the last gradients, random numbers. Your own classes of
@@ -246,7 +250,13 @@ class GAN:
         save_gan(self, path)
 
     @classmethod
-    def load(cls, path, device="cpu", custom_layers=(), custom_parts=()):
+    def load(
+        cls,
+        path: PathLike,
+        device: str = "cpu",
+        custom_layers: Sequence[type[Layer]] = (),
+        custom_parts: Sequence[type] = (),
+    ) -> "GAN":
         """Read a GAN that `save` wrote; `capture` is to be called again.
 
         custom_layers   classes of layers that are not minigan's own, as in Sequential.load

@@ -1,11 +1,13 @@
 """Where samples come from: the distributions of the generator's input, and the way from one latent to another."""
 
 import math
+from types import ModuleType
 
 import numpy as np
 
 from minigan.backend import to_cpu
 from minigan.errors import DtypeError, OptionError, ShapeError
+from minigan.hints import Array, DType
 from minigan.memory import require_room
 from minigan.ops.gpu.graphs import from_host
 from minigan.options import is_integer, require_count, require_dtype, require_module, require_rng, shown
@@ -14,13 +16,13 @@ from minigan.options import is_integer, require_count, require_dtype, require_mo
 class Latent:
     """A distribution over vectors of `size` numbers; `sample` draws on the CPU, so that every device gets the same."""
 
-    def __init__(self, size=100):
+    def __init__(self, size: int = 100):
         self.size = require_count(type(self).__name__, size=size)
 
     def __repr__(self):
         return f"{type(self).__name__}({self.size})"
 
-    def sample(self, n, rng, dtype="float32", xp=np):
+    def sample(self, n: int, rng: np.random.Generator, dtype: DType = "float32", xp: ModuleType = np) -> Array:
         """n latents from the NumPy generator `rng`: (n, size) of `dtype`, an array of the module `xp`."""
         owner = f"{type(self).__name__}.sample"
         shape, dtype = (require_count(owner, n=n), self.size), require_dtype(owner, dtype)
@@ -47,7 +49,7 @@ class Uniform(Latent):
         return rng.uniform(-1, 1, shape)
 
 
-def slerp(start, end, steps):
+def slerp(start: Array, end: Array, steps: int) -> Array:
     """Spherical linear interpolation: `steps` latents from `start` to `end` along the arc between them.
 
     z(t) = sin((1-t) a) / sin(a) start + sin(t a) / sin(a) end,    a: the angle between the two, t = 0 ... 1
@@ -73,7 +75,7 @@ def slerp(start, end, steps):
     return ((np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / math.sin(angle)).astype(start.dtype)
 
 
-def lerp(start, end, steps):
+def lerp(start: Array, end: Array, steps: int) -> Array:
     """Linear interpolation: `steps` latents from `start` to `end` along the straight line between them.
 
     z(t) = (1 - t) start + t end,    t = 0 ... 1

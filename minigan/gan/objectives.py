@@ -4,8 +4,11 @@ In every formula x is a logit, s the sigmoid, n the number of images; all values
 What each does for the generator, and what to watch: docs/gan.md
 """
 
+import numpy as np
+
 from minigan.backend import array_module, is_array
 from minigan.errors import DtypeError, OptionError, ShapeError
+from minigan.hints import Array
 from minigan.losses import BinaryCrossEntropy
 from minigan.ops.gpu.graphs import from_host
 from minigan.ops.sums import mean
@@ -25,13 +28,13 @@ class Objective:
     Errors     ShapeError, DtypeError where the logits are not n >= 1 rows of one floating-point number
     """
 
-    def real(self, logits, rng):
+    def real(self, logits: Array, rng: np.random.Generator) -> tuple[float, Array]:
         raise NotImplementedError(f"{type(self).__name__} has no real(logits, rng)")
 
-    def fake(self, logits, rng):
+    def fake(self, logits: Array, rng: np.random.Generator) -> tuple[float, Array]:
         raise NotImplementedError(f"{type(self).__name__} has no fake(logits, rng)")
 
-    def generator(self, logits):
+    def generator(self, logits: Array) -> tuple[float, Array]:
         raise NotImplementedError(f"{type(self).__name__} has no generator(logits)")
 
     def after_discriminator_step(self, discriminator):
@@ -71,7 +74,7 @@ class NonSaturating(Objective):
                arXiv:1606.03498, section 3.4
     """
 
-    def __init__(self, label_noise=False, smoothing=0.0):
+    def __init__(self, label_noise: bool = False, smoothing: float = 0.0):
         name = type(self).__name__
         self.label_noise = require_flag(name, label_noise=label_noise)
         self.smoothing = require_share(name, smoothing=smoothing)
@@ -179,7 +182,7 @@ class Wasserstein(Objective):
     Source     Arjovsky, Chintala & Bottou 2017, arXiv:1701.07875, algorithm 1
     """
 
-    def __init__(self, clip=0.01):
+    def __init__(self, clip: float = 0.01):
         self.clip = require_positive("Wasserstein", clip=clip)
 
     def real(self, logits, rng):

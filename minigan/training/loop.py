@@ -3,6 +3,7 @@
 import math
 import warnings
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from minigan.errors import CheckpointError, MiniganError, NonFiniteWarning, Opti
 from minigan.experiments import Experiment
 from minigan.files import as_path
 from minigan.gan.state import gan_state
+from minigan.hints import PathLike, Seed
 from minigan.options import require_instance
 from minigan.training import checkpoints
 from minigan.training.config import RunConfig, images_md5, versions, wrong_entry
@@ -24,7 +26,15 @@ from minigan.training.watchers.progress import ProgressBar
 from minigan.training.watchers.tensorboard import TensorBoard
 
 
-def begin(experiment, out, dataset=None, data_dir=None, seed=0, device="auto", **options):
+def begin(
+    experiment: Experiment,
+    out: PathLike,
+    dataset: str | None = None,
+    data_dir: PathLike | None = None,
+    seed: Seed = 0,
+    device: str = "auto",
+    **options: Any,
+) -> "Training":
     """A new run of an experiment in the folder `out`, ready to train; nothing is written if anything does not fit.
 
     experiment one of `find`, or an Experiment of your own
@@ -62,7 +72,14 @@ def begin(experiment, out, dataset=None, data_dir=None, seed=0, device="auto", *
     return Training(RunFolder.create(out, config), config, experiment, dataset.images, gan)
 
 
-def reopen(path, epochs=None, steps=None, device=None, data_dir=None, experiment=None):
+def reopen(
+    path: PathLike,
+    epochs: int | None = None,
+    steps: int | None = None,
+    device: str | None = None,
+    data_dir: PathLike | None = None,
+    experiment: Experiment | None = None,
+) -> "Training":
     """The run in a folder, ready to go on from its newest whole checkpoint; this process owns the folder from now on.
 
     epochs, steps, device    a later end, or another device, than config.json says
@@ -205,7 +222,7 @@ class Training:
         """Give up the folder, so that others can go on with the run; `run` does it at its end."""
         self.folder.release()
 
-    def run(self, quiet=False):
+    def run(self, quiet: bool = False) -> int | None:
         """Train to the end, or to the first Ctrl-C or SIGTERM, whose number is returned; None at the end.
 
         The folder is this process's own until then.

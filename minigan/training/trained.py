@@ -10,6 +10,7 @@ from minigan.errors import CheckpointError, OptionError
 from minigan.experiments import Experiment, find
 from minigan.gan import GAN
 from minigan.gan.state import restore_gan
+from minigan.hints import Array, PathLike, Seed
 from minigan.options import require_instance
 from minigan.training import checkpoints
 from minigan.training.config import RunConfig
@@ -31,17 +32,17 @@ class TrainedRun:
     step: int
 
     @property
-    def epoch(self):
+    def epoch(self) -> float:
         """Epochs that these steps are"""
         return self.step / self.config.steps_per_epoch
 
-    def latents(self, n, seed):
+    def latents(self, n: int, seed: Seed) -> Array:
         """n latents (n, size), NumPy: those of `gan.sample(n, seed)`."""
         if seed < 0:
             raise OptionError(f"seed: expected an integer of at least 0, got {seed}.")
         return self.gan.latent.sample(n, np.random.default_rng(seed), self.gan.generator.dtype)
 
-    def images(self, latents):
+    def images(self, latents: Array) -> Array:
         """What the generator makes of latents: (n, h, w, c).
 
         The run's range is mapped to [-1, 1] and what lies outside is cut off: a run on images in [0, 1] whose
@@ -52,12 +53,12 @@ class TrainedRun:
         low, high = self.experiment.data_range
         return np.clip(images * (2 / (high - low)) - (high + low) / (high - low), -1, 1)
 
-    def sample(self, n, seed):
+    def sample(self, n: int, seed: Seed) -> Array:
         """n generated images; the same seed gives the same ones."""
         return self.images(self.latents(n, seed))
 
 
-def load_trained(path, device="auto", experiment=None):
+def load_trained(path: PathLike, device: str = "auto", experiment: Experiment | None = None) -> TrainedRun:
     """The TrainedRun in the folder `path`; its data set is not needed.
 
     experiment your own Experiment that the run was begun with; those of the catalogue are found by name
