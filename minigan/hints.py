@@ -7,6 +7,7 @@ import numpy as np
 
 Array = np.ndarray  # or cupy.ndarray, which has the same methods
 DType = str | np.dtype  # "float32" or "float64"
+Rng = np.random.Generator
 PathLike = str | os.PathLike[str]
 Seed = int | Sequence[int] | None  # None: another one each time
 

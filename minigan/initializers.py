@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigan.errors import OptionError
-from minigan.hints import Array, DType
+from minigan.hints import Array, DType, Rng
 from minigan.memory import require_room
 from minigan.options import (
     is_integer,
@@ -59,9 +59,7 @@ class Initializer:
     Draws are made in float64 and rounded once, on the CPU. Those that depend on fan_in or fan_out look at the axes.
     """
 
-    def __call__(
-        self, shape: Sequence[int], rng: np.random.Generator, dtype: DType, axes: Sequence[int] = AXES
-    ) -> Array:
+    def __call__(self, shape: Sequence[int], rng: Rng, dtype: DType, axes: Sequence[int] = AXES) -> Array:
         owner = type(self).__name__
         shape, dtype = require_shape(owner, shape=shape), require_dtype(owner, dtype)
         require_rng(owner, rng)

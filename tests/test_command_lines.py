@@ -12,6 +12,8 @@ import pytest
 
 from minigan.__main__ import main, make_parser
 from minigan.data import dataset
+from minigan.experiments import EXPERIMENTS, find
+from minigan.experiments.parts import mlp_discriminator, mlp_generator
 from minigan.metrics import classifier
 from minigan.training import loop
 
@@ -33,6 +35,9 @@ RIGHT = {
     "--seed": "7",
     "--steps": "2",
 }
+
+
+TINY = find("A1").but("Tiny", generator=mlp_generator(3), discriminator=mlp_discriminator(2), dataset="digits")
 
 
 class OneStep:
@@ -68,12 +73,13 @@ def world(tmp_path_factory):
         for name in {*dataset.LOADERS} - {"digits"}:  # nothing is downloaded
             patch.setitem(dataset.LOADERS, name, lambda directory, split: few_digits(None, split))
         patch.setattr(classifier, "STEPS", 5)
+        patch.setitem(EXPERIMENTS, "Tiny", TINY)
         patch.setattr(loop, "StopRequest", OneStep)
         for method in ("draw", "finish"):
             patch.setattr(loop.Gallery, method, lambda *arguments: [])
         (folder / "file").write_bytes(b"\x00not a run")
         (folder / "folder").mkdir()
-        first = ["train", "A1", "--dataset", "digits", "--quiet", "--out", "run", "--batch-size", "50"]
+        first = ["train", "Tiny", "--quiet", "--out", "run", "--batch-size", "50"]
         assert end_of(first) == (143, None)
         yield folder
 
@@ -97,7 +103,7 @@ def value_for(action, rng):
     elif action.dest in ("run", "runs"):
         right, odd = ["run"], PATHS
     elif action.dest == "name":
-        right, odd = ["A1"], NAMES
+        right, odd = ["tiny"], NAMES
     elif name in RIGHT:
         right, odd = [RIGHT[name]], [*NUMBERS, *HUGE, *HUGE]
     else:

@@ -7,7 +7,7 @@ import numpy as np
 
 from minigan import backend
 from minigan.errors import DataError, DtypeError, MisuseWarning, OptionError, ShapeError
-from minigan.hints import Array, DType
+from minigan.hints import Array, DType, Rng
 from minigan.ops.gather import gather_scaled, scaled
 from minigan.options import is_count, require_range, require_rng, shown
 
@@ -28,7 +28,7 @@ def scale(images: Array, low: float = -1, high: float = 1, dtype: DType = "float
 
 
 def batches(
-    images: Array, batch_size: int, rng: np.random.Generator, low: float = -1, high: float = 1, dtype: DType = "float32"
+    images: Array, batch_size: int, rng: Rng, low: float = -1, high: float = 1, dtype: DType = "float32"
 ) -> Iterator[Array]:
     """One epoch of mini-batches (batch_size, h, w, c): every image at most once, in an order drawn from `rng`.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from minigan.backend import to_cpu
 from minigan.errors import DtypeError, OptionError, ShapeError
-from minigan.hints import Array, DType
+from minigan.hints import Array, DType, Rng
 from minigan.memory import require_room
 from minigan.ops.gpu.graphs import from_host
 from minigan.options import is_integer, require_count, require_dtype, require_module, require_rng, shown
@@ -22,7 +22,7 @@ class Latent:
     def __repr__(self):
         return f"{type(self).__name__}({self.size})"
 
-    def sample(self, n: int, rng: np.random.Generator, dtype: DType = "float32", xp: ModuleType = np) -> Array:
+    def sample(self, n: int, rng: Rng, dtype: DType = "float32", xp: ModuleType = np) -> Array:
         """n latents from the NumPy generator `rng`: (n, size) of `dtype`, an array of the module `xp`."""
         owner = f"{type(self).__name__}.sample"
         shape, dtype = (require_count(owner, n=n), self.size), require_dtype(owner, dtype)

@@ -4,11 +4,9 @@ In every formula x is a logit, s the sigmoid, n the number of images; all values
 What each does for the generator, and what to watch: docs/gan.md
 """
 
-import numpy as np
-
 from minigan.backend import array_module, is_array
 from minigan.errors import DtypeError, OptionError, ShapeError
-from minigan.hints import Array
+from minigan.hints import Array, Rng
 from minigan.losses import BinaryCrossEntropy
 from minigan.ops.gpu.graphs import from_host
 from minigan.ops.sums import mean
@@ -28,10 +26,10 @@ class Objective:
     Errors     ShapeError, DtypeError where the logits are not n >= 1 rows of one floating-point number
     """
 
-    def real(self, logits: Array, rng: np.random.Generator) -> tuple[float, Array]:
+    def real(self, logits: Array, rng: Rng) -> tuple[float, Array]:
         raise NotImplementedError(f"{type(self).__name__} has no real(logits, rng)")
 
-    def fake(self, logits: Array, rng: np.random.Generator) -> tuple[float, Array]:
+    def fake(self, logits: Array, rng: Rng) -> tuple[float, Array]:
         raise NotImplementedError(f"{type(self).__name__} has no fake(logits, rng)")
 
     def generator(self, logits: Array) -> tuple[float, Array]:

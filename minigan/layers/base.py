@@ -14,7 +14,7 @@ import numpy as np
 from minigan import backend, initializers
 from minigan.budget import limited, spend
 from minigan.errors import CacheError, DeviceError, DtypeError, OptionError, ShapeError
-from minigan.hints import Array, DType, Shape
+from minigan.hints import Array, DType, Rng, Shape
 from minigan.layers.arrays import ArraysAttribute, Gradients, NamedArrays
 from minigan.memory import require_room
 from minigan.options import require_dtype, require_module, require_rng, require_shape, shown
@@ -72,7 +72,7 @@ class Layer:
 
     mixes_samples = False  # True where a sample's output depends on the other samples of its batch (BatchNorm)
 
-    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DType, xp: ModuleType) -> Shape:
+    def build(self, input_shape: Shape, rng: Rng, dtype: DType, xp: ModuleType) -> Shape:
         """Fix the shapes; a subclass with parameters calls this first, then `add_param`, and returns its output shape.
 
         Errors: OptionError where the layer is part of a network already.
@@ -95,7 +95,7 @@ class Layer:
         name: str,
         shape: Shape,
         initializer: initializers.Initializer,
-        rng: np.random.Generator,
+        rng: Rng,
         axes: Sequence[int] = initializers.AXES,
     ) -> None:
         """Create the parameter `name` with values from the initializer, and its gradient of zeros.
