@@ -86,16 +86,20 @@ def minigan_maps(layer, algorithm, n=BATCH, dtype="float32"):
     keep_freed_memory()  # as the training programs do
     plan = layer.plan(algorithm, dtype)
     image, kernel, output = layer.arrays(n, dtype)
-    kept_image, kept_kernel, kept_output = plan.image(image), plan.kernel(kernel), plan.output(output)
+    kept_image, kept_kernel, kept_output = (
+        plan.encode_image(image),
+        plan.encode_kernel(kernel),
+        plan.encode_output(output),
+    )
     if layer.transposed:  # x is the output of the convolution, dy its image
         return {
-            "forward": lambda: plan.input_gradient(plan.output(output), plan.kernel(kernel)),
-            "dW": lambda: plan.weight_gradient(plan.image(image), kept_output),
+            "forward": lambda: plan.input_gradient(plan.encode_output(output), plan.encode_kernel(kernel)),
+            "dW": lambda: plan.weight_gradient(plan.encode_image(image), kept_output),
             "dx": lambda: plan.correlate(kept_image, kept_kernel),
         }
     return {
-        "forward": lambda: plan.correlate(plan.image(image), plan.kernel(kernel)),
-        "dW": lambda: plan.weight_gradient(kept_image, plan.output(output)),
+        "forward": lambda: plan.correlate(plan.encode_image(image), plan.encode_kernel(kernel)),
+        "dW": lambda: plan.weight_gradient(kept_image, plan.encode_output(output)),
         "dx": lambda: plan.input_gradient(kept_output, kept_kernel),
     }
 

@@ -439,7 +439,7 @@ class BrokenConv2D(Conv2D):
 
     def backward(self, dy, param_grads=True, input_grad=True):
         image, kernel = self.saved(dy)
-        output = self.plan.output(dy)
+        output = self.plan.encode_output(dy)
         if param_grads:
             self.bias_gradient(dy)
             self.grads["W"] += self.weight_gradient(image, output)
@@ -515,7 +515,7 @@ class Conv2DTransposeSwapped(Conv2DTranspose):
 
     def backward(self, dy, param_grads=True, input_grad=True):
         output, kernel = self.saved(dy)
-        image = self.plan.image(dy)
+        image = self.plan.encode_image(dy)
         if param_grads:
             self.add_bias_gradient(dy)
             self.grads["W"] += self.plan.weight_gradient(image, output).transpose(0, 1, 3, 2)

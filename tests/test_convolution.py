@@ -36,7 +36,7 @@ def test_the_three_maps_are_adjoint_and_the_first_is_the_loops(geometry, n, algo
     plan = make_plan("test", image, kernel, strides, padding, np.dtype("float64"), np, algorithm)
     x, w = rng.standard_normal((n, *image)), rng.standard_normal(kernel)
     y = rng.standard_normal((n, *plan.outputs, kernel[3]))
-    X, W, Y = plan.image(x), plan.kernel(w), plan.output(y)
+    X, W, Y = plan.encode_image(x), plan.encode_kernel(w), plan.encode_output(y)
     _, pads = output_size("test", image, kernel, strides, padding)
     forward = plan.correlate(X, W)
     np.testing.assert_allclose(forward, loops.conv2d(x, w, np.zeros(kernel[3]), strides, pads), rtol=1e-9, atol=1e-11)
@@ -175,15 +175,15 @@ def test_upsampling_by_hand():
 @pytest.mark.parametrize("algorithm", ["im2col", "kn2row"])
 def test_blocks_change_nothing(algorithm, monkeypatch, rng):
     plan = make_plan("test", (6, 6, 2), (3, 3, 2, 4), (1, 1), "same", np.dtype("float64"), np, algorithm)
-    X, W = plan.image(rng.standard_normal((7, 6, 6, 2))), plan.kernel(rng.standard_normal((3, 3, 2, 4)))
-    Y = plan.output(rng.standard_normal((7, 6, 6, 4)))
+    X, W = plan.encode_image(rng.standard_normal((7, 6, 6, 2))), plan.encode_kernel(rng.standard_normal((3, 3, 2, 4)))
+    Y = plan.encode_output(rng.standard_normal((7, 6, 6, 4)))
 
     def maps():
         return plan.correlate(X, W), plan.input_gradient(Y, W), plan.weight_gradient(X, Y)
 
     whole = maps()
     assert len(plan.blocks(7)) == 1
-    monkeypatch.setattr("minigan.ops.convolution.plan.Plan.block", 2 * plan.numbers())
+    monkeypatch.setattr("minigan.ops.convolution.plan.Plan.block", 2 * plan.matrix_size())
     assert [b.stop - b.start for b in plan.blocks(7)] == [2, 2, 2, 1]
     for part, expected in zip(maps(), whole, strict=True):
         np.testing.assert_allclose(part, expected, rtol=1e-12, atol=1e-12)

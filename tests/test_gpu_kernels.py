@@ -49,7 +49,8 @@ def test_im2col_and_col2im(gpu, geometry, n, dtype, quads):
     results = []
     for plan, xp in ((on_gpu, gpu), (on_cpu, np)):
         X, W, Y = (
-            encode(to_device(array, xp)) for encode, array in ((plan.image, x), (plan.kernel, w), (plan.output, y))
+            encode(to_device(array, xp))
+            for encode, array in ((plan.encode_image, x), (plan.encode_kernel, w), (plan.encode_output, y))
         )
         results.append((plan.correlate(X, W), plan.input_gradient(Y, W), plan.weight_gradient(X, Y)))
     for ours, numpys in zip(*results, strict=True):
@@ -62,8 +63,8 @@ def test_im2col_in_several_blocks(gpu, rng, monkeypatch):
     assert len(plan.blocks(9)) == 3
     y, w = rng.standard_normal((9, 6, 5, 4)), rng.standard_normal((3, 3, 2, 4))
     cpu = make_plan("t", (6, 5, 2), (3, 3, 2, 4), (1, 1), "same", "float64", np, "im2col")
-    ours = plan.input_gradient(plan.output(to_device(y, gpu)), plan.kernel(to_device(w, gpu)))
-    agree(ours, np.ascontiguousarray(cpu.input_gradient(cpu.output(y), cpu.kernel(w))))
+    ours = plan.input_gradient(plan.encode_output(to_device(y, gpu)), plan.encode_kernel(to_device(w, gpu)))
+    agree(ours, np.ascontiguousarray(cpu.input_gradient(cpu.encode_output(y), cpu.encode_kernel(w))))
 
 
 @fast

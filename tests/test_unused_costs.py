@@ -46,8 +46,8 @@ def test_counted_costs_are_those_of_the_arrays(geometry, dtype):
     x, w = np.ones((1, *image), dtype), np.ones(kernel, dtype)
     for algorithm in ALGORITHMS:
         plan = make_plan("test", image, kernel, strides, padding, dtype, np, algorithm)
-        counted = plan.flops(), plan.numbers(), plan.constants()
-        X, W = plan.image(x), plan.kernel(w)
+        counted = plan.flops(), plan.matrix_size(), plan.constants()
+        X, W = plan.encode_image(x), plan.encode_kernel(w)
         if algorithm == "im2col":
             columns = plan.columns(X)
             assert counted == (2 * columns.size * o, columns.size, 0)
@@ -65,7 +65,7 @@ def test_counted_costs_are_those_of_the_arrays(geometry, dtype):
 def test_auto_takes_what_costs_least_of_the_built_plans(geometry):
     def built(algorithm):
         plan = make_plan("test", *geometry, "float32", np, algorithm)
-        plan.image(np.ones((1, *geometry[0]), "float32"))
+        plan.encode_image(np.ones((1, *geometry[0]), "float32"))
         return plan
 
     plans = [built(algorithm) for algorithm in ALGORITHMS]

@@ -15,7 +15,7 @@ def gan_state(gan):
     """(arrays by name, plain values by name): parameters, running statistics, optimizers, random numbers, counters."""
     arrays = {name: backend.to_cpu(array) for name, array in state_arrays(gan).items()}
     values = {
-        "g_steps": gan.g_optimizer.steps,
+        "g_steps": gan.g_optimizer.steps,  # of the optimizers, by the names that minigan 0.1 gave them in its files
         "d_steps": gan.d_optimizer.steps,
         "d_updates": gan.d_updates,
         "g_loss": float(gan.g_loss),

@@ -100,13 +100,13 @@ class Conv2D(Convolution):
     def product(self, x):
         """Forward without the bias"""
         self.check_input(x)
-        image, kernel = self.plan.image(x), self.plan.kernel(self.params["W"])
+        image, kernel = self.plan.encode_image(x), self.plan.encode_kernel(self.params["W"])
         self.save_for_backward(image, kernel)
         return self.plan.correlate(image, kernel)
 
     def backward(self, dy, param_grads=True, input_grad=True):
         image, kernel = self.saved(dy)
-        output = self.plan.output(dy)
+        output = self.plan.encode_output(dy)
         if param_grads:
             self.add_bias_gradient(dy)  # (1)
             self.add_grad("W", self.plan.weight_gradient(image, output))  # (2)
@@ -139,13 +139,13 @@ class Conv2DTranspose(Convolution):
     def product(self, x):
         """Forward without the bias"""
         self.check_input(x)
-        output, kernel = self.plan.output(x), self.plan.kernel(self.params["W"])
+        output, kernel = self.plan.encode_output(x), self.plan.encode_kernel(self.params["W"])
         self.save_for_backward(output, kernel)
         return self.plan.input_gradient(output, kernel)
 
     def backward(self, dy, param_grads=True, input_grad=True):
         output, kernel = self.saved(dy)
-        image = self.plan.image(dy)
+        image = self.plan.encode_image(dy)
         if param_grads:
             self.add_bias_gradient(dy)  # (1)
             self.add_grad("W", self.plan.weight_gradient(image, output))  # (2)

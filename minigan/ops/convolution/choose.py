@@ -29,7 +29,7 @@ def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, alg
     require_images(owner, image_shape, pads, (*outputs, kernel_shape[3]), dtype, xp)
     arguments = (image_shape, kernel_shape, strides, pads, outputs, dtype, xp)
     plan = choose_plan(owner, arguments, algorithm)
-    spend("matrices", plan.constants() + plan.numbers(), owner, f"the matrices of {plan.name}")
+    spend("matrices", plan.constants() + plan.matrix_size(), owner, f"the matrices of {plan.name}")
     return plan
 
 

@@ -111,7 +111,7 @@ class Fourier(Plan):
 
     # encode: transform the three operands
 
-    def image(self, x):
+    def encode_image(self, x):
         """(n, h, w, c) -> (M, n, s^2 c): A on the phases of the image"""
         (n, h, w, c), (sh, sw) = x.shape, self.strides
         u, v = self.rows.cells, self.columns.cells
@@ -120,7 +120,7 @@ class Fourier(Plan):
         phases = x.reshape(n, u, sh, v, sw, c).transpose(1, 3, 0, 2, 4, 5)
         return matmul(self.A, phases.reshape(u * v, -1)).reshape(-1, n, sh * sw * c)
 
-    def kernel(self, w):
+    def encode_kernel(self, w):
         """(kh, kw, c, o) -> (M, s^2 c, o): B on the phases of the kernel"""
         (kh, kw, c, o), (sh, sw) = w.shape, self.strides
         (u, front), (v, left) = (self.rows.taps, self.rows.front), (self.columns.taps, self.columns.front)
@@ -129,7 +129,7 @@ class Fourier(Plan):
         phases = w.reshape(u, sh, v, sw, c, o).transpose(0, 2, 1, 3, 4, 5)
         return matmul(self.B, phases.reshape(u * v, -1)).reshape(-1, sh * sw * c, o)
 
-    def output(self, y):
+    def encode_output(self, y):
         """(n, p, q, o) -> (M, n, o): the adjoint of the way back"""
         n, p, q, o = y.shape
         return matmul(self.D.T, y.transpose(1, 2, 0, 3).reshape(p * q, -1)).reshape(-1, n, o)
@@ -179,7 +179,7 @@ class Fourier(Plan):
         c, o, cells, outputs = self.phase_channels, self.kernel_shape[3], self.cells(), math.prod(self.outputs)
         return 2 * self.M * (cells * c + c * o + outputs * o)
 
-    def numbers(self):
+    def matrix_size(self):
         """Of the image's transform and of the products"""
         return self.M * (self.phase_channels + self.kernel_shape[3])
 

@@ -22,15 +22,15 @@ class Im2col(Plan):
 
     # encode the three operands: here nearly nothing
 
-    def image(self, x):
+    def encode_image(self, x):
         """(n, h, w, c) -> zero-padded"""
         return self.pad(x)
 
-    def kernel(self, w):
+    def encode_kernel(self, w):
         """(kh, kw, c, o) -> (kh kw c, o)"""
         return w.reshape(-1, w.shape[3])
 
-    def output(self, y):
+    def encode_output(self, y):
         """(n, p, q, o) -> (n, p q, o)"""
         return y.reshape(len(y), -1, y.shape[3])
 
@@ -76,8 +76,8 @@ class Im2col(Plan):
         return windows.reshape(n * p * q, kh * kw * c)
 
     def flops(self):
-        return 2 * self.numbers() * self.kernel_shape[3]
+        return 2 * self.matrix_size() * self.kernel_shape[3]
 
-    def numbers(self):
+    def matrix_size(self):
         (p, q), (kh, kw, c, _) = self.outputs, self.kernel_shape
         return p * q * kh * kw * c

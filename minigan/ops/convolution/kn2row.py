@@ -23,15 +23,15 @@ class Kn2row(Plan):
 
     # encode the three operands: here nearly nothing
 
-    def image(self, x):
+    def encode_image(self, x):
         """(n, h, w, c) -> zero-padded"""
         return self.pad(x)
 
-    def kernel(self, w):
+    def encode_kernel(self, w):
         """(kh, kw, c, o) -> (kh kw o, c)"""
         return w.transpose(0, 1, 3, 2).reshape(-1, w.shape[2])
 
-    def output(self, y):
+    def encode_output(self, y):
         """(n, p, q, o) -> (o, n, p, q), a plane for each filter"""
         return self.xp.ascontiguousarray(y.transpose(3, 0, 1, 2))
 
@@ -78,9 +78,9 @@ class Kn2row(Plan):
             yield u, v, slice(u, u + sh * p, sh), slice(v, v + sw * q, sw)
 
     def flops(self):
-        return 2 * self.numbers() * self.kernel_shape[2]
+        return 2 * self.matrix_size() * self.kernel_shape[2]
 
-    def numbers(self):
+    def matrix_size(self):
         """In the products of one image."""
         (h, w), (kh, kw, _, o) = self.padded, self.kernel_shape
         return h * w * kh * kw * o

@@ -9,13 +9,13 @@ FLOPS_A_NUMBER = 60  # what writing and reading one of them costs, in flops of a
 class Plan:
     """A convolution of one shape: three methods that encode an operand, three that multiply two encoded operands.
 
-    image(x), kernel(w), output(y)                   encode
+    encode_image(x), encode_kernel(w), encode_output(y)
     correlate(image, kernel)                         y[n,i,j,o] = sum_{u,v,c} x[n, i s + u, j s + v, c] w[u,v,c,o]
     input_gradient(output, kernel)                   its adjoint with respect to x
     weight_gradient(image, output)                   its adjoint with respect to w
     flops()                                          of one correlate of one image; the two gradients cost the same
-    numbers()                                        of the large intermediate matrix, for one image
-    constants()                                      of the matrices that the plan itself holds
+    matrix_size()                                    numbers in the large matrix in between, for one image
+    constants()                                      numbers in the matrices that the plan itself holds
 
     A new plan knows its shapes and can count; what it holds is made when a product first needs it.
 
@@ -53,7 +53,7 @@ class Plan:
 
     def blocks(self, n):
         """Slices of the batch whose large matrix holds about `block` numbers."""
-        step = max(1, self.block // self.numbers())
+        step = max(1, self.block // self.matrix_size())
         return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
     def constants(self):
@@ -62,7 +62,7 @@ class Plan:
 
     def cost(self):
         """Of one image, in flops: arithmetic and traffic."""
-        return self.flops() + FLOPS_A_NUMBER * self.numbers()
+        return self.flops() + FLOPS_A_NUMBER * self.matrix_size()
 
 
 def plan_again(kind, image_shape, kernel_shape, strides, pads, outputs, dtype, device):

@@ -10,7 +10,7 @@ class Im2colGpu(Im2col):
 
     block = 2**26  # numbers of the large matrix: there is no cache to fit, only memory
 
-    def image(self, x):
+    def encode_image(self, x):
         """(n, h, w, c), contiguous: the kernel supplies the padding"""
         return self.xp.ascontiguousarray(x)
 
