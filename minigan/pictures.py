@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image  # comes with matplotlib
 
 from minigan.backend import to_cpu
@@ -161,6 +160,13 @@ def enlarge(picture, zoom):
     return image.resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
 
 
+def _figure(width, height):
+    """Return an empty figure, in inches. matplotlib takes a second to import: who draws no curves need not wait."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def save_loss_curves(
     path: PathLike, d_losses: Sequence[float], g_losses: Sequence[float], xlabel: str = "epoch"
 ) -> None:
@@ -172,7 +178,7 @@ def save_loss_curves(
             f"{len(g_losses)}."
         )
     xlabel = require_text("save_loss_curves", xlabel=xlabel)
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = _figure(7, 4)
     axes = figure.add_subplot()
     epochs = range(1, len(d_losses) + 1)
     axes.plot(epochs, d_losses, label="discriminator (real + generated)")
@@ -187,7 +193,7 @@ def save_loss_curves(
 
 def save_real_beside_generated(path: PathLike, real: Array, generated: Array, low: float = -1, high: float = 1) -> None:
     """Two grids of the same size side by side, real images left, generated ones right."""
-    figure = Figure(figsize=(9, 4.8), layout="constrained")
+    figure = _figure(9, 4.8)
     for place, (title, images) in enumerate((("real", real), ("generated", generated)), start=1):
         show_grid(figure.add_subplot(1, 2, place, title=title), grid(images, low=low, high=high))
     save_figure(path, figure)
@@ -218,7 +224,7 @@ def save_evaluation(
         raise ShapeError(
             f"save_evaluation: expected searched and nearest in one shape, got {searched.shape} and {nearest.shape}."
         )
-    figure = Figure(figsize=(11, 5.8), layout="constrained")
+    figure = _figure(11, 5.8)
     left, right = figure.add_gridspec(1, 2)
     show_grid(figure.add_subplot(left, title="samples"), grid(samples))
     top, bottom = right.subgridspec(2, 1, height_ratios=(5, 3))

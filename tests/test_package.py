@@ -3,12 +3,14 @@
 import ast
 import configparser
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import minigan
+from minigan.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -47,6 +49,23 @@ def test_one_version(setup):
     assert f"\nversion: {minigan.__version__}\n" in (ROOT / "CITATION.cff").read_text()
     newest = re.search(r"^## (\S+?)(?:,|$)", (ROOT / "CHANGELOG.md").read_text(), re.M)[1]
     assert newest == minigan.__version__
+
+
+@pytest.mark.parametrize(("program", "name"), [("/x/bin/minigan", "minigan"), ("/x/__main__.py", "python -m minigan")])
+def test_the_command_says_its_version_and_how_it_was_called(program, name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [program])
+    for option, said in (("--version", f"minigan {minigan.__version__}\n"), ("--help", f"usage: {name} [-h]")):
+        with pytest.raises(SystemExit) as end:
+            main([option])
+        assert not end.value.code and capsys.readouterr().out.startswith(said)
+
+
+def test_importing_the_commands_does_not_import_matplotlib():
+    """It takes a second, and most commands draw no curves."""
+    script = (
+        "import sys; from minigan.__main__ import make_parser; make_parser(); sys.exit('matplotlib' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
 
 
 def test_every_requirement_has_a_lower_bound_and_the_tests_run_with_it(setup):
