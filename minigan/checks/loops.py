@@ -134,7 +134,7 @@ def pad_image(x, pads, value=0.0):
 
 
 def conv2d(x, W, b, strides, pads):
-    """y[n,i,j,f] = b[f] + sum_{u,v,c} xp[n, i s + u, j s + v, c] W[u,v,c,f]"""
+    """y[n,i,j,f] = b[f] + sum_{u,v,c} x_pad[n, i s + u, j s + v, c] W[u,v,c,f]"""
     padded = pad_image(x, pads)
     kh, kw, channels, filters = W.shape
     rows = (padded.shape[1] - kh) // strides[0] + 1

@@ -76,9 +76,9 @@ class Convolution(Layer):
 class Conv2D(Convolution):
     """2-D cross-correlation with bias ("convolution" in deep learning).
 
-    Forward    y[n,i,j,f] = b[f] + sum_{u,v,c} xp[n, i s + u, j s + v, c] W[u,v,c,f]        (xp: x zero-padded)
+    Forward    y[n,i,j,f] = b[f] + sum_{u,v,c} x_pad[n, i s + u, j s + v, c] W[u,v,c,f]     (x_pad: x zero-padded)
     Backward   (1) db[f]       = sum_{n,i,j} dy[n,i,j,f]
-               (2) dW[u,v,c,f] = sum_{n,i,j} xp[n, i s + u, j s + v, c] dy[n,i,j,f]
+               (2) dW[u,v,c,f] = sum_{n,i,j} x_pad[n, i s + u, j s + v, c] dy[n,i,j,f]
                (3) dx          = the adjoint: dy[n,i,j,f] W[u,v,c,f] added to dx[n, i s + u - top, j s + v - left, c]
     Shapes     x (n, h, w, c) -> y (n, p, q, filters); W (kh, kw, c, filters), b (filters,)
     Cost       2 n p q kh kw c filters flops forward by im2col, twice that backward; keeps the encoded image
@@ -118,8 +118,8 @@ class Conv2DTranspose(Convolution):
 
     Forward    y[n, i s + u - top, j s + v - left, f] += x[n,i,j,c] W[u,v,f,c] for all i, j, u, v, c;   then y += b
     Backward   (1) db[f]       = sum_{n,i,j} dy[n,i,j,f]
-               (2) dW[u,v,f,c] = sum_{n,i,j} dyp[n, i s + u, j s + v, f] x[n,i,j,c]         (dyp: dy zero-padded)
-               (3) dx[n,i,j,c] = sum_{u,v,f} dyp[n, i s + u, j s + v, f] W[u,v,f,c]         Conv2D's forward
+               (2) dW[u,v,f,c] = sum_{n,i,j} dy_pad[n, i s + u, j s + v, f] x[n,i,j,c]      (dy_pad: dy zero-padded)
+               (3) dx[n,i,j,c] = sum_{u,v,f} dy_pad[n, i s + u, j s + v, f] W[u,v,f,c]      Conv2D's forward
     Shapes     x (n, h, w, c) -> y (n, h s, w s, filters) for "same"; W (kh, kw, filters, c), b (filters,)
     Cost       2 n h w kh kw c filters flops forward by im2col, twice that backward; keeps the encoded input
     Options    as for Conv2D; padding by numbers crops the full output (h - 1) s + kh, as in PyTorch

@@ -13,8 +13,8 @@ from minigan.ops.convolution.windows import checked_padding, output_size, pair, 
 class Pooling(Layer):
     """What both share: the windows, seen as one shifted picture for each place in a window.
 
-    The picture of place (u, v) holds, for each window, the entry at that place: xp[:, u::s, v::s]. There are only
-    kh kw of them, so pooling is a few operations on whole arrays.
+    The picture of place (u, v) holds, for each window, the entry at that place: x_pad[:, u::s, v::s]. There are
+    only kh kw of them, so pooling is a few operations on whole arrays.
     """
 
     def __init__(self, pool_size: Size = 2, strides: Size | None = None, padding: Padding = "valid"):
