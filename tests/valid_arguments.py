@@ -82,7 +82,7 @@ def examples(cases, folder):
         "GAN.latent": lambda: latent.Normal(3),
         "GAN.objective": lambda: objectives.Hinge(),
         "logits": lambda: floats(4, 1),
-        "targets": lambda: floats(4, 1),
+        "targets": lambda: np.abs(floats(4, 1)),
         "SoftmaxCrossEntropy.__call__.logits": lambda: floats(4, 3),
         "SoftmaxCrossEntropy.__call__.targets": lambda: np.array([0, 1, 2, 0]),
         "rng": lambda: np.random.default_rng(0),
