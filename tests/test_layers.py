@@ -42,7 +42,9 @@ def test_dense_against_loops(n, size, units, seed):
     rng = np.random.default_rng(seed)
     layer, x = built(Dense(units), (size,), seed=seed), rng.standard_normal((n, size))
     layer.params["b"][...] = rng.standard_normal(units)
-    np.testing.assert_allclose(layer.forward(x), loops.dense(x, layer.params["W"], layer.params["b"]), rtol=1e-12)
+    # atol: a sum can come near 0, while its terms, and with them its rounding, do not
+    expected = loops.dense(x, layer.params["W"], layer.params["b"])
+    np.testing.assert_allclose(layer.forward(x), expected, rtol=1e-12, atol=1e-15)
 
 
 @settings(deadline=None, max_examples=25)
