@@ -559,14 +559,15 @@ class BrokenLSTM(LSTM):
         super().__init__(2, return_sequences=True)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        xh, c, gates, tanh_c = self.saved(dy)
+        fast, seen, h, c, gates = self.saved(dy)
+        assert not fast, "few numbers, as here, take the plain passes"
         steps, size = self.input_shape
         W, U = self.params["W"], self.params["U"]
         dx, dW, dU, db = np.zeros((len(dy), steps, size)), np.zeros_like(W), np.zeros_like(U), np.zeros(8)
         dh, dc = np.zeros((len(dy), 2)), np.zeros((len(dy), 2))
         for t in reversed(range(steps)):
-            i, f, g, o, tc, last_c, new_c = (part.T for part in (*gates[t], tanh_c[t], c[t], c[t + 1]))
-            x, last_h, new_h = xh[t, :size].T, xh[t, size:-1].T, xh[t + 1, size:-1].T
+            (i, f, g, o), tc, last_c, new_c = gates[t + 1], np.tanh(c[t + 1]), c[t], c[t + 1]
+            x, last_h, new_h = seen[:, t], h[t], h[t + 1]
             dh = self.state_gradient(dy[:, t], dh)
             dc = dc + dh * o * self.slope_of_shown_cell(new_c, tc)
             parts = (dc * g * i * (1 - i), self.forget_gate(dc, last_c, new_c, f), dc * i * (1 - g * g))

@@ -13,10 +13,10 @@ from minigan import GAN, Sequential
 from minigan.backend import to_cpu, to_device
 from minigan.gan.latent import slerp
 from minigan.gan.objectives import Minimax, NonSaturating
-from minigan.layers import BatchNorm, Dense, Dropout, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
+from minigan.layers import LSTM, BatchNorm, Dense, Dropout, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from minigan.metrics.frechet import frechet_distance, mean_and_covariance
-from minigan.ops import cross_entropy
+from minigan.ops import cross_entropy, lstm
 from minigan.ops.sums import column_dot, column_sum
 from minigan.optimizers import Adam, RMSProp, clip_grad_norm
 from minigan.training.watchers.health import Health, roughness, spread
@@ -365,3 +365,20 @@ def test_column_sums_keep_their_digits(xp, rng, rows):
     ):
         assert ours.dtype == np.float32
         np.testing.assert_allclose(to_cpu(ours), rights, rtol=1e-6)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("gate", ["input", "output"])
+def test_the_gates_of_an_lstm(to_xp, gate, fast, monkeypatch):
+    """c = sigmoid(x) g or h = sigmoid(x) tanh(c), to six digits however far the gate is shut."""
+    monkeypatch.setattr(lstm, "pays", lambda x, units: fast or to_xp == "gpu")
+    layer = LSTM(1)
+    net = one_layer(layer, (1, 1))
+    net.layers[0].params["W"] = np.array([[1, 0, 0, 0] if gate == "input" else [0, 0, 0, 1]], "float32")
+    net.layers[0].params["b"] = np.array([0, 0, 0.01, 0], "float32")
+    net = net.to(to_xp)
+    y = net.forward(to_device(LOGITS[:, None], net.xp))
+    c = 0.5 * np.tanh(0.01) if gate == "output" else exact_sigmoid(LOGITS) * np.tanh(0.01)
+    close(y, (exact_sigmoid(LOGITS) if gate == "output" else 0.5) * np.tanh(c))
+    y = net.forward(net.xp.array([[[1e30]], [[-1e30]]], "float32"))
+    assert np.isfinite(to_cpu(y)).all() and not to_cpu(y)[1::2].any()

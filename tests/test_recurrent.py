@@ -11,7 +11,15 @@ from minigan.checks import check_gradients, check_layer, loops
 from minigan.errors import CacheError, DtypeError, OptionError, ShapeError
 from minigan.layers import LSTM, Dense, Reshape
 from minigan.losses import MeanSquaredError
+from minigan.ops import lstm
 from minigan.optimizers import Adam
+
+
+@pytest.fixture(params=["plain", "fast"], autouse=True)
+def form(request, monkeypatch):
+    """Every test with the passes of the class, and with those of minigan/ops/lstm.py."""
+    monkeypatch.setattr(lstm, "pays", lambda x, units: request.param == "fast")
+    return request.param
 
 
 def built(layer, input_shape, dtype="float64"):
@@ -28,7 +36,38 @@ def test_contract(units, shape, return_sequences):
     check_layer(lambda: LSTM(units, return_sequences), shape)
 
 
-def test_the_unbroken_base_of_the_exercises_passes():
+@settings(deadline=None, max_examples=25)
+@given(
+    *[st.integers(1, 5)] * 4, st.booleans(), st.booleans(), st.sampled_from(["float32", "float64"]), st.integers(0, 99)
+)
+def test_both_forms_agree(n, steps, size, units, sequences, given_state, dtype, seed):
+    """Output, dx, all gradients and those of the initial state, to rounding: the order of sums is another one."""
+    rng = np.random.default_rng(seed)
+    x, states = rng.standard_normal((n, steps, size)).astype(dtype), rng.standard_normal((2, n, units)).astype(dtype)
+    results = []
+    for fast in (False, True):
+        layer = built(LSTM(units, sequences), (steps, size), dtype)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lstm, "pays", lambda x, units, answer=fast: answer)
+            y = layer.forward(x, initial_state=tuple(states) if given_state else None)
+        dx = layer.backward(np.cos(np.arange(y.size)).reshape(y.shape).astype(dtype))
+        results.append([y, dx, *layer.grads.values(), *layer.initial_state_grads])
+    for plain, fast in zip(*results, strict=True):
+        assert plain.dtype == fast.dtype == dtype and plain.shape == fast.shape
+        np.testing.assert_allclose(fast, plain, rtol=0, atol=50 * np.finfo(dtype).eps * max(1, abs(plain).max()))
+
+
+def test_few_numbers_take_the_plain_passes_and_many_the_fast_ones(monkeypatch):
+    monkeypatch.undo()
+    for n, fast in ((21, False), (22, True)):  # 252 and 264 numbers in all states
+        layer = built(LSTM(3), (4, 2))
+        layer.forward(np.zeros((n, 4, 2)))
+        assert layer.cache[1][0] is fast
+
+
+def test_the_unbroken_base_of_the_exercises_passes(form):
+    if form == "fast":
+        pytest.skip("the exercises read what the plain passes save")
     check_layer(BrokenLSTM, (3, 2))
 
 

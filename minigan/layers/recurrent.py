@@ -4,10 +4,10 @@ from minigan.errors import ShapeError
 from minigan.hints import Array
 from minigan.initializers import EachBlock, GlorotUniform, Orthogonal, Zeros
 from minigan.layers.base import Layer
-from minigan.ops.matmul import matmul
+from minigan.ops import lstm
+from minigan.ops.lstm import GATES
+from minigan.ops.sigmoid import sigmoid
 from minigan.options import require_count, require_flag
-
-GATES = 4  # in the order of the columns of W, U and b: input, forget, cell, output
 
 
 class LSTM(Layer):
@@ -30,8 +30,9 @@ class LSTM(Layer):
                W (size, 4 units), U (units, 4 units), b (4 units,)
     State      forward(x, initial_state=(h0, c0)) begins with these, each (n, units), instead of 0; after backward
                `initial_state_grads` is (dh0, dc0)
-    Cost       8 steps units (size + units) flops forward, twice that backward; keeps x, h (y is a view of it), c,
-               tanh(c) and the gates. (5) and (6) are one product, so input_grad=False spares nothing
+    Cost       8 steps units (size + units) flops forward, twice that backward; keeps x, h (y is a view of it), c and
+               the gates
+    Fast form  minigan/ops/lstm.py, for more than a few numbers and for GPUs
     Start      W Glorot uniform and U orthogonal, each gate by itself; b is 0 but for the forget gate's part, which is
                1: the cell remembers until it has learned to forget (Jozefowicz, Zaremba & Sutskever 2015, "An
                empirical exploration of recurrent network architectures")
@@ -61,71 +62,65 @@ class LSTM(Layer):
         self.output_shape = (steps, self.units) if self.return_sequences else (self.units,)
         return self.output_shape
 
-    # In both passes the batch is the last axis: then each gate is one contiguous block of memory, and all that a step
-    # reads, x[t], h[t-1] and a 1 for the bias, lie one below the other in `xh`, so that a step is one matrix product.
-
     def forward(self, x: Array, training: bool = False, initial_state: tuple[Array, Array] | None = None) -> Array:
         self.check_input(x)
         xp, units, (steps, size), n = self.xp, self.units, self.input_shape, len(x)
-        xh = xp.empty((steps + 1, size + units + 1, n), self.dtype)
-        c = xp.empty((steps + 1, units, n), self.dtype)
-        h = xh[:, size:-1]
-        xh[:steps, :size] = x.transpose(1, 2, 0)
-        xh[:, -1] = 1
-        h[0], c[0] = (0, 0) if initial_state is None else self.checked_state(initial_state, n)
-        gates, tanh_c = xp.empty((steps, GATES, units, n), self.dtype), xp.empty((steps, units, n), self.dtype)
+        W, U, b = (self.params[name] for name in ("W", "U", "b"))
+        h0, c0 = (0, 0) if initial_state is None else self.checked_state(initial_state, n)
+        if lstm.pays(x, units):
+            saved = lstm.forward(x, W, U, b, h0, c0)
+            self.save_for_backward(True, *saved)
+            h = lstm.states(saved[0], size)
+            return h[1:].transpose(2, 0, 1) if self.return_sequences else h[steps].T
 
-        # sigmoid(a) = (1 + tanh(a / 2)) / 2: with the inner 1/2 in the weights, one tanh serves all four gates
-        weights = xp.concatenate((self.params["W"], self.params["U"], self.params["b"][None]))
-        weights[:, : 2 * units] *= 0.5
-        weights[:, 3 * units :] *= 0.5
-        for t in range(steps):
-            matmul(weights.T, xh[t], out=gates[t].reshape(-1, n))
-            xp.tanh(gates[t], out=gates[t])
-            i, f, g, o = gates[t]
-            for gate in (i, f, o):
-                gate += 1
-                gate *= 0.5
-            xp.multiply(f, c[t], out=c[t + 1])
-            c[t + 1] += i * g
-            xp.tanh(c[t + 1], out=tanh_c[t])
-            xp.multiply(o, tanh_c[t], out=h[t + 1])
-        self.save_for_backward(xh, c, gates, tanh_c)
-        h = xh[:, size:-1]  # read-only now, as xh is
-        return h[1:].transpose(2, 0, 1) if self.return_sequences else h[steps].T
+        h, c = xp.empty((steps + 1, n, units), self.dtype), xp.empty((steps + 1, n, units), self.dtype)
+        gates = xp.empty((steps + 1, GATES, n, units), self.dtype)
+        h[0], c[0] = h0, c0
+        for t in range(1, steps + 1):
+            a = x[:, t - 1] @ W + h[t - 1] @ U + b
+            a_i, a_f, a_g, a_o = xp.split(a, GATES, axis=1)
+            i, f, g, o = sigmoid(a_i), sigmoid(a_f), xp.tanh(a_g), sigmoid(a_o)
+            c[t] = f * c[t - 1] + i * g
+            h[t] = o * xp.tanh(c[t])
+            gates[t] = xp.stack((i, f, g, o))
+        self.save_for_backward(False, x, h, c, gates)
+        return h[1:].transpose(1, 0, 2) if self.return_sequences else h[steps]
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        xh, c, gates, tanh_c = self.saved(dy)
-        xp, units, (steps, size), n = self.xp, self.units, self.input_shape, len(dy)
-        weights = xp.concatenate((self.params["W"], self.params["U"]))
-        dweights = xp.zeros((size + units + 1, GATES * units), self.dtype)
-        dxh, da = xp.empty((steps, size + units, n), self.dtype), xp.empty((GATES, units, n), self.dtype)
-        da_rows = da.reshape(-1, n)
-        dh, dc = (xp.zeros((units, n), self.dtype) for _ in range(2))
-        if not self.return_sequences:
-            dh += dy.T  # (1)
-        for t in reversed(range(steps)):
-            i, f, g, o = gates[t]
-            if self.return_sequences:
-                dh += dy[:, t].T  # (1)
-            dc += dh * o * (1 - tanh_c[t] * tanh_c[t])  # (2)
-            xp.multiply(dc * g, i * (1 - i), out=da[0])  # (3)
-            xp.multiply(dc * c[t], f * (1 - f), out=da[1])
-            xp.multiply(dc * i, 1 - g * g, out=da[2])
-            xp.multiply(dh * tanh_c[t], o * (1 - o), out=da[3])
-            if param_grads:
-                dweights += matmul(xh[t], da_rows.T)  # (4)  while da is in the processor's cache
-            matmul(weights, da_rows, out=dxh[t])  # (5)
-            dh = dxh[t, size:]  # (6)
-            dc *= f
+        fast, *saved = self.saved(dy)
+        xp, units, steps, n = self.xp, self.units, self.input_shape[0], len(dy)
+        W, U, b = (self.params[name] for name in ("W", "U", "b"))
+        if fast:
+            dx, (dW, dU, db), dh, dc = lstm.backward(dy, *saved, W, U, param_grads)
+        else:
+            x, h, c, gates = saved
+            if not self.return_sequences:
+                dy = xp.concatenate((xp.zeros((n, steps - 1, units), self.dtype), dy[:, None]), axis=1)
+            dW, dU, db, dx = xp.zeros_like(W), xp.zeros_like(U), xp.zeros_like(b), xp.empty(x.shape, self.dtype)
+            dh, dc = xp.zeros((n, units), self.dtype), xp.zeros((n, units), self.dtype)
+            for t in range(steps, 0, -1):
+                i, f, g, o = gates[t]
+                tanh_c = xp.tanh(c[t])
+                dh = dh + dy[:, t - 1]  # (1)
+                dc = dc + dh * o * (1 - tanh_c * tanh_c)  # (2)
+                da_i = dc * g * i * (1 - i)  # (3)
+                da_f = dc * c[t - 1] * f * (1 - f)
+                da_g = dc * i * (1 - g * g)
+                da_o = dh * tanh_c * o * (1 - o)
+                da = xp.concatenate((da_i, da_f, da_g, da_o), axis=1)
+                dW += x[:, t - 1].T @ da  # (4)
+                dU += h[t - 1].T @ da
+                db += da.sum(axis=0)
+                dx[:, t - 1] = da @ W.T  # (5)
+                dh, dc = da @ U.T, dc * f  # (6)
         if param_grads:
-            for name, rows in (("W", slice(size)), ("U", slice(size, -1)), ("b", -1)):
-                self.add_grad(name, dweights[rows])
-        self.initial_state_grads = dh.T.copy(), dc.T.copy()
-        return dxh[:, :size].transpose(2, 0, 1) if input_grad else None
+            for name, gradient in (("W", dW), ("U", dU), ("b", db)):
+                self.add_grad(name, gradient)
+        self.initial_state_grads = dh, dc
+        return dx if input_grad else None
 
     def checked_state(self, initial_state, n):
-        """(h0, c0) with the batch as the last axis; refused in words where they do not fit."""
+        """(h0, c0), refused in words where they do not fit."""
         if not isinstance(initial_state, (tuple, list)) or len(initial_state) != 2:
             raise ShapeError(
                 f"{self.name} forward: expected initial_state as a pair (h0, c0) of arrays of shape ({n}, "
@@ -133,7 +128,7 @@ class LSTM(Layer):
             )
         for what, array in zip(("h0", "c0"), initial_state, strict=True):
             self._check_array("forward", what, array, (self.units,), batch=n)
-        return [array.T for array in initial_state]
+        return initial_state
 
     def flops(self):
         steps, size = self.input_shape
