@@ -180,6 +180,14 @@ def test_one_image_has_many_rows():
     Sequential([BatchNorm()], (3, 3, 2)).forward(np.ones((1, 3, 3, 2), "float32"), training=True)
 
 
+def test_what_minigan_does_itself_is_no_misuse():
+    G = Sequential([Dense(16), BatchNorm(), Tanh(), Reshape((4, 4, 1))], (3,))
+    gan = GAN(G, Sequential([Flatten(), Dense(4), BatchNorm(), LeakyReLU(), Dense(1)], (4, 4, 1)))
+    assert "BatchNorm" in gan.generator.summary() and "BatchNorm" in gan.discriminator._repr_html_()
+    gan.sample(1)
+    gan.train_step(images())
+
+
 def test_the_check_of_a_layer_says_nothing_of_its_own_batch_of_one():
     check_layer(BatchNorm, (3,))
 
