@@ -22,6 +22,7 @@ LIMITS = {  # what a budget has of each kind unless the reader knows better
     "matrices": 2**30,  # numbers in the large matrices of convolutions, for one image
     "windows": 2**18,  # places in the windows of poolings, each of them a turn of a loop
 }
+SLACK = 2**14  # numbers more than are stored, so that a small difference is found, and told, by the names of the arrays
 IN_WORDS = {
     "parameters": "numbers as parameters, more than the {limit:,} that are stored",
     "state": "numbers as state, more than the {limit:,} that are stored",

@@ -21,6 +21,7 @@ import zlib
 import numpy as np
 
 from minigan.errors import CheckpointError, OptionError
+from minigan.files import printable
 
 SUM_SIZE = 64  # hex digits of a SHA-256
 END = struct.Struct("<4s16xH")  # the last record of a zip archive: its signature, the length of the comment behind it
@@ -78,7 +79,7 @@ def _open_zip(content):
     try:
         return zipfile.ZipFile(io.BytesIO(content))
     except Exception as error:  # on damaged archives zipfile raises errors of many classes
-        raise ValueError(f"{type(error).__name__}: {error}") from error
+        raise ValueError(f"{type(error).__name__}: {printable(error)[:300]}") from error
 
 
 def _entries(content, archive):

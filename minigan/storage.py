@@ -11,7 +11,7 @@ import os
 import numpy as np
 
 from minigan import backend, initializers, layers, npz
-from minigan.budget import budget, spend
+from minigan.budget import SLACK, budget, spend
 from minigan.errors import CheckpointError, FileError, MiniganError, NonFiniteError, OptionError
 from minigan.files import as_path, atomic_write, read_file
 from minigan.options import shown, with_article
@@ -21,7 +21,6 @@ FORMAT_WITHOUT_SUM = "minigan network 1"  # before 0.2; still read
 LONGEST_TEXT = 2**21  # characters of an architecture
 LONGEST_REASON = 500  # characters of an error that a file brings about
 DEEPEST = 16  # networks in one another
-SLACK = 2**14  # numbers
 BUILDING = {"input_shape", "seed", "dtype", "device"}  # options by which a network builds itself
 
 

@@ -30,7 +30,12 @@ def run_limited(code, folder, megabytes=100, seconds=20):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     program = PRELUDE.format(megabytes=megabytes, seconds=seconds) + textwrap.dedent(code)
     run = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=seconds + 100,
     )
     assert run.returncode == 0, f"exit code {run.returncode}: {run.stderr[-2000:]}"
     return run.stdout

@@ -8,8 +8,9 @@ import io
 import tarfile
 from pathlib import PurePosixPath, PureWindowsPath
 
-from minigan.data.reading import ADVICE, read_at_most
+from minigan.data.reading import ADVICE, read_at_most, some
 from minigan.errors import DataError
+from minigan.files import printable
 
 # What tarfile raises on damaged headers; RecursionError where thousands of extended headers follow each other.
 TAR_ERRORS = (tarfile.TarError, ValueError, OverflowError, RecursionError)
@@ -30,7 +31,7 @@ def read_files(path, limit):
         _check_member(member, path)
         name = str(PurePosixPath(member.name))
         if name in files:
-            raise DataError(f"{path}: the archive holds {name} twice. {ADVICE}")
+            raise DataError(f"{path}: the archive holds {some([name])} twice. {ADVICE}")
         if not member.isdir():
             files[name] = memoryview(content)[member.offset_data : member.offset_data + member.size]
     return files
@@ -49,7 +50,7 @@ def _members(content, path):
                 raise tarfile.ReadError(f"damaged header at byte {tar.offset}")
             return members
     except TAR_ERRORS as error:
-        raise DataError(f"{path}: not a sound tar archive ({error}). {ADVICE}") from error
+        raise DataError(f"{path}: not a sound tar archive ({printable(error)[:300]}). {ADVICE}") from error
 
 
 def _check_member(member, path):
@@ -60,4 +61,4 @@ def _check_member(member, path):
         problem = "which is a link, a device or another thing that is no plain file"
     else:
         return
-    raise DataError(f"{path}: the archive holds {member.name!r}, {problem}: it is refused. {ADVICE}")
+    raise DataError(f"{path}: the archive holds {some([member.name])!r}, {problem}: it is refused. {ADVICE}")

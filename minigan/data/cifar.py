@@ -9,7 +9,7 @@ import numpy as np
 
 from minigan.data import archives, download, sources
 from minigan.data.completeness import partial, unofficial
-from minigan.data.reading import ADVICE, find, listing, read_at_most
+from minigan.data.reading import ADVICE, find, listing, read_at_most, some
 from minigan.errors import DataError
 
 NAME = "cifar10"
@@ -71,7 +71,7 @@ def _in_archive(path, files):
     if not found:
         raise DataError(
             f"{path}: {_names(files)} missing in the folder {sources.CIFAR10.folder} of the archive. It holds "
-            f"{', '.join(sorted(contents)[:10]) or 'nothing'}. {ADVICE}"
+            f"{some(contents)}. {ADVICE}"
         )
     return path, found
 

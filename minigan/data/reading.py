@@ -5,6 +5,7 @@ import os
 import zlib
 
 from minigan.errors import DataError
+from minigan.files import printable
 
 ADVICE = (
     "Remove it from this folder and put the official file there; without a directory (directory=, --data-dir) minigan "
@@ -37,14 +38,19 @@ def unreadable(path, error):
     return DataError(f"{path}: cannot be read: {error.strerror or error}. Check its permissions.")
 
 
-def listing(folder, wanted, most=10):
+def listing(folder, wanted):
     """What `folder` holds, in a few words; DataError, which names the files `wanted` there, where it cannot be read."""
     try:
-        names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
+        names = [path.name + "/" * path.is_dir() for path in folder.iterdir()]
     except OSError as error:
         raise DataError(
             f"cannot read the folder {folder}: {error.strerror or error}. Give an existing folder that holds the "
             f"{wanted} of the data set: directory= (--data-dir)."
         ) from error
+    return some(names)
+
+
+def some(names, most=10, longest=100):
+    """Names that come from elsewhere, in a few words; "nothing" without any"""
     more = [f"and {len(names) - most} more"] if len(names) > most else []
-    return ", ".join(names[:most] + more) or "nothing"
+    return ", ".join([printable(name)[:longest] for name in sorted(names)[:most]] + more) or "nothing"

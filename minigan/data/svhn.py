@@ -10,8 +10,9 @@ import numpy as np
 
 from minigan.data import download, matlab, sources
 from minigan.data.completeness import partial, unofficial
-from minigan.data.reading import ADVICE, find, listing, read_at_most
+from minigan.data.reading import ADVICE, find, listing, read_at_most, some
 from minigan.errors import DataError
+from minigan.files import printable
 
 NAME = "svhn"
 IMAGE_SHAPE = (32, 32, 3)
@@ -79,14 +80,14 @@ def _call(function, path, *arguments, **options):
         return function(*arguments, **options)
     except Exception as error:  # on damaged files SciPy raises errors of nearly every class
         raise DataError(
-            f"{path}: not a sound MATLAB 5 file ({type(error).__name__}: {error}). Is it truncated, or another file? "
-            f"{ADVICE}"
+            f"{path}: not a sound MATLAB 5 file ({type(error).__name__}: {printable(error)[:300]}). Is it truncated, "
+            f"or another file? {ADVICE}"
         ) from error
 
 
 def _check_shapes(shapes, file, path):
     if "X" not in shapes:
-        raise DataError(f"{path}: expected the images X, got only {', '.join(sorted(shapes)) or 'nothing'}. {ADVICE}")
+        raise DataError(f"{path}: expected the images X, got only {some(shapes)}. {ADVICE}")
     *image_shape, n = shapes["X"]
     if tuple(image_shape) != IMAGE_SHAPE or n < 1:
         raise DataError(f"{path}: expected images X of shape (32, 32, 3, n), got {tuple(shapes['X'])}. {ADVICE}")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigan import backend
-from minigan.errors import CheckpointError, OptionError
+from minigan.budget import SLACK, budget
+from minigan.errors import CheckpointError, OptionError, ShapeError, TooLargeError
 from minigan.experiments import Experiment, find
 from minigan.gan import GAN
 from minigan.gan.state import restore_gan
@@ -67,19 +68,37 @@ def load_trained(path: PathLike, device: str = "auto", experiment: Experiment | 
     """
     folder, config = RunFolder.open(path)
     experiment = experiment_of(folder, config, experiment)
-    gan = experiment.make_gan(tuple(config.image_shape), config.seed, device)
-    now, who = settings_of(experiment, gan), f"the experiment {experiment.name!r}"
-    require_same(config.settings, now, folder.path / "config.json", who, FOR_SAMPLES)
     notes = []
-    values = restore_newest(gan, config, folder, notes.append)
-    if values is None:
+    newest = checkpoints.read_newest(folder.checkpoints, notes.append)
+    if newest is None:
         why = "its checkpoints are lost" if folder.traces() else "it stopped before its first epoch was over"
         raise CheckpointError(
             f"{folder.path} holds no checkpoint: the run was begun, but {why}. Train it first: python -m minigan "
             f"resume {folder.path}"
         )
+    arrays, values = newest
+    gan = make_gan(experiment, config, device, arrays)
+    now, who = settings_of(experiment, gan), f"the experiment {experiment.name!r}"
+    require_same(config.settings, now, folder.path / "config.json", who, FOR_SAMPLES)
+    put_back(gan, config, folder, arrays, values)
     sys.stderr.writelines(f"note: {note}\n" for note in notes)
     return TrainedRun(folder, config, experiment, gan, values["step"])
+
+
+def make_gan(experiment, config, device, arrays):
+    """The GAN of a run, no larger than what its checkpoint holds, whatever image_shape config.json asks for."""
+    kinds = {"parameters": ".params", "state": ".state."}
+    limits = {
+        kind: sum(array.size for name, array in arrays.items() if part in name) + SLACK for kind, part in kinds.items()
+    }
+    try:
+        with budget(**limits):
+            return experiment.make_gan(tuple(config.image_shape), config.seed, device)
+    except (ShapeError, TooLargeError) as error:
+        raise CheckpointError(
+            f"the networks of {quoted(config.experiment)} for images of {config.image_shape}, as config.json says, are "
+            f"not those of the checkpoint: {error}"
+        ) from error
 
 
 def experiment_of(folder, config, given=None):
@@ -111,7 +130,12 @@ def restore_newest(gan, config, folder, warn):
     newest = checkpoints.read_newest(folder.checkpoints, warn)
     if newest is None:
         return None
-    arrays, values = newest
+    put_back(gan, config, folder, *newest)
+    return newest[1]
+
+
+def put_back(gan, config, folder, arrays, values):
+    """Put the newest checkpoint of a run into its GAN; CheckpointError where it is that of another run."""
     where = f"the newest checkpoint in {folder.checkpoints}"
     config.check_same(values["config"], where)
     try:
@@ -121,4 +145,3 @@ def restore_newest(gan, config, folder, warn):
             f"{where} does not fit the networks of {config.experiment} ({error}). It was made by another version of "
             "minigan; train anew into another folder."
         ) from error
-    return values
