@@ -189,7 +189,7 @@ def test_the_reference_names_everything_that_is_public():
     for module in (initializers, losses, optimizers, pictures, objectives, latent):
         classes = {n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__}
         wanted |= {f"{module.__name__}.{name}" for name in classes}
-    wanted -= {"minigan.layers.ALL", "minigan.data.NAMES"}
+    wanted -= {"minigan.layers.ALL", "minigan.data.NAMES", "minigan.initializers.EachBlock"}  # the last: LSTM's own
     assert wanted <= named, wanted - named
     assert {"minigan.GAN", "minigan.Sequential"} <= named and minigan.errors.__name__ in pages
 
