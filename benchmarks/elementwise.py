@@ -36,7 +36,20 @@ def main():
         y = keep.astype(x.dtype)
         y *= x
 
+    def by_zeros():
+        y = np.zeros_like(x)
+        np.maximum(x, y, out=y)
+
+    def by_exp():
+        y = np.exp(-x)
+        y += 1
+        np.reciprocal(y, out=y)
+
     rows = {
+        "ReLU: `maximum(x, 0)`": lambda: np.maximum(x, 0),
+        "... with an array of zeros, as the layer does": by_zeros,
+        "sigmoid: `0.5 * (1 + tanh(0.5 * x))`, which loses small numbers": lambda: 0.5 * (1 + np.tanh(0.5 * x)),
+        "... `1 / (1 + exp(-x))` in place, as the layer does": by_exp,
         "slope of LeakyReLU times dy: `where(x > 0, dy, 0.2 * dy)`": lambda: np.where(x > 0, dy, 0.2 * dy),
         "... computed, as the layer does": computed_slope,
         "float array times bool mask": lambda: x * keep,
