@@ -18,7 +18,7 @@ from PIL import Image
 from minigan import GAN, Sequential, data
 from minigan.experiments import find
 from minigan.optimizers import Adam
-from minigan.training.loop import begin
+from minigan.training.loop import start_run
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 BATCH = 50  # with few_digits, so that an epoch is four steps
@@ -92,7 +92,7 @@ def test_an_example_is_the_same_run_as_its_experiment(
 ):
     """The same seed and data give the same networks from the example and from `python -m minigan train`."""
     load(script, monkeypatch).main(options(tmp_path / "example"))
-    training = begin(find(experiment), tmp_path / "run", seed=4, device="cpu", epochs=2, batch_size=BATCH)
+    training = start_run(find(experiment), tmp_path / "run", seed=4, device="cpu", epochs=2, batch_size=BATCH)
     training.run(quiet=True)
     assert_equal_networks(Sequential.load(tmp_path / "example" / "generator.npz"), training.gan.generator)
     assert_equal_networks(Sequential.load(tmp_path / "example" / "discriminator.npz"), training.gan.discriminator)

@@ -13,7 +13,7 @@ from minigan.gan.latent import Normal
 from minigan.layers import BatchNorm, Dense, Dropout, LeakyReLU, Tanh
 from minigan.metrics.frechet import frechet_distance, mean_and_covariance
 from minigan.metrics.manifold import precision_recall_density_coverage
-from minigan.training.loop import begin
+from minigan.training.loop import start_run
 
 IMAGES = np.zeros((4, 8, 8, 1), "uint8")
 
@@ -294,8 +294,8 @@ def test_experiments_have_names():
 
 def test_a_run_begins_with_an_experiment_and_a_dataset_that_exist(tmp_path):
     for experiment in ("dcgan", None, type(find("dcgan"))):
-        with raises(OptionError, "begin: expected experiment as an Experiment"):
-            begin(experiment, tmp_path / "run")
+        with raises(OptionError, "start_run: expected experiment as an Experiment"):
+            start_run(experiment, tmp_path / "run")
     with raises(OptionError, "unknown data set ''"):
-        begin(find("dcgan"), tmp_path / "run", dataset="")
+        start_run(find("dcgan"), tmp_path / "run", dataset="")
     assert not list(tmp_path.iterdir())

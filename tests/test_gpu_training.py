@@ -25,7 +25,7 @@ from minigan.losses import MeanSquaredError, SoftmaxCrossEntropy
 from minigan.metrics import classifier
 from minigan.ops.gpu.graphs import WARM_UP
 from minigan.optimizers import SGD, Adam, RMSProp
-from minigan.training.loop import begin, reopen
+from minigan.training.loop import resume_run, start_run
 from minigan.training.watchers.health import EVERY, Health
 
 
@@ -187,7 +187,7 @@ def test_a_run_notes_that_its_steps_cannot_be_captured(gpu, small, no_pictures, 
     from minigan.ops.gpu import cublas
 
     monkeypatch.setattr(cublas, "load_library", lambda: None)
-    run = begin(small, tmp_path / "run", device="gpu", steps=8)
+    run = start_run(small, tmp_path / "run", device="gpu", steps=8)
     run.run(quiet=True)
     assert (run.folder.path / "notes.txt").read_text().count("cannot be one CUDA graph") == 1
 
@@ -216,20 +216,20 @@ def small(monkeypatch):
 
 
 def test_a_run_on_the_gpu_is_resumed_bit_for_bit_and_moves_between_devices(gpu, small, no_pictures, tmp_path):
-    whole = begin(small, tmp_path / "whole", seed=5, device="gpu")
+    whole = start_run(small, tmp_path / "whole", seed=5, device="gpu")
     assert whole.run(quiet=True) is None and whole.config.device == "gpu"
 
-    begin(small, tmp_path / "parts", seed=5, device="gpu", steps=7).run(quiet=True)
-    parts = reopen(tmp_path / "parts", epochs=3, steps=15)
+    start_run(small, tmp_path / "parts", seed=5, device="gpu", steps=7).run(quiet=True)
+    parts = resume_run(tmp_path / "parts", epochs=3, steps=15)
     parts.run(quiet=True)
     if is_standin(gpu):
         assert outcome(parts)[1] == outcome(whole)[1]
 
-    begin(small, tmp_path / "moved", seed=5, device="gpu", steps=7).run(quiet=True)
-    moved = reopen(tmp_path / "moved", steps=15, device="cpu")
+    start_run(small, tmp_path / "moved", seed=5, device="gpu", steps=7).run(quiet=True)
+    moved = resume_run(tmp_path / "moved", steps=15, device="cpu")
     moved.run(quiet=True)
     assert moved.config.device == "cpu" and moved.gan.generator.xp is np
-    again = reopen(tmp_path / "moved", steps=16, device="gpu")
+    again = resume_run(tmp_path / "moved", steps=16, device="gpu")
     assert_same(moved.gan, again.gan)
     again.run(quiet=True)
     for ours, theirs in zip(moved.history, whole.history, strict=True):  # the same run but for rounding
@@ -373,7 +373,7 @@ def test_training_on_mnist_reaches_what_the_cpu_reaches(name, epochs, nfd, score
     directory = os.environ.get("MINIGAN_MNIST_DIR")
     if not directory:
         pytest.skip("set MINIGAN_MNIST_DIR to a folder with MNIST")
-    training = begin(find(name), tmp_path / name, data_dir=directory, device="gpu", epochs=epochs)
+    training = start_run(find(name), tmp_path / name, data_dir=directory, device="gpu", epochs=epochs)
     training.run(quiet=True)
     reference = metrics.load_reference(data.load("mnist", directory), directory, device="gpu", quiet=True)
     figures = metrics.evaluate(training.gan.sample(10_000, seed=0), reference)

@@ -6,7 +6,7 @@ import typed_use
 from public_names import entries
 
 from minigan.experiments import Experiment, find
-from minigan.training.loop import begin, reopen
+from minigan.training.loop import resume_run, start_run
 from minigan.training.trained import load_trained
 
 
@@ -27,7 +27,7 @@ def has_types(function):
 
 def test_every_public_function_has_types():
     functions = {entry.name: function_of(entry) for entry in entries()}
-    functions |= {function.__name__: function for function in (find, begin, reopen, load_trained)}
+    functions |= {function.__name__: function for function in (find, resume_run, start_run, load_trained)}
     functions |= {f"Experiment.{name}": getattr(Experiment, name) for name in ("but", "make_gan", "make_networks")}
     assert len(functions) > 100
     assert [name for name, function in functions.items() if not has_types(function)] == []

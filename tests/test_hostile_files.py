@@ -28,7 +28,7 @@ from minigan.experiments import EXPERIMENTS
 from minigan.layers import BatchNorm, Dense, Dropout, Reshape, Tanh
 from minigan.training import checkpoints
 from minigan.training.folder import RunFolder
-from minigan.training.loop import begin
+from minigan.training.loop import start_run
 from minigan.training.trained import load_trained
 
 OLD = Path(__file__).with_name("files") / "network_1.npz"
@@ -65,7 +65,7 @@ def read_gan(path):
 def run_folder():
     """A small run, as bytes by name: its config and its newest checkpoint"""
     with tempfile.TemporaryDirectory() as folder:
-        begin(SMALL, folder, seed=5, steps=1).run(quiet=True)
+        start_run(SMALL, folder, seed=5, steps=1).run(quiet=True)
         (_, checkpoint), *_ = checkpoints.in_folder(Path(folder) / "checkpoints")
         return {"config.json": (Path(folder) / "config.json").read_bytes(), "checkpoint": checkpoint.read_bytes()}
 
@@ -240,7 +240,7 @@ def test_5000_changed_files_and_every_bit_in_little_memory(name, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory as Linux has them")
 def test_a_run_folder_that_asks_for_large_images(tmp_path):
     folder = tmp_path / "run"
-    begin(EXPERIMENTS["mlp-gan"], folder, steps=1).run(quiet=True)
+    start_run(EXPERIMENTS["mlp-gan"], folder, steps=1).run(quiet=True)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "image_shape": [1024, 1024, 1]}))
     code = """
@@ -253,11 +253,11 @@ def test_a_run_folder_that_asks_for_large_images(tmp_path):
         print(error)
     """
     message = run_limited(code, tmp_path, megabytes=100)
-    assert "as config.json says, are not those of the checkpoint" in message and "parameters" in message
+    assert "as config.json says, do not fit the checkpoint" in message and "parameters" in message
 
 
 def test_a_run_that_was_changed_by_nobody_opens(tmp_path):
-    begin(SMALL, tmp_path / "run", seed=5, steps=1).run(quiet=True)
+    start_run(SMALL, tmp_path / "run", seed=5, steps=1).run(quiet=True)
     assert load_trained(tmp_path / "run").step == 1
 
 

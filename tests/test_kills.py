@@ -19,7 +19,7 @@ from minigan import pictures
 from minigan.errors import CheckpointError
 from minigan.experiments import EXPERIMENTS
 from minigan.files import is_leftover
-from minigan.training.loop import begin, reopen
+from minigan.training.loop import resume_run, start_run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 TOUCHES = {"open", "os.rename", "os.remove", "os.mkdir", "os.listdir", "os.truncate"}  # events that Python reports
@@ -39,17 +39,17 @@ def quick_world():
 def whole(tmp_path_factory, quick_world):
     """The files of a run that nobody kills."""
     folder = tmp_path_factory.mktemp("whole")
-    begin(SMALL, folder, seed=5).run(quiet=True)
+    start_run(SMALL, folder, seed=5).run(quiet=True)
     return files(folder)
 
 
 def train(folder):
     """Go on with the run in a folder, or begin it where it was killed before it was one."""
     try:
-        training = reopen(folder)
+        training = resume_run(folder)
     except CheckpointError as error:
         assert "config.json cannot be read" in str(error) or "no such folder" in str(error), error
-        training = begin(SMALL, folder, seed=5)
+        training = start_run(SMALL, folder, seed=5)
     return training.run(quiet=True)
 
 

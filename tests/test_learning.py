@@ -10,7 +10,7 @@ from minigan.experiments import find
 from minigan.layers import Dense, Flatten, LeakyReLU
 from minigan.losses import SoftmaxCrossEntropy
 from minigan.optimizers import Adam
-from minigan.training.loop import begin
+from minigan.training.loop import start_run
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +62,9 @@ def test_the_reports_networks_on_all_of_mnist(tmp_path, capsys):
     for name in ("A4", "A1"):
         figures = []
         for seed in range(3):
-            run = begin(find(name), tmp_path / f"{name}-{seed}", data_dir=directory, seed=seed, device="cpu", epochs=10)
+            run = start_run(
+                find(name), tmp_path / f"{name}-{seed}", data_dir=directory, seed=seed, device="cpu", epochs=10
+            )
             run.run(quiet=True)
             figures.append(metrics.evaluate(run.gan.sample(10_000, seed=0), reference))
         means[name] = {key: np.mean([figure[key] for figure in figures]) for key in ("nfd", "score", "coverage")}

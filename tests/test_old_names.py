@@ -33,3 +33,13 @@ def test_architectures():
         assert callable(getattr(old, name))
     with pytest.raises(AttributeError):
         _ = old.never_there
+
+
+def test_starting_and_resuming_a_run():
+    from minigan.training import loop
+
+    for old, new in (("begin", "start_run"), ("reopen", "resume_run")):
+        with pytest.warns(DeprecationWarning, match=rf"minigan\.training\.loop\.{old} is now {new}"):
+            assert getattr(loop, old) is getattr(loop, new)
+    with pytest.raises(AttributeError):
+        _ = loop.never_there

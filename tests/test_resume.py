@@ -22,7 +22,7 @@ from minigan.layers import LeakyReLU
 from minigan.models import mlp
 from minigan.optimizers import RMSProp
 from minigan.training import checkpoints, loop
-from minigan.training.loop import begin, reopen
+from minigan.training.loop import resume_run, start_run
 from minigan.training.trained import load_trained
 
 # 20 steps an epoch, and a generator that is trained in every third of them
@@ -47,7 +47,7 @@ def known(monkeypatch):
 def original(tmp_path_factory):
     """The folder of a run of SMALL with three checkpoints, at its end after 15 steps."""
     folder = tmp_path_factory.mktemp("original")
-    begin(SMALL, folder, seed=5).run(quiet=True)
+    start_run(SMALL, folder, seed=5).run(quiet=True)
     return folder
 
 
@@ -81,9 +81,9 @@ def no_figures(monkeypatch):
     ids=lambda value: getattr(value, "name", None),
 )
 def test_a_run_in_two_parts_leaves_the_files_of_one_in_a_single_part(tmp_path, experiment, first, last, no_figures):
-    begin(experiment, tmp_path / "whole", seed=2, steps=last).run(quiet=True)
-    begin(experiment, tmp_path / "parts", seed=2, steps=first).run(quiet=True)
-    reopen(tmp_path / "parts", steps=last).run(quiet=True)
+    start_run(experiment, tmp_path / "whole", seed=2, steps=last).run(quiet=True)
+    start_run(experiment, tmp_path / "parts", seed=2, steps=first).run(quiet=True)
+    resume_run(tmp_path / "parts", steps=last).run(quiet=True)
     whole, parts = files(tmp_path / "whole"), files(tmp_path / "parts")
     assert set(parts) - set(whole) <= {f"checkpoints/step_{first:08d}.checkpoint"}
     for name, content in whole.items():
@@ -93,10 +93,10 @@ def test_a_run_in_two_parts_leaves_the_files_of_one_in_a_single_part(tmp_path, e
 
 def test_a_picture_of_half_an_epoch_does_not_stay(tmp_path, no_figures):
     """With a picture after every second epoch, the one drawn at the end of the first part belongs to no whole run."""
-    begin(SMALL, tmp_path / "whole", every=2).run(quiet=True)
-    begin(SMALL, tmp_path / "parts", every=2, steps=3).run(quiet=True)
+    start_run(SMALL, tmp_path / "whole", every=2).run(quiet=True)
+    start_run(SMALL, tmp_path / "parts", every=2, steps=3).run(quiet=True)
     assert [path.name for path in (tmp_path / "parts" / "samples").iterdir()] == ["epoch_001.png"]
-    reopen(tmp_path / "parts", steps=15).run(quiet=True)
+    resume_run(tmp_path / "parts", steps=15).run(quiet=True)
     whole, parts = files(tmp_path / "whole"), files(tmp_path / "parts")
     del whole["config.json"], parts["config.json"]  # which says steps: 15 in the one
     assert {name for name in parts if "checkpoint" not in name} == {name for name in whole if "checkpoint" not in name}
@@ -104,9 +104,9 @@ def test_a_picture_of_half_an_epoch_does_not_stay(tmp_path, no_figures):
 
 
 def test_norms_and_health_after_a_stop_are_those_of_before(tmp_path, no_pictures):
-    training = begin(WAITING, tmp_path, seed=2, steps=5)
+    training = start_run(WAITING, tmp_path, seed=2, steps=5)
     training.run(quiet=True)
-    again = reopen(tmp_path, steps=6)
+    again = resume_run(tmp_path, steps=6)
     assert again.gan.g_grad_norm == training.gan.g_grad_norm > 0
     np.testing.assert_array_equal(again.gan.generator.flat_grads, training.gan.generator.flat_grads)
     again.run(quiet=True)
@@ -121,9 +121,9 @@ def test_what_health_said_is_not_said_again_after_a_stop(tmp_path, no_pictures, 
     monkeypatch.setattr(health, "WON", math.inf)
     monkeypatch.setitem(EXPERIMENTS, "Waiting", WAITING)
     for folder, steps in (("whole", (60,)), ("parts", (13, 27, 31, 60))):
-        begin(WAITING, tmp_path / folder, steps=steps[0]).run(quiet=True)
+        start_run(WAITING, tmp_path / folder, steps=steps[0]).run(quiet=True)
         for end in steps[1:]:
-            training = reopen(tmp_path / folder, steps=end)
+            training = resume_run(tmp_path / folder, steps=end)
             training.run(quiet=True)
     assert said(tmp_path / "parts") == said(tmp_path / "whole")
     assert sum("the discriminator wins" in line for line in said(tmp_path / "whole")) == 1
@@ -163,8 +163,8 @@ def test_an_experiment_that_was_edited_is_refused_in_words(original, monkeypatch
     before = files(original)
     monkeypatch.setitem(EXPERIMENTS, "Small", experiment)
     with pytest.raises(CheckpointError, match=message) as caught:
-        reopen(original)
-    assert "the experiment 'Small'" in str(caught.value) and "put the old values back" in str(caught.value)
+        resume_run(original)
+    assert "the experiment 'Small'" in str(caught.value) and "Restore the old values" in str(caught.value)
     assert files(original) == before
 
 
@@ -182,7 +182,7 @@ def test_settings_that_were_edited_in_the_folder_are_refused(done, monkeypatch):
     edit_config(done, lambda config: config["settings"].update(d_steps=1))
     monkeypatch.setitem(EXPERIMENTS, "Small", edited(d_steps=1))
     with pytest.raises(CheckpointError, match=r"newest checkpoint .* d_steps: 2 there, 1 here"):
-        reopen(done)
+        resume_run(done)
 
 
 def edit_config(folder, change):
@@ -209,18 +209,22 @@ def test_the_machine_is_recorded_and_a_difference_is_noted(done, capsys, monkeyp
     assert set(config["machine"]) == {"processor", "BLAS", "BLAS kernels", "BLAS threads"}
     now = {**config["machine"], "BLAS threads": "64", "BLAS kernels": "Abacus"}
     monkeypatch.setattr(loop.machine, "numerics", lambda: now)
-    reopen(done, epochs=4).run(quiet=True)
+    resume_run(done, epochs=4).run(quiet=True)
     notes = (done / "notes.txt").read_text()
-    assert "not as before: BLAS kernels was " in notes and "BLAS threads was '" in notes and "is '64'" in notes
-    assert "not as before" in "".join(capsys.readouterr())  # a bar writes to the error stream
+    assert (
+        "changed since the last training: BLAS kernels was " in notes
+        and "BLAS threads was '" in notes
+        and "it is '64'" in notes
+    )
+    assert "changed since the last training" in "".join(capsys.readouterr())  # a bar writes to the error stream
     assert json.loads((done / "config.json").read_text())["machine"] == now
-    reopen(done, epochs=5).close()
-    assert (done / "notes.txt").read_text().count("not as before") == 1
+    resume_run(done, epochs=5).close()
+    assert (done / "notes.txt").read_text().count("changed since the last training") == 1
 
 
 def test_the_same_machine_is_not_worth_a_note(done):
-    reopen(done, epochs=4).close()
-    assert "not as before" not in (done / "notes.txt").read_text()
+    resume_run(done, epochs=4).close()
+    assert "changed since the last training" not in (done / "notes.txt").read_text()
 
 
 # runs of minigan 0.1
@@ -234,12 +238,12 @@ def test_a_run_of_the_first_version_goes_on(done, no_pictures):
     arrays = {name: array for name, array in arrays.items() if not name.endswith(".grads")}
     del values["health"], values["gan"]["norms"], values["config"]["settings"]
     checkpoints.write(done / "checkpoints", step, arrays, values)
-    training = reopen(done, epochs=4)
+    training = resume_run(done, epochs=4)
     training.run(quiet=True)
     assert training.step == 20
     config = json.loads((done / "config.json").read_text())
     assert config["settings"]["d_steps"] == 2 and config["machine"]
-    reopen(done, epochs=5).close()
+    resume_run(done, epochs=5).close()
 
 
 # lost, unreadable, foreign
@@ -249,18 +253,18 @@ def test_lost_checkpoints_are_told_and_nothing_is_overwritten(done):
     shutil.rmtree(done / "checkpoints")
     before = files(done)
     with pytest.raises(CheckpointError, match=r"history\.csv and generator\.npz and .* the checkpoints are lost"):
-        reopen(done)
+        resume_run(done)
     assert files(done) == before
     (done / "history.csv").unlink()
     with pytest.raises(CheckpointError, match="are lost"):
-        reopen(done)
+        resume_run(done)
     with pytest.raises(CheckpointError, match="its checkpoints are lost"):
         load_trained(done)
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(tmp_path, no_pictures):
-    begin(SMALL, tmp_path, seed=5).close()
-    training = reopen(tmp_path)
+    start_run(SMALL, tmp_path, seed=5).close()
+    training = resume_run(tmp_path)
     assert training.step == 0
 
 
@@ -269,7 +273,7 @@ def test_a_checkpoint_that_cannot_be_read_is_not_passed_over(done, monkeypatch):
     newest.unlink()
     newest.mkdir()
     with pytest.raises(CheckpointError, match=r"a checkpoint cannot be read: .*step_00000015\.checkpoint") as caught:
-        reopen(done)
+        resume_run(done)
     assert "damaged" not in str(caught.value)
     newest.rmdir()
 
@@ -280,14 +284,14 @@ def test_a_checkpoint_that_cannot_be_read_is_not_passed_over(done, monkeypatch):
     with pytest.raises(
         CheckpointError, match=r"a checkpoint cannot be read: .*step_00000010\.checkpoint: .*Permission"
     ):
-        reopen(done)
+        resume_run(done)
 
 
 def test_a_folder_of_checkpoints_that_cannot_be_read_is_not_an_empty_one(done):
     shutil.rmtree(done / "checkpoints")
     (done / "checkpoints").write_text("a file")
     with pytest.raises(MiniganError, match=r"cannot write to the folder .*checkpoints: File exists"):
-        reopen(done)
+        resume_run(done)
     with pytest.raises(CheckpointError, match=r"checkpoints: cannot be read: Not a directory"):
         load_trained(done)
 
@@ -318,7 +322,7 @@ def test_steps_of_a_hundred_million_and_beyond(tmp_path):
 def test_no_steps_are_not_the_runs_own_number(done):
     for options in ({"epochs": 0}, {"steps": 0}, {"steps": -3}, {"epochs": "2"}, {"epochs": True}):
         with pytest.raises(OptionError, match=next(iter(options))):
-            reopen(done, **options)
+            resume_run(done, **options)
 
 
 def mutations(value):
@@ -376,7 +380,7 @@ def test_a_right_sum_over_anything_else_is_one_sentence(done, change):
     change(values)
     checkpoints.write(done / "checkpoints", 15, arrays, values)
     with pytest.raises(CheckpointError) as caught:
-        reopen(done)
+        resume_run(done)
     assert printable(str(caught.value)) == str(caught.value)
 
 
@@ -395,7 +399,7 @@ def test_arrays_that_are_missing_or_of_another_kind(done, name):
             continue  # as in checkpoints of 0.1
         checkpoints.write(done / "checkpoints", 15, changed, values)
         with pytest.raises(CheckpointError, match="does not fit the networks of"):
-            reopen(done)
+            resume_run(done)
 
 
 def test_a_state_that_is_refused_changes_nothing():
@@ -419,27 +423,29 @@ MINE = SMALL.but("mine", generator=mlp_generator(6), epochs=1)
 
 
 def test_an_own_experiment_goes_on_where_it_is_given(tmp_path, no_pictures):
-    begin(MINE, tmp_path / "run", steps=2).run(quiet=True)
-    with pytest.raises(CheckpointError, match=r"'mine', which is none of minigan's.*reopen\(path, experiment=\.\.\.\)"):
-        reopen(tmp_path / "run")
+    start_run(MINE, tmp_path / "run", steps=2).run(quiet=True)
+    with pytest.raises(
+        CheckpointError, match=r"'mine', which is not one of minigan's.*resume_run\(path, experiment=\.\.\.\)"
+    ):
+        resume_run(tmp_path / "run")
     with pytest.raises(CheckpointError, match=r"load_trained\(path, experiment=\.\.\.\)"):
         load_trained(tmp_path / "run")
-    with pytest.raises(CheckpointError, match="begun with the experiment 'mine', not with 'Small'"):
-        reopen(tmp_path / "run", experiment=SMALL)
+    with pytest.raises(CheckpointError, match="started with the experiment 'mine', not with 'Small'"):
+        resume_run(tmp_path / "run", experiment=SMALL)
     with pytest.raises(CheckpointError, match="other settings"):
-        reopen(tmp_path / "run", experiment=MINE.but("mine", d_steps=7))
-    training = reopen(tmp_path / "run", steps=5, experiment=MINE)
+        resume_run(tmp_path / "run", experiment=MINE.but("mine", d_steps=7))
+    training = resume_run(tmp_path / "run", steps=5, experiment=MINE)
     training.run(quiet=True)
-    begin(MINE, tmp_path / "whole", steps=5).run(quiet=True)
+    start_run(MINE, tmp_path / "whole", steps=5).run(quiet=True)
     assert files(tmp_path / "whole").keys() <= files(tmp_path / "run").keys()
     assert files(tmp_path / "whole")["history.csv"] == files(tmp_path / "run")["history.csv"]
     assert load_trained(tmp_path / "run", experiment=MINE).sample(3, seed=0).shape == (3, 28, 28, 1)
 
 
 def test_an_own_experiment_cannot_pass_for_one_of_the_catalogue(tmp_path, no_pictures):
-    begin(MINE.but("A1"), tmp_path, steps=2).run(quiet=True)
+    start_run(MINE.but("A1"), tmp_path, steps=2).run(quiet=True)
     with pytest.raises(CheckpointError, match="other settings than the experiment 'A1'"):
-        reopen(tmp_path)
+        resume_run(tmp_path)
     assert find("A1").name == "A1"
 
 
@@ -461,13 +467,13 @@ def mnist(tmp_path, monkeypatch):
 
 def test_a_relative_folder_of_data_is_found_from_everywhere(tmp_path, mnist, monkeypatch, no_pictures):
     monkeypatch.chdir(tmp_path)
-    begin(SMALL, "run", dataset="mnist", data_dir="data", steps=1).run(quiet=True)
+    start_run(SMALL, "run", dataset="mnist", data_dir="data", steps=1).run(quiet=True)
     assert json.loads((tmp_path / "run" / "config.json").read_text())["data_dir"] == str(mnist)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    reopen(tmp_path / "run", steps=2).run(quiet=True)
+    resume_run(tmp_path / "run", steps=2).run(quiet=True)
     mnist.rename(tmp_path / "moved")
     with pytest.raises(MiniganError, match="--data-dir"):
-        reopen(tmp_path / "run", steps=3)
-    reopen(tmp_path / "run", steps=3, data_dir="../moved").run(quiet=True)
-    reopen(tmp_path / "run", steps=4).close()
+        resume_run(tmp_path / "run", steps=3)
+    resume_run(tmp_path / "run", steps=3, data_dir="../moved").run(quiet=True)
+    resume_run(tmp_path / "run", steps=4).close()

@@ -1,4 +1,4 @@
-"""begin, reopen, load_trained, GAN.save and GAN.load with odd arguments: a sentence, never a bare traceback."""
+"""start_run, resume_run, load_trained, GAN.save and GAN.load with odd arguments: a sentence, never a bare traceback."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from minigan import GAN
 from minigan.errors import MiniganError
 from minigan.experiments import EXPERIMENTS, Experiment
 from minigan.gan.objectives import Hinge
-from minigan.training.loop import begin, reopen
+from minigan.training.loop import resume_run, start_run
 from minigan.training.trained import load_trained
 
 ODD = (
@@ -45,7 +45,7 @@ def attempts(call):
 )
 def test_options_of_begin(name):
     def call(value):
-        begin(SMALL, "run", **{name: value}).close()
+        start_run(SMALL, "run", **{name: value}).close()
         shutil.rmtree("run")
 
     taken = attempts(call)
@@ -58,21 +58,21 @@ def test_options_of_begin(name):
 
 def test_experiments_and_folders_of_begin(tmp_path):
     def with_experiment(value):
-        begin(value, "run").close()
+        start_run(value, "run").close()
         shutil.rmtree("run")
 
     assert attempts(with_experiment) == [SMALL]
 
     def with_folder(value):
-        begin(SMALL, value).close()
+        start_run(SMALL, value).close()
 
     assert all(isinstance(value, (str, bytes)) for value in attempts(with_folder))
 
 
 @pytest.mark.parametrize("name", ["epochs", "steps", "device", "data_dir", "experiment"])
 def test_options_of_reopen(name):
-    begin(SMALL, "run").close()
-    taken = attempts(lambda value: reopen("run", **{name: value}).close())
+    start_run(SMALL, "run").close()
+    taken = attempts(lambda value: resume_run("run", **{name: value}).close())
     if name in ("epochs", "steps"):
         assert all(value is None or type(value) in (int, np.int64) for value in taken), taken
     if name == "experiment":
@@ -80,8 +80,8 @@ def test_options_of_reopen(name):
 
 
 def test_paths(no_pictures):
-    begin(SMALL, "run", steps=1).run(quiet=True)
-    for function in (reopen, load_trained, GAN.load):
+    start_run(SMALL, "run", steps=1).run(quiet=True)
+    for function in (resume_run, load_trained, GAN.load):
         assert attempts(function) == []
     gan = load_trained("run").gan
     for value in attempts(gan.save):
@@ -93,7 +93,7 @@ def test_paths(no_pictures):
 
 @pytest.mark.parametrize("name", ["device", "experiment"])
 def test_options_of_load_trained(name, no_pictures):
-    begin(SMALL, "run", steps=1).run(quiet=True)
+    start_run(SMALL, "run", steps=1).run(quiet=True)
     assert all(
         value is None or value is SMALL for value in attempts(lambda value: load_trained("run", **{name: value}))
     )

@@ -21,7 +21,7 @@ from minigan.experiments import EXPERIMENTS
 from minigan.files import append_line, atomic_write, make_folder, printable, remove_leftovers
 from minigan.training.config import RunConfig
 from minigan.training.folder import LOCK, RunFolder
-from minigan.training.loop import begin, reopen
+from minigan.training.loop import resume_run, start_run
 from minigan.training.stopping import StopRequest
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -37,7 +37,7 @@ def small_is_known(monkeypatch):
 def original(tmp_path_factory):
     """The folder of a run that was stopped after its third step."""
     folder = tmp_path_factory.mktemp("original")
-    begin(SMALL, folder, seed=5, steps=3).run(quiet=True)
+    start_run(SMALL, folder, seed=5, steps=3).run(quiet=True)
     return folder
 
 
@@ -61,43 +61,45 @@ def content(folder):
 
 
 def test_a_second_training_in_the_same_folder_is_refused(tmp_path, no_pictures):
-    training = begin(SMALL, tmp_path, seed=5)
-    for attempt in (lambda: reopen(tmp_path), lambda: begin(SMALL, tmp_path)):
+    training = start_run(SMALL, tmp_path, seed=5)
+    for attempt in (lambda: resume_run(tmp_path), lambda: start_run(SMALL, tmp_path)):
         with pytest.raises(FileError, match=rf"is in use: process {os.getpid()} on .* since .* trains there.*close"):
             attempt()
     training.close()
-    again = reopen(tmp_path)
+    again = resume_run(tmp_path)
     again.run(quiet=True)
     assert again.step == 15
-    reopen(tmp_path, epochs=4).close()  # the end of `run` gave the folder up
+    resume_run(tmp_path, epochs=4).close()  # the end of `run` gave the folder up
 
 
 def test_a_failed_reopen_gives_the_folder_up(begun):
     for _ in range(2):
-        with pytest.raises(OptionError, match="lies behind"):
-            reopen(begun, steps=1)
-    reopen(begun).close()
+        with pytest.raises(OptionError, match="has already taken 3 steps, so it cannot end after 1"):
+            resume_run(begun, steps=1)
+    resume_run(begun).close()
 
 
 def test_a_training_that_runs_twice_owns_the_folder_again(tmp_path, no_pictures):
-    training = begin(SMALL, tmp_path, steps=2)
+    training = start_run(SMALL, tmp_path, steps=2)
     training.run(quiet=True)
-    other = reopen(tmp_path, steps=4)
+    other = resume_run(tmp_path, steps=4)
     with pytest.raises(FileError, match="is in use"):
         training.run(quiet=True)
     other.run(quiet=True)
-    with pytest.raises(CheckpointError, match="went on to step 4 without this Training, which stands at step 2"):
+    with pytest.raises(
+        CheckpointError, match=r"another process has trained .* to step 4, but this Training is at step 2"
+    ):
         training.run(quiet=True)
 
 
 @needs_fork
 def test_a_lock_ends_with_its_process(tmp_path):
     def die():
-        begin(SMALL, tmp_path, seed=5)
+        start_run(SMALL, tmp_path, seed=5)
         os.kill(os.getpid(), signal.SIGKILL)
 
     assert in_child(die) == -signal.SIGKILL
-    reopen(tmp_path).close()
+    resume_run(tmp_path).close()
 
 
 TWO = """
@@ -113,7 +115,7 @@ main(["resume", sys.argv[1], "--steps", "150", "--quiet"])
 
 
 def test_of_two_resumes_at_once_one_goes_on_and_one_says_why_not(tmp_path):
-    begin(SMALL, tmp_path / "run", seed=5, epochs=30, steps=3, every=100).run(quiet=True)
+    start_run(SMALL, tmp_path / "run", seed=5, epochs=30, steps=3, every=100).run(quiet=True)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
     processes = [
         subprocess.Popen(
@@ -173,9 +175,9 @@ def test_where_there_are_no_locks_a_run_goes_on(tmp_path, monkeypatch, no_pictur
     if locks.fcntl is None:
         pytest.skip("Windows always has locks")
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
-    begin(SMALL, tmp_path, steps=1).run(quiet=True)
+    start_run(SMALL, tmp_path, steps=1).run(quiet=True)
     (tmp_path / ".x.part").touch()
-    reopen(tmp_path, steps=2).run(quiet=True)
+    resume_run(tmp_path, steps=2).run(quiet=True)
     assert (tmp_path / ".x.part").exists(), "somebody may be writing it: nobody can tell"
 
 
@@ -186,7 +188,7 @@ def test_what_another_process_is_writing_is_left_alone(begun):
         file.flush()
         (begun / "samples" / ".epoch_003.png.0a1b2c3d.part").write_bytes(b"of a killed process")
         (begun / ".write-probe-123").touch()
-        reopen(begun).close()
+        resume_run(begun).close()
     assert (begun / "sample.png").read_bytes() == b"half"
     assert not list(begun.rglob(".*.part")) and not list(begun.glob(".write-probe*"))
 
@@ -200,7 +202,7 @@ def test_leftovers_that_cannot_be_removed_are_no_obstacle(tmp_path):
 def test_a_folder_with_leftovers_alone_counts_as_new(tmp_path):
     for name in (".config.json.0a1b2c3d.part", ".write-probe-77", ".write-probe-x1", LOCK):
         (tmp_path / name).touch()
-    begin(SMALL, tmp_path, steps=1).close()
+    start_run(SMALL, tmp_path, steps=1).close()
     assert {path.name for path in tmp_path.iterdir()} == {LOCK, "config.json", "checkpoints", "samples"}
 
 
@@ -216,7 +218,7 @@ def test_a_run_in_another_thread_needs_no_signals(tmp_path, no_pictures):
     results = []
 
     def work():
-        training = begin(SMALL, tmp_path, seed=5)
+        training = start_run(SMALL, tmp_path, seed=5)
         results.append((training.run(quiet=True), training.step))
 
     thread = threading.Thread(target=work)
@@ -278,7 +280,7 @@ def test_nothing_is_written_through_a_link(begun, tmp_path, name):
     place.symlink_to(target)
     before = content(outside)
     with pytest.raises(MiniganError, match="symbolic link"):
-        reopen(begun).run(quiet=True)
+        resume_run(begun).run(quiet=True)
     assert content(outside) == before
 
 
@@ -292,11 +294,11 @@ def test_a_run_folder_cannot_write_a_command_into_a_start_file(begun, tmp_path):
     config["versions"]["numpy"] = f"1\n{COMMAND}\n"
     (begun / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError) as caught:
-        reopen(begun)
+        resume_run(begun)
     assert "\n" not in str(caught.value)
     (begun / "config.json").write_text(json.dumps({**config, "versions": {"numpy": "1"}}))
     with pytest.raises(CheckpointError, match=r"notes\.txt is a symbolic link"):
-        reopen(begun)
+        resume_run(begun)
     with pytest.raises(FileError, match="symbolic link"):
         RunFolder(begun).note("hello")
     assert (tmp_path / ".bashrc").read_text() == "export PATH\n"
@@ -320,14 +322,14 @@ def test_pictures_and_reports_take_the_place_of_links(begun, tmp_path):
 def test_the_name_of_a_link_is_printable(begun):
     (begun / "\x1b]0;title\x07").symlink_to(begun)
     with pytest.raises(CheckpointError, match=r"x1b\]0;title\\x07 is a symbolic link") as caught:
-        reopen(begun)
+        resume_run(begun)
     assert printable(str(caught.value)) == str(caught.value)
 
 
 @needs_links
 def test_a_link_to_a_whole_run_folder_is_fine(begun, tmp_path, no_pictures):
     (tmp_path / "link").symlink_to(begun)
-    training = reopen(tmp_path / "link", steps=5)
+    training = resume_run(tmp_path / "link", steps=5)
     training.run(quiet=True)
     assert training.step == 5
 
@@ -351,7 +353,7 @@ def test_a_pipe_in_the_place_of_a_file_does_not_wait_for_ever(begun, name):
 
     def work():
         try:
-            reopen(begun).run(quiet=True)
+            resume_run(begun).run(quiet=True)
         except MiniganError as error:
             errors.append(error)
 
@@ -424,7 +426,7 @@ def test_config_json_of_wrong_types_is_one_sentence(original, name, value):
 def test_config_json_that_is_none(begun, text):
     (begun / "config.json").write_bytes(text)
     with pytest.raises(CheckpointError, match=r"config\.json") as caught:
-        reopen(begun)
+        resume_run(begun)
     assert printable(str(caught.value)) == str(caught.value) and len(str(caught.value)) < 600
 
 
@@ -433,7 +435,7 @@ def test_config_json_that_is_none(begun, text):
 )
 def test_a_run_does_not_begin_with_settings_that_could_not_be_read_again(tmp_path, options):
     with pytest.raises(OptionError, match=next(iter(options))):
-        begin(SMALL, tmp_path / "run", **options)
+        start_run(SMALL, tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
 
 
@@ -526,9 +528,9 @@ def test_no_flipped_bit_of_a_picture_stops_a_run(tmp_path, rng):
 
 
 def test_a_resumed_run_ends_although_a_picture_is_cut_short(tmp_path):
-    begin(SMALL, tmp_path, seed=5, steps=10).run(quiet=True)
+    start_run(SMALL, tmp_path, seed=5, steps=10).run(quiet=True)
     picture = tmp_path / "samples" / "epoch_001.png"
     picture.write_bytes(picture.read_bytes()[:1000])
-    training = reopen(tmp_path, steps=15)
+    training = resume_run(tmp_path, steps=15)
     assert training.run(quiet=True) is None and frames(tmp_path) == 2
-    assert "epoch_001.png: no whole picture of this run" in (tmp_path / "notes.txt").read_text()
+    assert "epoch_001.png: damaged, or not a picture of this run" in (tmp_path / "notes.txt").read_text()

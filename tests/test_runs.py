@@ -12,7 +12,7 @@ from minigan.errors import CheckpointError, DataError, FileError, OptionError
 from minigan.experiments import EXPERIMENTS
 from minigan.training import checkpoints
 from minigan.training.folder import RunFolder
-from minigan.training.loop import begin, reopen
+from minigan.training.loop import resume_run, start_run
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def small_is_known(monkeypatch):
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     EXPERIMENTS["Small"] = SMALL
-    training = begin(SMALL, tmp_path_factory.mktemp("run") / "whole", seed=5)
+    training = start_run(SMALL, tmp_path_factory.mktemp("run") / "whole", seed=5)
     assert training.run(quiet=True) is None
     del EXPERIMENTS["Small"]
     return training
@@ -55,7 +55,7 @@ def test_a_run_writes_what_it_promises(uninterrupted):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_stop_after_the_step_and_resume_goes_on(number, tmp_path, uninterrupted):
-    training = begin(SMALL, tmp_path, seed=5)
+    training = start_run(SMALL, tmp_path, seed=5)
     train_step = training.gan.train_step
 
     def interrupted(batch):
@@ -66,21 +66,21 @@ def test_signals_stop_after_the_step_and_resume_goes_on(number, tmp_path, uninte
     training.gan.train_step = interrupted
     assert training.run(quiet=True) == number and training.step == 8
     assert (tmp_path / "generator.npz").exists()
-    again = reopen(tmp_path)
+    again = resume_run(tmp_path)
     assert again.step == 8 and again.run(quiet=True) is None
     assert outcome(again) == outcome(uninterrupted)
 
 
 @pytest.mark.usefixtures("no_pictures")
 def test_steps_and_later_ends(tmp_path, uninterrupted):
-    training = begin(SMALL, tmp_path, seed=5, steps=7)
+    training = start_run(SMALL, tmp_path, seed=5, steps=7)
     training.run(quiet=True)
     assert training.step == 7 and [row["step"] for row in training.history] == [5, 7]
-    longer = reopen(tmp_path, steps=15)
+    longer = resume_run(tmp_path, steps=15)
     longer.run(quiet=True)
     assert outcome(longer) == outcome(uninterrupted)
-    with pytest.raises(OptionError, match="has taken 15 steps already"):
-        reopen(tmp_path, epochs=1)
+    with pytest.raises(OptionError, match="has already taken 15 steps, so it cannot end after 5"):
+        resume_run(tmp_path, epochs=1)
 
 
 def test_only_the_newest_three_checkpoints_are_kept(tmp_path):
@@ -91,7 +91,7 @@ def test_only_the_newest_three_checkpoints_are_kept(tmp_path):
 
 @pytest.mark.usefixtures("no_pictures")
 def test_damaged_checkpoints_are_refused_and_the_one_before_is_used(tmp_path, uninterrupted, rng):
-    begin(SMALL, tmp_path, seed=5).run(quiet=True)
+    start_run(SMALL, tmp_path, seed=5).run(quiet=True)
     newest = checkpoints.in_folder(tmp_path / "checkpoints")[-1][1]
     whole = newest.read_bytes()
     for _ in range(100):
@@ -103,14 +103,14 @@ def test_damaged_checkpoints_are_refused_and_the_one_before_is_used(tmp_path, un
         newest.write_bytes(damaged)
         with pytest.raises(CheckpointError, match="damaged"):
             checkpoints.read(newest)
-    training = reopen(tmp_path)
+    training = resume_run(tmp_path)
     assert training.step == 10 and "damaged" in (tmp_path / "notes.txt").read_text()
     training.run(quiet=True)
     assert outcome(training) == outcome(uninterrupted)
     for _, path in checkpoints.in_folder(tmp_path / "checkpoints"):
         path.write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="all 3 checkpoints are damaged"):
-        reopen(tmp_path)
+        resume_run(tmp_path)
 
 
 def edit_config(path, **changes):
@@ -121,41 +121,41 @@ def edit_config(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": 6}, "seed = 5, config.json now says 6"),
+        ({"seed": 6}, "seed = 5, but config.json now says 6"),
         ({"batch_size": 1000}, "batch_size"),
-        ({"images_md5": "0"}, "not the data"),
+        ({"images_md5": "0"}, "images of digits are not the ones that this run was started with"),
         ({"epochs": "many"}, "expected epochs as a positive integer, found 'many'"),
         ({"colour": "red"}, "colour"),
     ],
 )
 @pytest.mark.usefixtures("no_pictures")
 def test_other_settings_are_refused(changes, message, tmp_path):
-    begin(SMALL, tmp_path, seed=5, steps=1).run(quiet=True)
+    start_run(SMALL, tmp_path, seed=5, steps=1).run(quiet=True)
     edit_config(tmp_path, **changes)
     with pytest.raises(CheckpointError, match=message):
-        reopen(tmp_path)
+        resume_run(tmp_path)
 
 
 def test_bad_folders_and_options(tmp_path):
     with pytest.raises(CheckpointError, match="not the folder of a run: no such folder"):
-        reopen(tmp_path / "none")
+        resume_run(tmp_path / "none")
     with pytest.raises(CheckpointError, match=r"config\.json cannot be read"):
-        reopen(tmp_path)
+        resume_run(tmp_path)
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(CheckpointError, match="not the configuration of a run"):
-        reopen(tmp_path)
+        resume_run(tmp_path)
     with pytest.raises(OptionError, match=r"is not empty.*resume"):
-        begin(SMALL, tmp_path)
+        start_run(SMALL, tmp_path)
     with pytest.raises(OptionError, match="only 10000 images"):
-        begin(SMALL, tmp_path / "new", batch_size=20000)
+        start_run(SMALL, tmp_path / "new", batch_size=20000)
     with pytest.raises(DataError):
-        begin(SMALL, tmp_path / "new", dataset="mnist", data_dir=tmp_path)
+        start_run(SMALL, tmp_path / "new", dataset="mnist", data_dir=tmp_path)
     assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.usefixtures("no_pictures")
 def test_no_space_on_the_disk_is_one_clear_error_and_nothing_is_lost(tmp_path, monkeypatch, uninterrupted):
-    training = begin(SMALL, tmp_path, seed=5)
+    training = start_run(SMALL, tmp_path, seed=5)
     replace, calls = os.replace, iter(range(100))
 
     def full(*arguments):
@@ -168,16 +168,16 @@ def test_no_space_on_the_disk_is_one_clear_error_and_nothing_is_lost(tmp_path, m
         training.run(quiet=True)
     monkeypatch.undo()
     monkeypatch.setitem(EXPERIMENTS, "Small", SMALL)
-    again = reopen(tmp_path)
+    again = resume_run(tmp_path)
     again.run(quiet=True)
     assert outcome(again) == outcome(uninterrupted)
 
 
 @pytest.mark.usefixtures("no_pictures")
 def test_history_is_derived_from_the_checkpoint(tmp_path, uninterrupted):
-    begin(SMALL, tmp_path, seed=5).run(quiet=True)
+    start_run(SMALL, tmp_path, seed=5).run(quiet=True)
     (tmp_path / "history.csv").unlink()
-    training = reopen(tmp_path)
+    training = resume_run(tmp_path)
     training.run(quiet=True)
     assert outcome(training) == outcome(uninterrupted)
 
@@ -189,11 +189,11 @@ def test_a_run_folder_opens(uninterrupted):
 
 def test_tensorboard_events_are_written(tmp_path):
     pytest.importorskip("tensorboardX")
-    begin(SMALL, tmp_path, seed=5, tensorboard=True).run(quiet=True)
+    start_run(SMALL, tmp_path, seed=5, tensorboard=True).run(quiet=True)
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
 def test_without_tensorboardx_the_option_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tensorboardX", None)
     with pytest.raises(OptionError, match=r"minigan\[tensorboard\]"):
-        begin(SMALL, tmp_path, seed=5, tensorboard=True).run(quiet=True)
+        start_run(SMALL, tmp_path, seed=5, tensorboard=True).run(quiet=True)

@@ -101,7 +101,7 @@ def test_a_path_with_any_letters_is_printed_on_any_terminal(tmp_path, monkeypatc
         main([*TRAIN, "--quiet", "--out", str(out)])
     assert not end.value.code and load_trained(out).step == 2
     shown = terminal.buffer.getvalue().decode(encoding)
-    assert f"2 steps: pictures, history and both networks are in {tmp_path}" in shown
+    assert f"finished after 2 steps; pictures, history and both networks are in {tmp_path}" in shown
     if encoding == "utf-8" and name.isprintable():
         assert name in shown
     else:

@@ -1,1 +1,1 @@
-"""The commands of `minigan`, one subject a file; each has `add_to(commands)`, which adds its parsers."""
+"""The commands of `minigan`, one subject per file. Each file has `add_to(commands)`, which adds its parsers."""

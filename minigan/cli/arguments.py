@@ -1,11 +1,11 @@
-"""The options of the command line, each declared once, for all commands and examples that take it."""
+"""The options of the command line. Each is declared once, for all commands and examples that have it."""
 
 import argparse
 from pathlib import Path
 
 from minigan import backend, data
 
-MOST = 10**9  # no count on a command line is larger: what would not end is refused before it begins
+MOST = 10**9  # the largest count on a command line: a run that would never end is refused before it starts
 
 
 def integer(least):
@@ -22,31 +22,36 @@ def integer(least):
 positive, seed = integer(1), integer(0)
 
 OPTIONS = {
-    "--dataset": {"choices": data.NAMES, "help": "default: the experiment's own"},
+    "--dataset": {"choices": data.NAMES, "help": "the data set; default: the experiment's own"},
     "--data-dir": {
         "type": Path,
         "metavar": "DIR",
-        "help": "folder of the data set's files; without it: cache or download",
+        "help": "the folder of the data set's files; without it, minigan uses its cache or downloads them",
     },
-    "--epochs": {"type": positive, "metavar": "N", "help": "default: the experiment's own"},
-    "--steps": {"type": positive, "metavar": "N", "help": "stop after so many steps, whatever the epochs"},
-    "--batch-size": {"type": positive, "metavar": "N", "help": "default: the experiment's own"},
-    "--seed": {"type": seed, "default": 0, "metavar": "N", "help": "same seed, same numbers, bit for bit; default 0"},
+    "--epochs": {"type": positive, "metavar": "N", "help": "the number of epochs; default: the experiment's own"},
+    "--steps": {"type": positive, "metavar": "N", "help": "stop after N steps, even within an epoch"},
+    "--batch-size": {"type": positive, "metavar": "N", "help": "images in a batch; default: the experiment's own"},
+    "--seed": {
+        "type": seed,
+        "default": 0,
+        "metavar": "N",
+        "help": "the same seed gives the same run, bit for bit; default: 0",
+    },
     "--device": {"choices": backend.DEVICES, "default": "auto", "help": "default: the GPU if there is one"},
-    "--quiet": {"action": "store_true", "help": "no progress bar"},
+    "--quiet": {"action": "store_true", "help": "show no progress bar"},
 }
 
 
 def add_option(parser, name, **changes):
-    """Add one of OPTIONS to a parser, with something of it changed."""
+    """Add one of OPTIONS to a parser, with some changes."""
     parser.add_argument(name, **(OPTIONS[name] | changes))
 
 
 def example_options(description, epochs, out=None, **more):
     """Return the options of an example program, read from the command line.
 
-    epochs, out    the defaults of --epochs and --out; without an `out` the program writes no files
-    more           options of the program's own: name=dict(help=..., ...), as argparse takes them
+    epochs, out    the defaults of --epochs and --out; without `out`, the program writes no files
+    more           further options of the program: name=dict(help=..., ...), as for argparse
     """
     parser = argparse.ArgumentParser(description=description)
     add_option(parser, "--epochs", default=epochs, help=f"default: {epochs}")
@@ -54,7 +59,11 @@ def example_options(description, epochs, out=None, **more):
     add_option(parser, "--device")
     if out is not None:
         parser.add_argument(
-            "--out", type=Path, default=Path(out), metavar="DIR", help=f"folder for what the run makes, default {out}"
+            "--out",
+            type=Path,
+            default=Path(out),
+            metavar="DIR",
+            help=f"the folder for everything that the run writes; default: {out}",
         )
     add_option(parser, "--dataset", default="digits", help="default: the built-in 10,000 digits")
     add_option(parser, "--data-dir")

@@ -1,4 +1,4 @@
-"""check: every backward pass of an experiment against central differences, layer by layer, then the whole step."""
+"""The command check: compare the gradients of an experiment with central differences, layer by layer and as a whole."""
 
 import sys
 
@@ -12,17 +12,17 @@ def add_to(commands):
     parser = commands.add_parser(
         "check",
         help="check the gradients of an experiment's networks, layer by layer and as a whole",
-        description="Check the gradients of an experiment's networks against central differences, in float64: each "
-        "layer by itself, on random inputs of the shape that it has in the network, then both losses of a training "
-        "step. The exit code is 0 if all are right, 1 if not.",
+        description="Compare the gradients of an experiment's networks with central differences, in float64. First "
+        "each layer by itself, on random inputs of its shape in the network; then both losses of a training step. "
+        "The exit code is 0 if all gradients are right, 1 if not.",
     )
-    parser.add_argument("name", help="an experiment, see list")
-    add_option(parser, "--seed", help="of weights, inputs and directions; default 0")
+    parser.add_argument("name", help="the name of an experiment: python -m minigan list")
+    add_option(parser, "--seed", help="the seed of weights, inputs and directions; default: 0")
     parser.set_defaults(command=check_experiment)
 
 
 def check_experiment(args):
-    """Print a line for each part as soon as it is measured, the reports of what is wrong at the end."""
+    """Print a line for each part as soon as it is checked, then the reports of all errors."""
     experiment = find(args.name)
     gan = experiment.make_gan(experiment.image_shape, args.seed)
     networks = {name: getattr(gan, name).astype("float64") for name in ("generator", "discriminator")}
@@ -46,7 +46,7 @@ def check_experiment(args):
 
 
 def print_verdict(width, network, layer, parameters, check, *arguments):
-    """Run a check that returns its worst error, and print its line; the report where it fails, else None."""
+    """Run a check that returns its worst error, print its line, and return the report if it fails, else None."""
     try:
         error, report = f"{check(*arguments):.1e}", None
     except GradientError as failure:

@@ -1,4 +1,4 @@
-"""evaluate: how good the samples of one run or of several are, judged against the data set they were trained on."""
+"""The command evaluate: judge the samples of one or more runs by the data set that they were trained on."""
 
 import json
 import statistics
@@ -19,21 +19,27 @@ SHOWN, SEARCHED = 100, 10  # samples in the picture's grid, and samples beside t
 def add_to(commands):
     parser = commands.add_parser(
         "evaluate",
-        help="judge the samples of runs: a table, and a report and a picture in each run's folder",
-        description="Judge the samples of runs by a classifier trained on the real images. Samples are mapped from the "
-        "run's own range to [-1, 1], and what lies outside is cut off. The figures: docs/evaluation.md",
+        help="judge the samples of runs: print a table, and write a report and a picture into each run's folder",
+        description="Judge the samples of runs with a classifier that was trained on the real images. Samples are "
+        "mapped from the run's own range to [-1, 1], and numbers outside of it are clipped. The metrics are explained "
+        "in docs/evaluation.md",
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the folder of a run")
-    parser.add_argument("--samples", type=positive, default=10_000, help="default 10000; compare like with like")
-    add_option(parser, "--data-dir", help="folder of the data set's files; default: the run's own")
-    add_option(parser, "--seed", help="of the latents; default 0")
+    parser.add_argument(
+        "--samples",
+        type=positive,
+        default=10_000,
+        help="the number of samples, default: 10000; metrics of different numbers cannot be compared",
+    )
+    add_option(parser, "--data-dir", help="the folder of the data set's files; default: the run's own")
+    add_option(parser, "--seed", help="the seed of the latents; default: 0")
     add_option(parser, "--device")
-    add_option(parser, "--quiet", help="no progress, only the table")
+    add_option(parser, "--quiet", help="show no progress, only the table")
     parser.set_defaults(command=evaluate_runs)
 
 
 def evaluate_runs(args):
-    """Judge each run by what its data set has in common with the others', which is computed once; print the table."""
+    """Judge each run and print the table; what runs on the same data share is computed once."""
     runs = [load_trained(path, args.device) for path in dict.fromkeys(args.runs)]  # errors before hours of work
     judges, evaluations = {}, {}
     for run in runs:
@@ -44,12 +50,12 @@ def evaluate_runs(args):
     print(metrics.table({**evaluations, **summaries(runs, evaluations)}))
     for note in dict.fromkeys(figures["memorisation_note"] for figures in evaluations.values()):
         if note:
-            print(f"no figures on memorisation: {note}")
+            print(f"no metrics of memorisation: {note}")
     print(f"evaluation.json and evaluation.png are in {' '.join(evaluations)}")
 
 
 class Judge:
-    """The real side of a data set, for all runs on it."""
+    """The judge of all runs on one data set: its classifier, and the metrics of its real images."""
 
     def __init__(self, run, args):
         self.args = args
@@ -57,16 +63,16 @@ class Judge:
         self.train = data.load(name, directory)
         if images_md5(self.train.images) != run.config.images_md5:
             raise CheckpointError(
-                f"{run.folder.path} was trained on other images than these {len(self.train):,} of {name}, then "
-                f"{run.config.images:,}. Give the folder that holds those: --data-dir DIR"
+                f"{run.folder.path} was trained on other images of {name} than these: {run.config.images:,} images "
+                f"then, {len(self.train):,} now. Give the folder with the old images: --data-dir DIR"
             )
-        self.say(f"{name}: the classifier, and what it says of {len(self.train):,} real images")
+        self.say(f"{name}: loading or training the classifier, and applying it to {len(self.train):,} real images")
         self.reference = metrics.load_reference(self.train, directory, args.samples, args.device, args.quiet)
 
     def judge(self, run):
-        """The figures of a run's samples, which are written into its folder, too."""
+        """Return the metrics of a run's samples, and write them into its folder."""
         args, path = self.args, run.folder.path
-        self.say(f"{path}: {args.samples:,} samples of step {run.step:,}")
+        self.say(f"{path}: judging {args.samples:,} samples of step {run.step:,}")
         samples = run.sample(args.samples, args.seed)
         try:
             figures = metrics.evaluate(samples, self.reference)
@@ -100,7 +106,7 @@ class Judge:
 
 
 def summaries(runs, evaluations):
-    """Two rows for each experiment of which there are several runs on the same data: mean and standard deviation."""
+    """Return two rows, mean and standard deviation, for each experiment with several runs on the same data."""
     groups = {}
     for run, figures in zip(runs, evaluations.values(), strict=True):
         groups.setdefault((run.experiment.name, run.config.dataset, run.config.images_md5), []).append(figures)
@@ -113,6 +119,6 @@ def summaries(runs, evaluations):
 
 
 def over(group, function):
-    """A function of each column's figures; None where one of them is."""
+    """Return a function of each column of the group's scores, or None where one of them is None."""
     columns = {key: [figures[key] for figures in group] for _, key, _ in COLUMNS}
     return {key: None if None in values else function(values) for key, values in columns.items()}

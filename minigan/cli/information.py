@@ -1,4 +1,4 @@
-"""info: everything about this machine that speed and results depend on; to be pasted into a report of a problem."""
+"""The command info: what speed and results depend on, on this machine; paste it into a report of a problem."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ SLOW_CORES = ("Haswell", "Zen")  # OpenBLAS's kernels without AVX-512
 
 
 def add_to(commands):
-    parser = commands.add_parser("info", help="versions, BLAS, processor, memory, GPU and caches of this machine")
+    parser = commands.add_parser("info", help="show versions, BLAS, processor, memory, GPU and caches of this machine")
     parser.set_defaults(command=show)
 
 
@@ -66,7 +66,7 @@ def limit_text(limit):
 
 
 def load_text(load):
-    return "unknown" if load is None else f"{load:.1f} programs that compute, in the last minute"
+    return "unknown" if load is None else f"{load:.1f} busy programs, mean of the last minute"
 
 
 def memory():
@@ -90,17 +90,18 @@ def blas():
 
 
 def core_advice(cpu, core_type):
-    """What to set where OpenBLAS does not use an AMD processor's AVX-512; None where there is nothing to do.
+    """Return advice if OpenBLAS does not use the AVX-512 of an AMD processor, else None.
 
-    On a processor without AVX-512 the setting ends every program at its first matrix product, so it is only ever
-    advised, and only where the processor names avx512f among its flags.
+    On a processor without AVX-512 the setting would crash every program at its first matrix product. So minigan only
+    advises it, and only if the processor lists avx512f among its flags.
     """
     amd_with_avx512 = cpu.get("vendor_id") == "AuthenticAMD" and "avx512f" in cpu.get("flags", "").split()
     if not (amd_with_avx512 and core_type.split()[0] in SLOW_CORES):
         return None
     return (
-        "this processor has AVX-512, but OpenBLAS takes its kernels without it: set the environment variable "
-        "OPENBLAS_CORETYPE=SkylakeX before Python starts. On a processor without AVX-512 it would crash."
+        "this processor has AVX-512, but OpenBLAS does not use it. Set the environment variable "
+        "OPENBLAS_CORETYPE=SkylakeX before Python starts. (On a processor without AVX-512, this setting crashes "
+        "Python.)"
     )
 
 
@@ -151,7 +152,7 @@ def folder_text(folder):
 
 
 def size_text(count):
-    """A number of bytes in the unit in which it is easily read."""
+    """Return a number of bytes as text, in a unit that is easy to read."""
     for unit in ("bytes", "KiB", "MiB"):
         if count < 1024:
             return f"{count:.4g} {unit}"

@@ -1,4 +1,4 @@
-"""list: the table of all experiments, or the two networks of one."""
+"""The command list: a table of all experiments, or the recipe and the networks of one."""
 
 import textwrap
 
@@ -8,8 +8,10 @@ WIDTHS = {"name": 24, "report": 6, "networks": 46, "data": 13, "epochs": 6, "cla
 
 
 def add_to(commands):
-    parser = commands.add_parser("list", help="all experiments; list NAME: its recipe and both networks")
-    parser.add_argument("name", nargs="?", help="an experiment")
+    parser = commands.add_parser(
+        "list", help="list all experiments; list NAME shows the recipe and both networks of one"
+    )
+    parser.add_argument("name", nargs="?", help="the name of an experiment")
     parser.set_defaults(command=show)
 
 
@@ -18,7 +20,7 @@ def show(args):
 
 
 def table():
-    """Return a row for each experiment: aliases under its name, long texts on several lines."""
+    """Return a table with a row for each experiment: aliases under its name, long texts on several lines."""
     lines = [row(WIDTHS), "  ".join("-" * width for width in WIDTHS.values())]
     for experiment in EXPERIMENTS.values():
         texts = (experiment.report, experiment.networks, experiment.dataset, str(experiment.epochs), experiment.claim)
@@ -35,7 +37,7 @@ def row(cells):
 
 
 def details(experiment):
-    """The recipe, the claim, and the summaries of both networks."""
+    """Return the recipe, the claim, and the summaries of both networks."""
     gan = experiment.make_gan(experiment.image_shape)
     low, high = experiment.data_range
     clipped = f"gradient norm at most {experiment.max_grad_norm:g}" if experiment.max_grad_norm else "not clipped"

@@ -1,10 +1,10 @@
-"""How a program begins and ends: streams that are there, an exit code that tells the truth, errors in words.
+"""How a program starts and ends: safe output streams, correct exit codes, errors as sentences.
 
     with program():
         sys.exit(train(args))
 
-What the user asked for goes to the standard output. Bars, notes and errors go to the standard error stream, and what
-cannot be written there is dropped: a training run must not depend on who reads it.
+Results go to the standard output. Progress bars, notes and errors go to the standard error stream. What cannot be
+written there is dropped: a training run must not depend on whether somebody reads it.
 """
 
 import os
@@ -22,7 +22,7 @@ NOBODY_READS = 141  # what a shell gives for a program that wrote to a closed pi
 
 @contextmanager
 def program():
-    """Run the body as a program: whatever stops it ends in an exit code and at most one line of text."""
+    """Run the body as a program: whatever stops it gives an exit code and at most one line of text."""
     keep_freed_memory()
     known(keep_to_limit)
     streams = sys.stdout, sys.stderr
@@ -38,13 +38,14 @@ def program():
         fail(error)
     except MemoryError as error:  # CuPy's for the memory of the GPU is one, too
         fail(
-            f"out of memory ({error}). Take a smaller --batch-size, a smaller experiment, or --device cpu; on a GPU, "
-            "nvidia-smi shows which other programs hold its memory. A run goes on from its last checkpoint by resume."
+            f"out of memory ({error}). Use a smaller --batch-size, a smaller experiment, or --device cpu. On a GPU, "
+            "nvidia-smi shows which other programs use its memory. A run can continue from its last checkpoint: "
+            "python -m minigan resume RUN."
         )
     except OSError as error:  # of a path that the system would not take
         fail(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except KeyboardInterrupt:
-        sys.stderr.write("stopped; each file that was written is whole\n")
+        sys.stderr.write("stopped; all written files are complete\n")
         sys.exit(INTERRUPTED)
     finally:
         sys.stdout, sys.stderr = streams
@@ -62,11 +63,11 @@ def run_program(main, args):
 
 
 def open_streams():
-    """Return the standard output, which writes any letter, and an error stream that never fails.
+    """Return a standard output that can write any letter, and an error stream that never fails.
 
-    A letter that the terminal's encoding lacks, in the name of a folder, say, is written as its number. A stream that
-    the shell has closed (`>&-`) leads nowhere; were its number left free, the next file that is opened would receive
-    what libraries write to it.
+    A letter that the terminal's encoding lacks (in the name of a folder, say) is written as its number. If the shell
+    has closed a stream (`>&-`), its number is reserved: otherwise the next file that is opened would get this number,
+    and with it whatever libraries write to the stream.
     """
     for number in (0, 1, 2):
         try:
@@ -84,7 +85,7 @@ def nowhere():
 
 
 def flush_output():
-    """Write out what was printed; what cannot be written is told now, and dropped: Python would try it once more."""
+    """Write out what was printed. If that fails, raise an error and drop the text: Python would try it again."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -95,7 +96,7 @@ def flush_output():
 
 
 class Messages:
-    """A text stream for messages: what cannot be written is dropped."""
+    """A text stream for messages that drops what it cannot write."""
 
     def __init__(self, stream):
         self.stream = stream

@@ -1,4 +1,4 @@
-"""sample and interpolate: what the generator of a run makes, of latents drawn at random and of those between two."""
+"""The commands sample and interpolate: images from random latents, and from latents between two of them."""
 
 import argparse
 from pathlib import Path
@@ -13,43 +13,45 @@ from minigan.training.trained import load_trained
 
 
 def add_to(commands):
-    sample = commands.add_parser("sample", help="a grid of images that a run's generator makes")
+    sample = commands.add_parser("sample", help="draw a grid of images from a run's generator")
     add_common_arguments(sample)
-    sample.add_argument("--n", type=positive, default=64, help="how many; default 64")
+    sample.add_argument("--n", type=positive, default=64, help="the number of images; default: 64")
     sample.add_argument("--out", type=png_file, metavar="FILE.png", help="default: RUN/sample_seedSEED.png")
     sample.add_argument(
-        "--npy", type=Path, metavar="FILE", help="write the images as an array, too: float32 (n, h, w, c) in [-1, 1]"
+        "--npy", type=Path, metavar="FILE", help="also write the images as an array: float32 (n, h, w, c) in [-1, 1]"
     )
     sample.set_defaults(command=draw_samples)
 
     interpolate = commands.add_parser(
         "interpolate",
-        help="images on the way from one latent to another",
-        description="Images on the way from one latent to another: a picture with a path in each row, and a GIF. The "
-        "way is the arc of slerp, which is meant for normal latents; for uniform ones take --linear.",
+        help="draw images on the path from one latent to another",
+        description="Draw images on the path from one latent to another: a picture with a path in each row, and a GIF. "
+        "The path is an arc (slerp), which is right for normal latents; for uniform latents use --linear.",
     )
     add_common_arguments(interpolate)
-    interpolate.add_argument("--steps", type=positive, default=10, help="images on each path, its ends too; default 10")
-    interpolate.add_argument("--rows", type=positive, default=5, help="paths; default 5")
-    interpolate.add_argument("--linear", action="store_true", help="along the straight line instead of the arc")
+    interpolate.add_argument(
+        "--steps", type=positive, default=10, help="the number of images on each path, with both ends; default: 10"
+    )
+    interpolate.add_argument("--rows", type=positive, default=5, help="the number of paths; default: 5")
+    interpolate.add_argument("--linear", action="store_true", help="follow the straight line instead of the arc")
     interpolate.add_argument(
         "--out",
         type=png_file,
         metavar="FILE.png",
-        help="default: RUN/slerp_seedSEED.png, or lerp_; the GIF lies beside it",
+        help="default: RUN/slerp_seedSEED.png, or lerp_seedSEED.png; the GIF is written beside it",
     )
     interpolate.set_defaults(command=draw_paths)
 
 
 def add_common_arguments(parser):
     parser.add_argument("run", type=Path, help="the folder of the run")
-    add_option(parser, "--seed", help="of the latents; default 0")
+    add_option(parser, "--seed", help="the seed of the latents; default: 0")
     add_option(parser, "--device")
 
 
 def png_file(text):
     if not text.lower().endswith(".png"):
-        raise argparse.ArgumentTypeError(f"expected the name of a file that ends in .png, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a file name that ends in .png, got {text}")
     return Path(text)
 
 

@@ -1,1 +1,1 @@
-"""A training run as a folder: its settings, its checkpoints, the loop, the pictures."""
+"""Training runs. Each run is a folder with its settings, checkpoints and pictures; `loop.py` trains."""

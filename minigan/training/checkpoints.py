@@ -1,7 +1,8 @@
-"""Checkpoints: a run at one moment, complete enough to go on as if nothing had happened.
+"""Checkpoints: the complete state of a run, so that it can resume as if it had never stopped.
 
-A file is the SHA-256 of its content and the content, an .npz archive of arrays with one text of JSON among them. It is
-written beside its place and renamed, so it is whole or not there; the sum tells a damaged one. No pickle is read.
+A checkpoint file holds the SHA-256 of its content, then the content: an .npz archive of arrays and one text of JSON.
+The file is written under another name and then renamed, so a checkpoint is complete or does not exist. A wrong SHA-256
+shows that a file is damaged. No pickle is read.
 """
 
 import hashlib
@@ -23,15 +24,15 @@ COLUMNS = ("step", "epoch", "d_loss", "g_loss", "d_grad_norm", "g_grad_norm")  #
 
 
 class DamagedError(CheckpointError):
-    """The bytes are not those that were written."""
+    """A checkpoint whose bytes have changed since they were written."""
 
 
 class MissingError(CheckpointError):
-    """There is no such file, or no longer."""
+    """A checkpoint file that does not exist (any more)."""
 
 
 def write(folder, step, arrays, values):
-    """Write a checkpoint into `folder` and remove all but the newest KEEP."""
+    """Write a checkpoint into `folder`, and remove all but the KEEP newest ones."""
     content = io.BytesIO()
     np.savez(content, values=json.dumps(values), **arrays)
     content = content.getvalue()
@@ -43,10 +44,10 @@ def write(folder, step, arrays, values):
 
 
 def read(path):
-    """(arrays, values) of a checkpoint.
+    """Return the arrays and the values of a checkpoint.
 
-    Errors     DamagedError where it is cut short or changed, MissingError where there is none; CheckpointError where it
-               cannot be read, or has a right sum, but other things in it than a run writes
+    Errors     DamagedError if the file is cut short or changed, MissingError if there is none, CheckpointError if it
+               cannot be read, or if its SHA-256 is right but its content is not what a run writes
     """
     try:
         stored = read_file(path)
@@ -56,20 +57,20 @@ def read(path):
     stored = memoryview(stored)
     digest, content = stored[:DIGEST_BYTES], stored[DIGEST_BYTES:]
     if hashlib.sha256(content).digest() != digest:
-        raise DamagedError(f"{path}: damaged: {len(stored):,} bytes whose SHA-256 is not the one they begin with.")
+        raise DamagedError(f"{path}: damaged: its {len(stored):,} bytes do not match the SHA-256 at their start.")
     arrays = npz.from_bytes(content, path)
     values = npz.pop_json(arrays, "values", path)
     try:
         check_values(values)
     except (KeyError, ValueError, TypeError, AttributeError) as error:  # behind a right sum there can be anything
         raise CheckpointError(
-            f"{path}: whole, but no checkpoint of this version of minigan ({type(error).__name__}: {error})."
+            f"{path}: undamaged, but not a checkpoint of this version of minigan ({type(error).__name__}: {error})."
         ) from error
     return arrays, values
 
 
 def check_values(values):
-    """Refuse plain values that Training.save does not write; what is in `gan` and `health`, those check who take it."""
+    """Raise an error unless the values are such as Training.save writes. `gan` and `health` are checked later."""
     for name, kind in {"step": int, "losses": list, "history": list, "gan": dict, "config": dict}.items():
         if type(values[name]) is not kind:
             raise ValueError(f"expected {name} as {kind.__name__}")
@@ -91,28 +92,28 @@ def is_number(value):
 
 
 def read_newest(folder, warn):
-    """(arrays, values) of the newest checkpoint that is whole, or None where the folder has none at all.
+    """Return the arrays and values of the newest undamaged checkpoint, or None if the folder has no checkpoint.
 
-    warn       called with a text for each damaged one that is passed over
-    Errors     CheckpointError where all are damaged, or one cannot be read: it may be whole
+    warn       a function that is called with a text for each damaged checkpoint that is skipped
+    Errors     CheckpointError if all are damaged, or if one cannot be read (it may be undamaged)
     """
     found = in_folder(folder)
     for _, path in reversed(found):
         try:
             return read(path)
         except DamagedError as error:
-            warn(f"{error} It is passed over.")
+            warn(f"{error} Skipped.")
         except MissingError:
             if in_folder(folder) == found:
                 raise
-            return read_newest(folder, warn)  # the training goes on meanwhile, and removed it for newer ones
+            return read_newest(folder, warn)  # training continues meanwhile, and has replaced it by newer ones
     if found:
-        raise CheckpointError(f"{folder}: all {len(found)} checkpoints are damaged. Train anew, into another folder.")
+        raise CheckpointError(f"{folder}: all {len(found)} checkpoints are damaged. Train again, into another folder.")
     return None
 
 
 def in_folder(folder):
-    """(step, path) of all checkpoints, oldest first"""
+    """Return (step, path) of all checkpoints, oldest first."""
     try:
         names = os.listdir(folder)
     except FileNotFoundError:

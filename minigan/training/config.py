@@ -1,4 +1,4 @@
-"""The settings of a run: all that it takes to repeat it."""
+"""The settings of a run: everything that is needed to repeat it."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from minigan import backend, machine
 from minigan.errors import CheckpointError
 from minigan.training.settings import quoted, require_same
 
-# what a run cannot change on its way without becoming another run
+# settings that cannot change when a run is resumed: it would be another run
 FIXED = ("experiment", "dataset", "images", "images_md5", "batch_size", "seed")
 
 LARGEST_IMAGE = 2**20  # numbers of one image, h w c
@@ -22,7 +22,7 @@ LARGEST_COUNT = 10**12  # of steps, epochs, images
 
 
 def versions(device="cpu"):
-    """Of everything whose results may differ in the last bit."""
+    """Return the versions of all programs that may change the last bit of a result."""
     found = {"minigan": minigan.__version__, "numpy": np.__version__, "python": platform.python_version()}
     return {**found, "cupy": getattr(backend.cupy, "__version__", "unknown")} if device == "gpu" else found
 
@@ -39,7 +39,7 @@ def is_version(value):
     return isinstance(value, str) and re.fullmatch(r"[\w.+-]{1,60}", value, re.ASCII) is not None
 
 
-# What the entries of a config.json must be. It may come from somebody else: nothing of it is shown or used unchecked.
+# What each entry of a config.json must be. The file may come from a stranger, so every entry is checked before use.
 COUNT, TEXT, BOOL = (is_count, "a positive integer"), (is_text, "a text"), (lambda v: type(v) is bool, "true or false")
 ENTRIES = {
     "experiment": TEXT,
@@ -69,7 +69,7 @@ OPTIONAL = {"machine": {}, "settings": None}  # minigan 0.1 did not keep them
 
 
 def wrong_entry(values):
-    """What is wrong with the first wrong entry, in words; None where all are right."""
+    """Return a sentence about the first wrong entry, or None if all are right."""
     for name, (is_right, expected) in ENTRIES.items():
         if not is_right(values[name]):
             return f"expected {name} as {expected}, found {quoted(values[name])}"
@@ -78,14 +78,14 @@ def wrong_entry(values):
 
 @dataclass
 class RunConfig:
-    """What config.json says.
+    """The settings of a run, as config.json stores them.
 
-    images, images_md5   how many images the data set has, and the MD5 of their bytes
+    images, images_md5   the number of images in the data set, and the MD5 of their bytes
     image_shape          [h, w, c]
     epochs, steps        the end of the run, whichever comes first; steps may be None
-    every                epochs from one grid of samples to the next
-    versions, machine    what the last bits of the numbers depend on
-    settings             all that the experiment says: layers, optimizers, latent, objective
+    every                how many epochs lie between two grids of samples
+    versions, machine    what the last bits of the results depend on
+    settings             everything that the experiment sets: layers, optimizers, latent, objective
     """
 
     experiment: str
@@ -119,7 +119,7 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, text, path):
-        """Errors: CheckpointError where the text is not what to_json gave"""
+        """Return the RunConfig in a text that `to_json` wrote; CheckpointError if it is not such a text."""
         try:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -131,7 +131,7 @@ class RunConfig:
         values = {**OPTIONAL, **values}
         unknown = set(values) ^ {entry.name for entry in fields(cls)}
         if unknown:
-            raise CheckpointError(f"{path}: entries missing or unknown: {', '.join(map(quoted, sorted(unknown)))}.")
+            raise CheckpointError(f"{path}: missing or unknown entries: {', '.join(map(quoted, sorted(unknown)))}.")
         wrong = wrong_entry(values)
         if wrong:
             raise CheckpointError(f"{path}: {wrong}.")
@@ -143,26 +143,26 @@ class RunConfig:
         return config
 
     def fixed(self):
-        """What a checkpoint keeps of it, to be compared."""
+        """Return the settings that a checkpoint stores, to compare them when the run is resumed."""
         return {name: getattr(self, name) for name in (*FIXED, "settings")}
 
     def check_same(self, other, where):
-        """Refuse to go on with settings other than those that `where` was made with."""
+        """Raise CheckpointError unless these settings are the ones that `where` was made with."""
         for name in FIXED:
             if getattr(self, name) != other.get(name):
                 raise CheckpointError(
-                    f"{where} was made with {name} = {quoted(other.get(name))}, config.json now says "
-                    f"{quoted(getattr(self, name))}. A run goes on only as it began: put the value back, or train anew "
-                    "into another folder."
+                    f"{where} was made with {name} = {quoted(other.get(name))}, but config.json now says "
+                    f"{quoted(getattr(self, name))}. A run can only resume with the settings that it was started "
+                    "with. Restore the old value, or train again into another folder."
                 )
         if self.settings is not None:
             require_same(other.get("settings"), self.settings, where, "config.json")
 
     def changes(self, versions, machine):
-        """What is not as it was, of what the last bits depend on, as texts."""
+        """Return a text for each version or property of the machine that has changed since the run last trained."""
         before, now = {**self.versions, **self.machine}, {**versions, **machine}
         return [
-            f"{name} was {quoted(before[name])}, is {quoted(now[name])}"
+            f"{name} was {quoted(before[name])}, now it is {quoted(now[name])}"
             for name in now
             if name in before and before[name] != now[name]
         ]

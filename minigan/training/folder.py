@@ -1,10 +1,10 @@
-"""A run as a folder: where each of its files lies, and what it takes to begin one and to open one.
+"""The folder of a run: where each file is, and how a folder is created, opened and locked.
 
 config.json  history.csv  notes.txt  samples/  losses.png  real_beside_generated.png  learning.gif  checkpoints/
 generator.npz  discriminator.npz  .lock
 
-A run folder may come from somebody else. So nothing is written through a link, and the texts in its files are checked
-before they are shown.
+A run folder may come from a stranger. So minigan never writes through a link, and checks the texts in the files before
+it shows them.
 """
 
 import csv
@@ -34,12 +34,12 @@ from minigan.training.checkpoints import COLUMNS
 from minigan.training.config import RunConfig
 
 LOCK = ".lock"
-OWNER = re.compile(r"process \d{1,12} on [\w.-]{1,80} since [\d :-]{19}\n", re.ASCII)  # what stands in it
+OWNER = re.compile(r"process \d{1,12} on [\w.-]{1,80} since [\d :-]{19}\n", re.ASCII)  # the text in the lock
 CONFIG_LIMIT = 2**20  # bytes; the largest that minigan writes have some ten thousand
 
 
 class RunFolder:
-    """An existing run."""
+    """The folder of an existing run."""
 
     def __init__(self, path):
         self.path = as_path(path)
@@ -48,15 +48,15 @@ class RunFolder:
 
     @classmethod
     def create(cls, path, config):
-        """Begin a run in a new or empty folder, and own it."""
+        """Create the folder of a new run, or use an empty one, and lock it."""
         path = make_folder(path)
         run = cls(path)
         run.lock()
         if any(inside.name != LOCK and not is_leftover(inside) for inside in path.iterdir()):
             run.release()
             raise OptionError(
-                f"the folder {path} is not empty. To go on with the run in it: python -m minigan resume {path}; for a "
-                "new one choose another folder (--out DIR)."
+                f"the folder {path} is not empty. To resume the run in it: python -m minigan resume {path}. For a "
+                "new run choose another folder (--out DIR)."
             )
         run.write_config(config)
         run.make_folders()
@@ -64,7 +64,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path):
-        """Open a run; errors say what a folder lacks to be one. Returns (folder, config)."""
+        """Return the folder of a run and its config. The error says what is missing if it is not one."""
         run = cls(path)
         file = run.path / "config.json"
         if not os.path.isdir(run.path):  # where Path.is_dir may raise: for a name that is too long
@@ -75,15 +75,14 @@ class RunFolder:
             except FileError as error:
                 reason = f"config.json cannot be read: {error}"
         raise CheckpointError(
-            f"{run.path} is not the folder of a run: {reason.rstrip('.')}. Runs are begun by: python -m minigan train "
-            "NAME"
+            f"{run.path} is not the folder of a run: {reason.rstrip('.')}. To start a run: python -m minigan train NAME"
         )
 
     def lock(self):
-        """Own the folder until `release`, or until this process ends, whatever ends it.
+        """Lock the folder until `release`, or until this process ends, however it ends.
 
-        Returns    False where this object owned it before
-        Errors     FileError where another process, or another Training in this one, owns it
+        Returns    False if this object had locked it before
+        Errors     FileError if another process has locked it, or another Training in this process
         """
         if self.unlock:
             return False
@@ -96,8 +95,8 @@ class RunFolder:
                 close()
                 raise FileError(
                     f"{self.path} is in use: {owner.strip() if OWNER.fullmatch(owner) else 'another process'} trains "
-                    "there. Two at once would spoil the run. Wait until it is over, or stop it by Ctrl-C there; in "
-                    "Python: training.close()."
+                    "there. Two processes at once would spoil the run. Wait until that process ends, or stop it "
+                    "with Ctrl-C. In Python: training.close()."
                 )
             os.ftruncate(descriptor, 0)
             os.write(descriptor, owner_text().encode("ascii"))
@@ -109,28 +108,28 @@ class RunFolder:
         return True
 
     def release(self):
-        """Give up the ownership; nothing happens where there is none."""
+        """Unlock the folder, if it is locked."""
         if self.unlock:
             self.unlock()
             self.unlock = None
 
     def refuse_links(self):
-        """Refuse to work in a folder with symbolic links in it: what is written there would change other places."""
+        """Raise CheckpointError if the folder holds a symbolic link: writing to it would change files elsewhere."""
         link = find_link(self.path)
         if link:
             raise CheckpointError(
-                f"{printable(link)} is a symbolic link. A run writes into its own folder alone, so nothing in it may "
-                "be a link to another place. If you made it yourself: put the files in its place (a link to the "
-                "whole run folder is fine). If the folder comes from somebody else, look at where the link leads "
-                "before you trust it."
+                f"{printable(link)} is a symbolic link. A run writes only into its own folder, so nothing in the "
+                "folder may be a link to another place. If you made the link yourself, replace it by the files (a "
+                "link to the whole run folder is fine). If the folder comes from somebody else, look where the link "
+                "leads before you trust it."
             )
 
     def traces(self):
-        """The names of files that are there only where a checkpoint was written before them."""
+        """Return the names of the files that show that this run has written a checkpoint."""
         return [name for name in ("history.csv", "generator.npz", "discriminator.npz") if (self.path / name).exists()]
 
     def make_folders(self):
-        """What a killed run may have left half made is completed, or cleared away."""
+        """Make the folders that a killed run may lack, and remove its unfinished files."""
         make_folder(self.checkpoints)
         make_folder(self.samples)
         remove_leftovers(self.path)
@@ -140,7 +139,7 @@ class RunFolder:
             file.write(config.to_json().encode())
 
     def write_history(self, rows):
-        """history.csv: one row for each epoch, its losses the means over the epoch."""
+        """Write history.csv: one row for each epoch, with the mean losses of the epoch."""
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -154,6 +153,6 @@ class RunFolder:
 
 
 def owner_text():
-    """Who owns a folder from now on, as it stands in its lock"""
+    """Return the text of the lock: which process has locked the folder."""
     host = re.sub(r"[^\w.-]", "-", socket.gethostname(), flags=re.ASCII)[:80] or "-"
     return f"process {os.getpid()} on {host} since {datetime.now():%Y-%m-%d %H:%M:%S}\n"

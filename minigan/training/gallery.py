@@ -1,4 +1,4 @@
-"""The pictures and networks that a training run leaves in its folder."""
+"""The pictures and networks that a training run writes into its folder."""
 
 import re
 
@@ -16,11 +16,11 @@ EPOCH = re.compile(r"epoch_(\d{3,18})\.png", re.ASCII)
 
 
 class Gallery:
-    """Draws a run's samples, always from the same latents, and at its end the overview.
+    """The pictures of a run: grids of samples, always from the same latents, and an overview at the end.
 
-    out           the folder; samples go into `samples`, epoch_001.png and so on
-    real_images   bytes; the first 64 stand beside generated ones
-    data_range    the numbers that black and white are to the networks
+    out           the folder of the run; the grids go into `samples`: epoch_001.png and so on
+    real_images   bytes; the first 64 are shown beside generated images
+    data_range    the numbers that stand for black and white in the networks
     """
 
     def __init__(self, out, gan, real_images, seed, samples=None, data_range=(-1, 1)):
@@ -30,14 +30,14 @@ class Gallery:
         self.grid_shape = pictures.grid(np.zeros((SHOWN, *gan.generator.output_shape))).shape
 
     def remove_after(self, epoch):
-        """Delete the pictures of later epochs: they come again, or were drawn in the midst of one."""
+        """Delete the pictures of later epochs: the resumed run draws them again."""
         for path in self.folder.glob("epoch_*.png"):
             match = EPOCH.fullmatch(path.name)
             if match and int(match[1]) > epoch:
                 path.unlink(missing_ok=True)
 
     def draw(self, epoch):
-        """The grid of an epoch's samples as a PNG; returns the picture."""
+        """Write the grid of an epoch's samples as a PNG, and return the picture."""
         low, high = self.data_range
         picture = pictures.grid(self.samples(SHOWN), low=low, high=high)
         pictures.save_png(self.path(epoch), picture, ZOOM)
@@ -47,10 +47,10 @@ class Gallery:
         return to_cpu(self.gan.sample(n, seed=self.seed))
 
     def finish(self, losses):
-        """Both networks, real beside generated, and the curves and the animation of the epochs that there were.
+        """Write both networks, real images beside generated ones, the loss curves, and the animation of all epochs.
 
-        losses        (d_loss, g_loss) of each epoch; the animation shows the pictures of these epochs and no others
-        Returns       the paths of pictures that were left out of the animation, since they are no grids of this run
+        losses        (d_loss, g_loss) of each epoch; the animation shows the pictures of these epochs only
+        Returns       the paths of pictures that the animation leaves out, since they are not grids of this run
         """
         self.gan.generator.save(self.out / "generator.npz")
         self.gan.discriminator.save(self.out / "discriminator.npz")
@@ -70,9 +70,9 @@ class Gallery:
         return self.folder / f"epoch_{epoch:03d}.png"
 
     def frame(self, epoch):
-        """The grid that `draw` wrote for an epoch, in its own size: (h, w, c) bytes.
+        """Return the grid that `draw` wrote for an epoch, without the zoom: (h, w, c) bytes.
 
-        None for what cannot be such a grid: a file cut short, or one of another kind or size, which is not decoded.
+        Return None if the file is not such a grid: cut short, or of another kind or size. It is then not decoded.
         """
         height, width, channels = self.grid_shape
         try:

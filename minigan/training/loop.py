@@ -1,4 +1,4 @@
-"""Training a run to its end, from wherever its newest checkpoint stands."""
+"""The training loop: start a run, or resume it from its newest checkpoint, and train it to the end."""
 
 import math
 import warnings
@@ -25,8 +25,19 @@ from minigan.training.watchers.health import Health
 from minigan.training.watchers.progress import ProgressBar
 from minigan.training.watchers.tensorboard import TensorBoard
 
+OLD_NAMES = {"begin": "start_run", "reopen": "resume_run"}  # of minigan 0.1; they work for one release
 
-def begin(
+
+def __getattr__(name):
+    """Return the function that an old name stands for, with a warning."""
+    if name not in OLD_NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    new = OLD_NAMES[name]
+    warnings.warn(f"{__name__}.{name} is now {new}.", DeprecationWarning, stacklevel=2)
+    return globals()[new]
+
+
+def start_run(
     experiment: Experiment,
     out: PathLike,
     dataset: str | None = None,
@@ -35,12 +46,12 @@ def begin(
     device: str = "auto",
     **options: Any,
 ) -> "Training":
-    """A new run of an experiment in the folder `out`, ready to train; nothing is written if anything does not fit.
+    """Return a new run of an experiment in the folder `out`, ready to train. If anything is wrong, nothing is written.
 
-    experiment one of `find`, or an Experiment of your own
-    options    epochs, steps, batch_size, every, tensorboard; None or left out: the experiment's own
+    experiment one that `find` returns, or an Experiment of your own
+    options    epochs, steps, batch_size, every, tensorboard; by default, or if None, those of the experiment
     """
-    experiment = require_instance("begin", Experiment, 'find("A4")', experiment=experiment)
+    experiment = require_instance("start_run", Experiment, 'find("A4")', experiment=experiment)
     out = as_path(out)
     dataset_name = experiment.dataset if dataset is None else dataset
     dataset = data.load(dataset_name, directory=data_dir)
@@ -64,15 +75,15 @@ def begin(
     require_right(config)
     if config.batch_size > len(dataset):
         raise OptionError(
-            f"batch_size is {config.batch_size}, but {dataset_name} has only {len(dataset)} images here, so that no "
-            f"batch would be full. Take a --batch-size of at most {len(dataset)}."
+            f"batch_size is {config.batch_size}, but {dataset_name} has only {len(dataset)} images here, so no batch "
+            f"would be full. Choose a --batch-size of at most {len(dataset)}."
         )
     gan = experiment.make_gan(dataset.images.shape[1:], seed, config.device)
     config.settings = settings_of(experiment, gan)
     return Training(RunFolder.create(out, config), config, experiment, dataset.images, gan)
 
 
-def reopen(
+def resume_run(
     path: PathLike,
     epochs: int | None = None,
     steps: int | None = None,
@@ -80,24 +91,24 @@ def reopen(
     data_dir: PathLike | None = None,
     experiment: Experiment | None = None,
 ) -> "Training":
-    """The run in a folder, ready to go on from its newest whole checkpoint; this process owns the folder from now on.
+    """Return the run in a folder, ready to continue from its newest undamaged checkpoint. The folder is locked.
 
-    epochs, steps, device    a later end, or another device, than config.json says
-    data_dir                 where the files of the data set are now, if they were moved
-    experiment               your own Experiment that the run was begun with; those of the catalogue are found by name
-    Errors     FileError where another process trains there; CheckpointError where something does not fit
+    epochs, steps, device    a later end, or another device, than in config.json
+    data_dir                 the folder of the data set's files, if they were moved
+    experiment               the Experiment of your own that the run was started with; minigan's are found by name
+    Errors     FileError if another process trains there; CheckpointError if something does not fit
     """
     folder, _ = RunFolder.open(path)
     folder.lock()
     try:
-        return go_on(folder, epochs, steps, device, data_dir, experiment)
+        return resume_owned(folder, epochs, steps, device, data_dir, experiment)
     except BaseException:
         folder.release()
         raise
 
 
-def go_on(folder, epochs, steps, device, data_dir, experiment):
-    """`reopen` in a folder that is owned: from here on nobody else changes it."""
+def resume_owned(folder, epochs, steps, device, data_dir, experiment):
+    """Do the work of `resume_run` in a folder that is locked, so that nobody else changes it."""
     folder.refuse_links()
     _, config = RunFolder.open(folder.path)
     experiment = experiment_of(folder, config, experiment)
@@ -108,9 +119,9 @@ def go_on(folder, epochs, steps, device, data_dir, experiment):
     dataset = data.load(config.dataset, directory=config.data_dir)
     if images_md5(dataset.images) != config.images_md5:
         raise CheckpointError(
-            f"{folder.path}: {config.dataset} is not the data that this run was begun with: {len(dataset):,} images "
-            f"with other bytes, then {config.images:,}. Give the folder that holds those (--data-dir DIR), or train "
-            "anew into another folder."
+            f"{folder.path}: the images of {config.dataset} are not the ones that this run was started with: "
+            f"{len(dataset):,} images now, {config.images:,} then, with other bytes. Give the folder with the old "
+            "images (--data-dir DIR), or train again into another folder."
         )
     before = config.device
     config.device = before if device is None else backend.device_name(backend.device_module(device))
@@ -122,7 +133,7 @@ def go_on(folder, epochs, steps, device, data_dir, experiment):
     training.restore()
     if training.step > config.total_steps:
         raise OptionError(
-            f"{folder.path} has taken {training.step:,} steps already; an end after {config.total_steps:,} lies behind."
+            f"{folder.path} has already taken {training.step:,} steps, so it cannot end after {config.total_steps:,}."
         )
     training.note_changes(before, versions(config.device), machine.numerics())
     config.settings = settings
@@ -131,21 +142,22 @@ def go_on(folder, epochs, steps, device, data_dir, experiment):
 
 
 def absolute(data_dir):
-    """A folder's path as config.json keeps it: right from every working directory."""
+    """Return a folder's path as config.json stores it: valid from every working directory."""
     return None if data_dir is None else str(as_path(data_dir).expanduser().absolute())
 
 
 def require_right(config):
-    """Refuse options that could not be read again."""
+    """Raise OptionError for options that could not be read from config.json again."""
     wrong = wrong_entry(vars(config))
     if wrong:
-        raise OptionError(f"a run cannot go like this: {wrong}.")
+        raise OptionError(f"this run cannot be trained: {wrong}.")
 
 
 class Training:
-    """A run on its way: the GAN, and how far it has come.
+    """A run in training: the GAN and its progress.
 
-    step       steps taken in all; the losses of those in the current epoch are kept, for the epoch's means
+    step       the number of steps taken
+    losses     those of the steps of the current epoch, for the epoch's means
     history    one row for each completed epoch
     """
 
@@ -156,12 +168,12 @@ class Training:
             folder.path, gan, images, config.seed, samples=folder.samples, data_range=experiment.data_range
         )
         self.step, self.losses, self.history = 0, [], []
-        self.remarks = []  # noted while the run was opened; said again where it goes on
+        self.remarks = []  # notes from opening the run; shown when training starts
         self.health = Health(gan, folder.note)
 
     @property
     def epoch(self):
-        """Completed epochs"""
+        """Return the number of completed epochs."""
         return self.step // self.config.steps_per_epoch
 
     def remark(self, text):
@@ -169,42 +181,44 @@ class Training:
         self.remarks.append(text)
 
     def restore(self):
-        """Take over the newest whole checkpoint; a run that was killed before its first one begins at step 0.
+        """Restore the newest undamaged checkpoint; a run that was killed before its first one starts at step 0.
 
-        Errors     CheckpointError where there was one, and is none now
+        Errors     CheckpointError if there were checkpoints, but they are gone
         """
         values = restore_newest(self.gan, self.config, self.folder, self.remark)
         if values is None:
             traces = self.folder.traces()
             if traces:
                 raise CheckpointError(
-                    f"{self.folder.checkpoints} holds no checkpoint, but {' and '.join(traces)} in {self.folder.path} "
-                    "tell that steps were taken and saved: the checkpoints are lost. Put the files step_*.checkpoint "
-                    "back from a copy, or train anew into another folder."
+                    f"{self.folder.checkpoints} holds no checkpoint, but {' and '.join(traces)} in "
+                    f"{self.folder.path} show that steps were taken and saved: the checkpoints are lost. Copy the "
+                    "files step_*.checkpoint back from a backup, or train again into another folder."
                 )
             return
         self.step, self.losses, self.history = values["step"], values["losses"], values["history"]
         try:
             self.health.restore(values.get("health", self.health.state()))
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{self.folder.checkpoints}: no state of the health ({error!r}).") from error
+            raise CheckpointError(
+                f"{self.folder.checkpoints}: the health values of the newest checkpoint are wrong ({error!r})."
+            ) from error
         self.gallery.remove_after(len(self.history))
 
     def note_changes(self, device, versions, machine):
-        """Say what is not as it was when the run trained last, of what the numbers depend on, and keep what is now."""
+        """Report versions or a machine that have changed since the run last trained, and store the new ones."""
         config = self.config
         changes = config.changes(versions, machine)
         if device != config.device:
-            changes.insert(0, f"the device was {device}, is {config.device}")
+            changes.insert(0, f"the device was {device}, now it is {config.device}")
         if changes:
             self.remark(
-                f"not as before: {'; '.join(changes)}. From here on the run is the same but for rounding, not bit for "
-                "bit, and training enlarges such differences from step to step."
+                f"changed since the last training: {'; '.join(changes)}. From here on, results differ by rounding "
+                "from those of an uninterrupted run, and training enlarges such differences from step to step."
             )
         config.versions, config.machine = versions, machine
 
     def save(self):
-        """Write a checkpoint, and the history beside it, which a later one only adds to."""
+        """Write a checkpoint and the history."""
         arrays, gan = gan_state(self.gan)
         self.losses = [[float(loss) for loss in pair] for pair in self.losses]
         values = {
@@ -219,15 +233,15 @@ class Training:
         self.folder.write_history(self.history)
 
     def close(self):
-        """Give up the folder, so that others can go on with the run; `run` does it at its end."""
+        """Unlock the folder, so that others can resume the run; `run` does this at its end."""
         self.folder.release()
 
     def run(self, quiet: bool = False) -> int | None:
-        """Train to the end, or to the first Ctrl-C or SIGTERM, whose number is returned; None at the end.
+        """Train to the end and return None; stop at the first Ctrl-C or SIGTERM and return the signal's number.
 
-        The folder is this process's own until then.
+        The folder is locked until then.
         """
-        if self.folder.lock():  # it was given up: somebody else may have trained since
+        if self.folder.lock():  # it was unlocked: somebody else may have trained since
             self.require_newest()
         try:
             return self.train(quiet)
@@ -235,17 +249,17 @@ class Training:
             self.close()
 
     def require_newest(self):
-        """Errors: CheckpointError where the folder holds checkpoints of later steps than this Training took."""
+        """Raise CheckpointError if the folder holds checkpoints of later steps than this Training took."""
         found = checkpoints.in_folder(self.folder.checkpoints)
         if found and found[-1][0] > self.step:
             self.close()
             raise CheckpointError(
-                f"{self.folder.path} went on to step {found[-1][0]:,} without this Training, which stands at step "
-                f"{self.step:,}. Open the run anew: reopen({str(self.folder.path)!r})."
+                f"another process has trained the run in {self.folder.path} to step {found[-1][0]:,}, but this "
+                f"Training is at step {self.step:,}. Open the run again: resume_run({str(self.folder.path)!r})."
             )
 
     def train(self, quiet):
-        """`run` in a folder that is owned."""
+        """Do the work of `run` in a folder that is locked."""
         config, folder = self.config, self.folder
         folder.note(f"training from step {self.step:,} of {config.total_steps:,} on {config.device}")
         bar = ProgressBar(config, self.step, quiet)
@@ -263,7 +277,7 @@ class Training:
         watchers = [bar, self.health, *([board] if board else [])]
         try:
             with StopRequest() as stop, warnings.catch_warnings():
-                warnings.simplefilter("ignore", NonFiniteWarning)  # health says it, and which layer it was
+                warnings.simplefilter("ignore", NonFiniteWarning)  # the health watcher reports it, with the layer
                 while self.step < config.total_steps and not stop.signal:
                     self.train_epoch(stop, watchers)
                 self.health.check_finite(self.step)
@@ -274,17 +288,17 @@ class Training:
         finally:
             for watcher in watchers:
                 watcher.close()
-        if self.losses and not stop.signal:  # the end lies within an epoch
+        if self.losses and not stop.signal:  # the run ends within an epoch
             self.end_epoch([])
             folder.write_history(self.history)
         left_out = self.gallery.finish([(row["d_loss"], row["g_loss"]) for row in self.history])
         for path in left_out:
-            folder.note(f"{path}: no whole picture of this run; it is left out of learning.gif")
+            folder.note(f"{path}: damaged, or not a picture of this run; learning.gif leaves it out")
         folder.note(f"{f'stopped by signal {stop.signal}' if stop.signal else 'finished'} after {self.step:,} steps")
         return stop.signal
 
     def train_epoch(self, stop, watchers):
-        """The rest of the current epoch. Its order of images depends on seed and epoch alone."""
+        """Train the rest of the current epoch. The order of its images depends only on the seed and the epoch."""
         config = self.config
         rng = np.random.default_rng((config.seed, 3, self.epoch))
         batches = data.batches(self.images, config.batch_size, rng, *self.experiment.data_range)
@@ -304,13 +318,13 @@ class Training:
                 self.save()
 
     def end_epoch(self, watchers):
-        """The row of the history, the grid of samples."""
+        """Add the epoch's row to the history and draw the grid of samples."""
         d_losses, g_losses = np.array([[float(loss) for loss in pair] for pair in self.losses]).T
         row = {
             "step": self.step,
             "epoch": self.step / self.config.steps_per_epoch,
             "d_loss": float(d_losses.mean()),
-            # before the first step of a generator with several critic steps there is no loss
+            # with several critic steps, there is no loss of G before its first step
             "g_loss": float(np.nanmean(g_losses)) if not np.isnan(g_losses).all() else math.nan,
             "d_grad_norm": float(self.gan.d_grad_norm),
             "g_grad_norm": float(self.gan.g_grad_norm),

@@ -1,4 +1,4 @@
-"""All settings of a run, and how two of them differ: a run goes on only with those that it was begun with."""
+"""The settings of a run, and how two sets of settings differ. A run can only resume with the settings of its start."""
 
 import reprlib
 
@@ -8,20 +8,20 @@ from minigan.gan.description import describe_gan, differences
 SHOWN = 5  # differences in one message
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 100
-FOR_SAMPLES = ("generator", "latent", "data_range")  # what decides over the samples of a trained generator
+FOR_SAMPLES = ("generator", "latent", "data_range")  # what the samples of a trained generator depend on
 
 
 def settings_of(experiment, gan):
-    """Return everything that the code says of an experiment, as JSON values, for config.json."""
+    """Return all settings of an experiment as JSON values, for config.json."""
     return {**describe_gan(gan), "data_range": list(experiment.data_range)}
 
 
 def require_same(before, now, where, who, names=None):
-    """Refuse settings that differ.
+    """Raise CheckpointError if the settings differ.
 
-    before     those that the run was begun with; None for a run of minigan 0.1, which did not keep them
-    where      the file that says so; who: what says otherwise
-    names      the settings that count; None for all
+    before     the settings that the run was started with; None for a run of minigan 0.1, which did not store them
+    where      the file with these settings; who: what has the other ones
+    names      the settings to compare; None for all
     """
     if before is None:
         return
@@ -32,11 +32,12 @@ def require_same(before, now, where, who, names=None):
     texts = [f"{place}: {quoted(old)} there, {quoted(new)} here" for place, old, new in found[:SHOWN]]
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     raise CheckpointError(
-        f"{where} says that the run was begun with other settings than {who} has now: {'; '.join(texts)}{more}. A run "
-        "goes on only as it began: put the old values back, or train anew into another folder."
+        f"{where} says that the run was started with other settings than {who} has now: {'; '.join(texts)}{more}. A "
+        "run can only resume with the settings that it was started with. Restore the old values, or train again "
+        "into another folder."
     )
 
 
 def quoted(value):
-    """Return a value from a file for an error message: on one line, no control characters, of a bounded length."""
+    """Return a value from a file as text for a message: one line, short, without control characters."""
     return SHORT.repr(value)

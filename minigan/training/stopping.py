@@ -1,17 +1,17 @@
-"""Stopping in order: Ctrl-C and SIGTERM are noted, and the loop ends after the step that it is in."""
+"""Stopping a run with Ctrl-C or SIGTERM: the loop finishes the current step, then it stops."""
 
 import signal
 import threading
 
 
 class StopRequest:
-    """While it is entered, the first signal only sets `signal`; a second one interrupts at once.
+    """A context in which the first signal only sets `signal`; a second one interrupts at once.
 
     with StopRequest() as stop:
         while not stop.signal: ...
 
-    Python gives signals to its main thread alone. In any other one (of a web server, of Dask, of some notebooks) this
-    changes nothing: signals do there what they did before, and `signal` stays None.
+    Python gives signals to its main thread only. In any other thread (of a web server, of Dask, of some notebooks) this
+    class does nothing: signals act as before, and `signal` stays None.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -20,7 +20,7 @@ class StopRequest:
         self.signal, self.previous = None, {}
         if threading.current_thread() is threading.main_thread():
             for number in self.SIGNALS:
-                if signal.getsignal(number) is not None:  # None: a handler that is not Python's, and cannot be put back
+                if signal.getsignal(number) is not None:  # None: a handler that is not Python's and cannot be restored
                     self.previous[number] = signal.signal(number, self.handle)
         return self
 

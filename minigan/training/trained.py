@@ -1,4 +1,4 @@
-"""A run opened to be looked at: its GAN as the newest checkpoint left it, without the data set."""
+"""A trained run, opened to draw samples: the GAN of the newest checkpoint, without the data set."""
 
 import sys
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ from minigan.training.settings import FOR_SAMPLES, quoted, require_same, setting
 
 @dataclass
 class TrainedRun:
-    """What `load_trained` gives. Images come as NumPy float32 in [-1, 1], whatever the range of the run itself.
+    """A trained GAN, as `load_trained` returns it. Its images are NumPy float32 in [-1, 1], whatever the run's range.
 
-    step       steps that its GAN was trained for
+    step       the number of steps that the GAN was trained for
     """
 
     folder: RunFolder
@@ -34,20 +34,20 @@ class TrainedRun:
 
     @property
     def epoch(self) -> float:
-        """Epochs that these steps are"""
+        """Return how many epochs these steps are."""
         return self.step / self.config.steps_per_epoch
 
     def latents(self, n: int, seed: Seed) -> Array:
-        """n latents (n, size), NumPy: those of `gan.sample(n, seed)`."""
+        """Return n latents (n, size) as a NumPy array, the same ones that `gan.sample(n, seed)` uses."""
         if seed < 0:
             raise OptionError(f"seed: expected an integer of at least 0, got {seed}.")
         return self.gan.latent.sample(n, np.random.default_rng(seed), self.gan.generator.dtype)
 
     def images(self, latents: Array) -> Array:
-        """What the generator makes of latents: (n, h, w, c).
+        """Return the images (n, h, w, c) that the generator makes from latents.
 
-        The run's range is mapped to [-1, 1] and what lies outside is cut off: a run on images in [0, 1] whose
-        generator ends in tanh can make numbers below 0, blacker than black.
+        The run's range is mapped to [-1, 1], and numbers outside of it are clipped: a run on images in [0, 1] whose
+        generator ends in tanh can make numbers below 0, which are blacker than black.
         """
         generator = self.gan.generator
         images = backend.to_cpu(generator.predict(backend.to_device(latents, generator.xp)))
@@ -55,38 +55,38 @@ class TrainedRun:
         return np.clip(images * (2 / (high - low)) - (high + low) / (high - low), -1, 1)
 
     def sample(self, n: int, seed: Seed) -> Array:
-        """n generated images; the same seed gives the same ones."""
+        """Return n generated images; the same seed gives the same images."""
         return self.images(self.latents(n, seed))
 
 
 def load_trained(path: PathLike, device: str = "auto", experiment: Experiment | None = None) -> TrainedRun:
-    """The TrainedRun in the folder `path`; its data set is not needed.
+    """Return the TrainedRun in the folder `path`; the data set is not needed.
 
-    experiment your own Experiment that the run was begun with; those of the catalogue are found by name
-    Damaged checkpoints are passed over, each with a line on the standard error stream.
-    Errors     CheckpointError where the folder is none of a run, or has no whole checkpoint; DeviceError
+    experiment the Experiment of your own that the run was started with; minigan's are found by name
+    A damaged checkpoint is skipped, with a line on the standard error stream.
+    Errors     CheckpointError if the folder is not one of a run, or has no undamaged checkpoint; DeviceError
     """
     folder, config = RunFolder.open(path)
     experiment = experiment_of(folder, config, experiment)
     notes = []
     newest = checkpoints.read_newest(folder.checkpoints, notes.append)
     if newest is None:
-        why = "its checkpoints are lost" if folder.traces() else "it stopped before its first epoch was over"
+        why = "its checkpoints are lost" if folder.traces() else "it stopped before the end of its first epoch"
         raise CheckpointError(
-            f"{folder.path} holds no checkpoint: the run was begun, but {why}. Train it first: python -m minigan "
+            f"{folder.path} holds no checkpoint: the run was started, but {why}. Train it first: python -m minigan "
             f"resume {folder.path}"
         )
     arrays, values = newest
     gan = make_gan(experiment, config, device, arrays)
     now, who = settings_of(experiment, gan), f"the experiment {experiment.name!r}"
     require_same(config.settings, now, folder.path / "config.json", who, FOR_SAMPLES)
-    put_back(gan, config, folder, arrays, values)
+    restore_checkpoint(gan, config, folder, arrays, values)
     sys.stderr.writelines(f"note: {note}\n" for note in notes)
     return TrainedRun(folder, config, experiment, gan, values["step"])
 
 
 def make_gan(experiment, config, device, arrays):
-    """The GAN of a run, no larger than what its checkpoint holds, whatever image_shape config.json asks for."""
+    """Return the GAN of a run; it cannot be larger than its checkpoint, whatever image_shape config.json says."""
     kinds = {"parameters": ".params", "state": ".state."}
     limits = {
         kind: sum(array.size for name, array in arrays.items() if part in name) + SLACK for kind, part in kinds.items()
@@ -96,52 +96,52 @@ def make_gan(experiment, config, device, arrays):
             return experiment.make_gan(tuple(config.image_shape), config.seed, device)
     except (ShapeError, TooLargeError) as error:
         raise CheckpointError(
-            f"the networks of {quoted(config.experiment)} for images of {config.image_shape}, as config.json says, are "
-            f"not those of the checkpoint: {error}"
+            f"the networks of {quoted(config.experiment)} for images of {config.image_shape}, as config.json says, do "
+            f"not fit the checkpoint: {error}"
         ) from error
 
 
 def experiment_of(folder, config, given=None):
-    """The experiment that a run was begun with: the one that is given, or the one of that name in the catalogue."""
+    """Return the experiment that a run was started with: the one that is given, or minigan's own of that name."""
     if given is not None:
-        require_instance("experiment", Experiment, "the one that `begin` was given", experiment=given)
+        require_instance("experiment", Experiment, "the one that `start_run` got", experiment=given)
         if given.name != config.experiment:
             raise CheckpointError(
-                f"{folder.path} was begun with the experiment {quoted(config.experiment)}, not with {given.name!r}."
+                f"{folder.path} was started with the experiment {quoted(config.experiment)}, not with {given.name!r}."
             )
         return given
     try:
         return find(config.experiment)
     except OptionError as error:
         raise CheckpointError(
-            f"{folder.path} was begun with the experiment {quoted(config.experiment)}, which is none of minigan's (see "
-            "python -m minigan list). If it is your own, go on in Python, where you can give it: reopen(path, "
-            "experiment=...).run() of minigan.training.loop; for samples load_trained(path, experiment=...) of "
-            "minigan.training.trained."
+            f"{folder.path} was started with the experiment {quoted(config.experiment)}, which is not one of "
+            "minigan's (see python -m minigan list). If it is your own, resume the run in Python, where you can "
+            "pass the experiment: minigan.training.loop.resume_run(path, experiment=...).run(). To draw samples: "
+            "minigan.training.trained.load_trained(path, experiment=...)."
         ) from error
 
 
 def restore_newest(gan, config, folder, warn):
-    """Put the newest whole checkpoint of a run into its GAN; returns the values in it, or None where there is none.
+    """Restore a GAN from the newest undamaged checkpoint of its run; return the checkpoint's values, or None.
 
-    warn       called with a text for each damaged one that is passed over
-    Errors     CheckpointError where all are damaged, one cannot be read, or the newest is that of another run
+    warn       a function that is called with a text for each damaged checkpoint that is skipped
+    Errors     CheckpointError if all are damaged, one cannot be read, or the newest belongs to another run
     """
     newest = checkpoints.read_newest(folder.checkpoints, warn)
     if newest is None:
         return None
-    put_back(gan, config, folder, *newest)
+    restore_checkpoint(gan, config, folder, *newest)
     return newest[1]
 
 
-def put_back(gan, config, folder, arrays, values):
-    """Put the newest checkpoint of a run into its GAN; CheckpointError where it is that of another run."""
+def restore_checkpoint(gan, config, folder, arrays, values):
+    """Restore a GAN from the newest checkpoint; CheckpointError if this belongs to another run."""
     where = f"the newest checkpoint in {folder.checkpoints}"
     config.check_same(values["config"], where)
     try:
         restore_gan(gan, arrays, values["gan"])
     except ValueError as error:
         raise CheckpointError(
-            f"{where} does not fit the networks of {config.experiment} ({error}). It was made by another version of "
-            "minigan; train anew into another folder."
+            f"{where} does not fit the networks of {config.experiment} ({error}). Another version of minigan wrote "
+            "it. Train again into another folder."
         ) from error

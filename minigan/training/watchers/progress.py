@@ -1,4 +1,4 @@
-"""The progress of a training run on the terminal: epochs and steps, losses, images a second, the time left."""
+"""The progress bar of a training run: epochs, steps, losses, images per second, the time left."""
 
 import math
 import sys
@@ -7,7 +7,7 @@ from tqdm.auto import tqdm
 
 
 class ProgressBar:
-    """A bar over all images of a run; one of the watchers of Training."""
+    """A watcher of Training that shows a bar over all images of the run."""
 
     def __init__(self, config, step, quiet=False):
         self.batch_size, self.epochs = config.batch_size, math.ceil(config.total_steps / config.steps_per_epoch)
@@ -22,7 +22,7 @@ class ProgressBar:
 
     def after_step(self, step, batch, d_loss, g_loss):
         self.bar.update(self.batch_size)
-        if not self.bar.disable and step % 10 == 0:  # reading a loss would let a GPU wait
+        if not self.bar.disable and step % 10 == 0:  # reading a loss makes the program wait for a GPU
             epoch = (step - 1) // self.steps_per_epoch + 1
             losses = f"D {float(d_loss):.3f}  G {float(g_loss):.3f}"
             self.bar.set_postfix_str(
@@ -33,7 +33,7 @@ class ProgressBar:
         pass
 
     def say(self, text):
-        """Write a line above the bar, where it belongs to no command's output."""
+        """Write a line above the bar, on the standard error stream."""
         self.bar.write(text, file=sys.stderr)
 
     def close(self):

@@ -1,4 +1,4 @@
-"""Finding where a number went bad: a training step on copies of the networks that check every layer's results."""
+"""Finding the layer in which NaN or infinity first appears: the step is repeated on copies that check every layer."""
 
 import copy
 
@@ -13,15 +13,15 @@ class Fault(Exception):
 
 
 class Watched:
-    """A copy of a network whose layers raise Fault at the first bad number that they meet or make.
+    """A copy of a network whose layers raise Fault at the first NaN or infinity.
 
-    net       the copy; its forward and backward are used like those of any network
+    net       the copy; its forward and backward work like those of any network
     """
 
     def __init__(self, gan, network, net):
         self.network, self.clipping = network, gan.max_grad_norm is not None
         self.net = copy.deepcopy(net)
-        self.net.parts = self.net.layers  # one by one, on a GPU too
+        self.net.parts = self.net.layers  # each layer separately, on a GPU too
         self.spoiled = [layer.name for layer in reversed(net.layers) if not all(map(all_finite, layer.grads.values()))]
         self.net.zero_grads()
         self.watch_network()
@@ -29,7 +29,7 @@ class Watched:
             self.watch_layer(layer)
 
     def watch_network(self):
-        """Look at all parameters before each forward pass."""
+        """Check all parameters before each forward pass."""
         forward = self.net.forward
 
         def checked_forward(x, training=False):
@@ -39,12 +39,12 @@ class Watched:
         self.net.forward = checked_forward
 
     def watch_layer(self, layer):
-        """Look at what the passes of a layer give."""
+        """Check the results of a layer's forward and backward pass."""
         forward, backward = layer.forward, layer.backward
 
         def checked_forward(x, training=False):
             y = forward(x, training)
-            self.require_finite(y, f"{layer.name} is the first layer whose forward pass gives {{}}, from finite input.")
+            self.require_finite(y, f"{layer.name} is the first layer whose forward pass gives {{}} from finite input.")
             return y
 
         def checked_backward(dy, param_grads=True, input_grad=True):
@@ -52,14 +52,14 @@ class Watched:
             results = {f"d{name}": grad for name, grad in layer.grads.items()} | {"dx": dx}
             for name, array in results.items():
                 self.require_finite(
-                    array, f"{layer.name} is the first layer whose backward pass gives {{}}, in {name}, from finite dy."
+                    array, f"{layer.name} is the first layer whose backward pass gives {{}} from finite dy, in {name}."
                 )
             return dx
 
         layer.forward, layer.backward = checked_forward, checked_backward
 
     def check_parameters(self):
-        """Raise Fault for the first layer with a bad number in its parameters or its state."""
+        """Raise Fault for the first layer with NaN or infinity in its parameters or its state."""
         for layer in self.net.layers:
             for name, array in layer.params.items():
                 self.require_finite(array, f"{layer.name} has {{}} in its parameter {name}. {self.last_backward()}")
@@ -67,12 +67,13 @@ class Watched:
                 self.require_finite(array, f"{layer.name} has {{}} in its running {name}.")
 
     def last_backward(self):
-        """Return what the gradients that are still there say about the update that spoiled the parameters."""
+        """Return what the last gradients say about the update that spoiled the parameters."""
         if not self.spoiled:
-            return "Its last gradients are finite, so it was the size of the step."
-        if self.clipping:  # one NaN makes the norm NaN, and with it every number that is divided by it
-            return "Its last backward pass gave non-finite gradients, which clipping spread over all layers."
-        return f"Its last backward pass gave non-finite gradients from {self.spoiled[0]} to {self.spoiled[-1]}."
+            return "Its last gradients are finite, so the step was too large."
+        if self.clipping:  # one NaN makes the norm NaN, and so every number that is divided by it
+            return "Its last backward pass gave NaN or infinity, and clipping spread it over all layers."
+        first, last = self.spoiled[0], self.spoiled[-1]
+        return f"Its last backward pass gave NaN or infinity in the gradients from {first} to {last}."
 
     def require_finite(self, array, text):
         if array is not None and not all_finite(array):
@@ -81,7 +82,7 @@ class Watched:
 
 
 class WatchedObjective(Objective):
-    """The losses of another objective, which raise Fault where they overflow."""
+    """An objective that computes the losses of another one, and raises Fault if they overflow."""
 
     def __init__(self, objective):
         self.objective = objective
@@ -106,9 +107,9 @@ class WatchedObjective(Objective):
 
 
 def replay_step(gan, generator, discriminator, images):
-    """Let copies of two networks take the training step of a GAN on `images`; raises Fault at the first bad number.
+    """Repeat the training step of a GAN on copies of its networks; raise Fault at the first NaN or infinity.
 
-    The step is GAN's own, with learning rates so small that the updates change nothing.
+    The step is GAN.train_step, with learning rates so small that the updates change nothing.
     """
     if not all_finite(images):
         raise Fault(f"the batch of images holds NaN or infinity ({count_bad(images):,} of {images.size:,} numbers).")

@@ -1,4 +1,4 @@
-"""Training watched in TensorBoard: losses and gradient norms as curves, samples as images."""
+"""Training in TensorBoard: losses and gradient norms as curves, samples as images."""
 
 from minigan.errors import OptionError
 
@@ -6,7 +6,7 @@ EVERY = 10  # steps between two points of the losses
 
 
 class TensorBoard:
-    """Writes events into a folder for `tensorboard --logdir`; one of the watchers of Training. Needs tensorboardX."""
+    """A watcher of Training that writes events into a folder, for `tensorboard --logdir`. It needs tensorboardX."""
 
     def __init__(self, folder, step):
         try:
