@@ -1,12 +1,13 @@
 """Networks in files: old ones still load, changed ones never give other weights."""
 
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minigan import Sequential, npz
+from minigan import GAN, Sequential, npz
 from minigan.errors import CheckpointError, OptionError
 from minigan.initializers import Initializer, RandomNormal
 from minigan.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, LeakyReLU
@@ -196,3 +197,28 @@ def test_5000_random_mutations(content, rng):
         except CheckpointError:
             continue
         assert_same(network, found)
+
+
+def peak(work):
+    """Bytes that `work` takes at most, NumPy's arrays included"""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_reading_takes_a_few_times_the_memory_of_the_file(tmp_path):
+    # its content; parameters and gradients; both again as the flat vectors
+    path = tmp_path / "net.npz"
+    Sequential([Dense(700), Dense(700)], (700,)).save(path)
+    assert peak(lambda: Sequential.load(path)) < 5.1 * path.stat().st_size
+    net = Sequential([Dense(700), Dense(700)], (700,))
+    assert peak(lambda: net.save(path)) < 2.2 * path.stat().st_size
+
+
+def test_reading_a_gan_takes_a_few_times_the_memory_of_the_file(tmp_path):
+    path = tmp_path / "gan.npz"
+    GAN(Sequential([Dense(700), Dense(700)], (700,)), Sequential([Dense(700), Dense(1)], (700,))).save(path)
+    assert peak(lambda: GAN.load(path)) < 8 * path.stat().st_size
