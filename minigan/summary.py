@@ -64,6 +64,7 @@ def cache_bytes(network):
     for batch in (2, 3):  # of a single row, a BatchNorm would say that nothing can be learned
         twin.forward(network.xp.zeros((batch, *network.input_shape), network.dtype), training=True)
         bytes_kept.append([array_bytes(layer) for layer in twin.layers])
+        twin.clear_cache()
     return bytes_kept
 
 

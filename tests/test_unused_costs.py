@@ -159,11 +159,11 @@ def test_a_copy_takes_its_own_size_and_once_more(dtype):
         assert megabytes < 2.1 * size
 
 
-def test_a_summary_runs_two_samples_and_flops_none():
+def test_a_summary_runs_three_samples_at_most_and_flops_none():
     net = Sequential([Conv2D(16, 3), LeakyReLU(), Conv2D(16, 3, algorithm="fourier"), LeakyReLU()], (64, 64, 3))
     _, megabytes, seconds = peak_of(net.flops)
     assert megabytes < 0.1 and seconds < 0.01 and not vars(net.layers[2].plan).get("matrices")
     net = Sequential([Conv2D(16, 3), LeakyReLU(), MaxPool2D(2), Conv2D(16, 3), LeakyReLU()], (128, 128, 3))
     text, megabytes, _ = peak_of(net.summary)
     kept = int(re.search(r"^total .* ([\d,]+)$", text, re.M).group(1).replace(",", ""))  # by one sample
-    assert megabytes < 3 * kept / 1e6 + 5  # two samples and what passes by; a block of 4 MB of im2col's columns
+    assert megabytes < 3 * kept / 1e6 + 5  # three samples; a block of 4 MB of im2col's columns
