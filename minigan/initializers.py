@@ -76,7 +76,9 @@ class Initializer:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
             if not hasattr(self, name):
-                raise OptionError(f"to be saved, {kind.__name__} must keep its argument {name!r} as self.{name}.")
+                raise OptionError(
+                    f"{kind.__name__} cannot be saved, because it does not store its argument {name!r} as self.{name}."
+                )
             options[name] = getattr(self, name)
         return options
 

@@ -1,6 +1,7 @@
-"""The losses, each giving its value and its gradient together: `value, dlogits = loss(logits, targets)`.
+"""The losses. Each returns its value and its gradient together: `value, dlogits = loss(logits, targets)`.
 
-They take logits, the numbers before a sigmoid or softmax: folded into the loss, both stay exact where they saturate.
+They take logits, the numbers before a sigmoid or softmax. The loss contains the sigmoid or softmax itself, and so stays
+exact where these saturate.
 Derivations: docs/layers/losses.md
 """
 
@@ -17,13 +18,13 @@ FAR = 0.5  # how far noisy targets may lie outside of [0, 1]
 
 
 class BinaryCrossEntropy:
-    """How far the probability s = sigmoid(x) is from the target t in [0, 1], or near it (noisy labels may leave it).
+    """The binary cross-entropy of the probability s = sigmoid(x) and the target t in [0, 1] (noisy ones may exceed it).
 
     Value      (1) L  = mean( -t log s - (1 - t) log(1 - s) )          log s = -softplus(-x), log(1 - s) = -softplus(x)
     Gradient   (2) dx = (s - t) / N                                    N: number of elements
     Shapes     logits x (any shape), targets the same shape or one number for all
-    Precision  all digits for every x: (2) is computed as (1 - t) s - t (1 - s), where 1 - s is sigmoid(-x), since a
-               difference of s = 1 and t = 1 would be 0
+    Precision  all digits for every x: (2) is computed as (1 - t) s - t (1 - s) with 1 - s = sigmoid(-x), since the
+               plain difference s - t would be 0 where s rounds to 1 and t = 1
     Fast form  minigan/ops/cross_entropy.py, for many logits and for GPUs
     Source     docs/layers/losses.md
     """
@@ -39,7 +40,7 @@ class BinaryCrossEntropy:
 
 
 class MeanSquaredError:
-    """The squared distance to the target.
+    """The mean squared distance to the target.
 
     Value      (1) L  = mean( (x - t)^2 )
     Gradient   (2) dx = 2 (x - t) / N                                  N: number of elements
@@ -55,14 +56,14 @@ class MeanSquaredError:
 
 
 class SoftmaxCrossEntropy:
-    """How improbable p = softmax(x) finds the true class.
+    """The cross-entropy of the probabilities p = softmax(x) and the true class.
 
     Value      (1) L  = mean_n( -sum_k t[n,k] log p[n,k] ) = mean_n( log sum_k e^x[n,k] - sum_k t[n,k] x[n,k] )
     Gradient   (2) dx[n,k] = (p[n,k] - t[n,k]) / n
     Shapes     logits x (n, k); targets either class numbers (n,) of an integer type, or probabilities t (n, k) that
                sum to 1
-    Precision  all digits: of the largest class, whose p may round to 1, 1 - p is the sum of the others, and (2) is
-               computed as (1 - t) p - t (1 - p)
+    Precision  all digits: (2) is computed as (1 - t) p - t (1 - p). For the largest class, whose p may round to 1,
+               1 - p is the sum of the other probabilities
     """
 
     def __call__(self, logits: Array, targets: Array) -> tuple[float, Array]:
@@ -74,9 +75,9 @@ class SoftmaxCrossEntropy:
         if targets.shape == logits.shape[:1]:
             targets = one_hot(targets, logits)
         x, t, xp = logits, checked_targets(name, logits, targets), backend.array_module(logits)
-        # a constant added to all logits of a row changes nothing: with the largest at 0, e^x cannot overflow
+        # adding a constant to all logits of a row changes nothing: if the largest is 0, e^x cannot overflow
         largest = xp.arange(x.shape[1]) == x.argmax(axis=1)[:, None]  # one True in each row
-        below = xp.where(largest, 0, x.max(axis=1, keepdims=True))  # 0 there, since infinity minus itself is no number
+        below = xp.where(largest, 0, x.max(axis=1, keepdims=True))  # 0 there, since infinity minus infinity is NaN
         x = xp.where(largest, 0, x - below)
         exponentials = xp.exp(x)
         others = xp.where(largest, 0, exponentials).sum(axis=1, keepdims=True)  # the sum is 1 + others
@@ -88,11 +89,11 @@ class SoftmaxCrossEntropy:
 
 
 def one_hot(labels, logits):
-    """Class numbers (n,) as rows with a single 1, in the shape and dtype of `logits`."""
+    """Return class numbers (n,) as rows with a single 1, in the shape and dtype of `logits`."""
     if labels.dtype.kind not in "iu":
         raise DtypeError(
-            f"SoftmaxCrossEntropy: expected class numbers of an integer type, got {labels.dtype}. Whole numbers become "
-            'one by labels.astype("int64").'
+            f"SoftmaxCrossEntropy: expected class numbers of an integer type, got {labels.dtype}. Convert whole "
+            'numbers by labels.astype("int64").'
         )
     classes = backend.array_module(labels).arange(logits.shape[1])
     if int(labels.min()) < 0 or int(labels.max()) >= len(classes):
@@ -104,24 +105,24 @@ def one_hot(labels, logits):
 
 
 def tell_of_far_targets(loss, targets):
-    """Warn of targets that are no shares, such as -1 and 1: towards them the loss falls without end."""
+    """Warn if targets are far outside of [0, 1], such as -1 and 1: the loss can then fall without limit."""
     if backend.is_array(targets):
         if backend.reading_waits(backend.array_module(targets)):
-            return  # to look, one would wait for the GPU
+            return  # reading them would wait for the GPU
         low, high = float(targets.min()), float(targets.max())
     else:
         low = high = targets
     if low < -FAR or high > 1 + FAR:
         tell_once(
             loss,
-            f"BinaryCrossEntropy: the targets go from {low:.4g} to {high:.4g}, but 0 means no and 1 means yes. Towards "
-            "targets far outside the loss falls without end.",
+            f"BinaryCrossEntropy: the targets go from {low:.4g} to {high:.4g}, but 0 means no and 1 means yes. With "
+            "targets far outside of [0, 1], the loss falls without limit.",
             stacklevel=4,
         )
 
 
 def check_logits(name, logits):
-    """Refuse what is no array of floating-point numbers, or an empty one."""
+    """Raise an error unless the logits are a non-empty array of floating-point numbers."""
     require_array(name, logits=logits)
     if logits.dtype.kind != "f":
         raise DtypeError(f"{name}: expected logits of float32 or float64, got {logits.dtype}.")
@@ -130,13 +131,13 @@ def check_logits(name, logits):
 
 
 def checked_targets(name, logits, targets):
-    """Return targets that fit: one number, or an array like the logits. Others NumPy would broadcast or upcast."""
+    """Return the targets if they are one number or an array like the logits; NumPy would broadcast others."""
     check_logits(name, logits)
     if not backend.is_array(targets):
         return require_number(name, targets=targets)
     if targets.shape != logits.shape:
         raise ShapeError(
-            f"{name}: expected targets of the shape of the logits, {logits.shape}, or one number; got {targets.shape}."
+            f"{name}: expected targets of the shape of the logits, {logits.shape}, or one number, got {targets.shape}."
         )
     if targets.dtype != logits.dtype:
         kind = "integer labels of " if targets.dtype.kind in "iu" else ""
@@ -145,5 +146,7 @@ def checked_targets(name, logits, targets):
             f'targets.astype("{logits.dtype}").'
         )
     if backend.array_module(targets) is not backend.array_module(logits):
-        raise DeviceError(f"{name}: logits and targets live on two devices. Move one: backend.to_device(targets, xp).")
+        raise DeviceError(
+            f"{name}: logits and targets are on different devices. Move one of them: backend.to_device(targets, xp)."
+        )
     return targets

@@ -1,4 +1,4 @@
-"""Sequential: layers in a row over one flat vector of parameters and one of gradients."""
+"""Sequential: a network of consecutive layers, with one flat vector of parameters and one of gradients."""
 
 import copy
 import math
@@ -20,15 +20,15 @@ from minigan.options import require_count, require_dtype, require_flag, require_
 
 
 class Sequential(Layer):
-    """A network whose layers follow one another, itself a layer.
+    """A network of layers that run one after the other. It is itself a layer.
 
-    Every parameter of every layer is a view into `flat_params`, every gradient a view into `flat_grads`. So an
-    optimizer's update, a gradient norm, weight clipping or a saved network is one operation on one vector.
+    Every parameter of every layer is a view into `flat_params`, and every gradient is a view into `flat_grads`. So an
+    optimizer's update, a gradient norm or weight clipping is one operation on one vector.
 
-    Options    layers; input_shape: of one sample, without the batch axis (leave it out for a network that becomes a
-               layer of another one); seed: of the initial weights and of dropout, None for another one each time;
-               dtype "float32" or "float64"; device "cpu", "gpu" or "auto"
-    Errors     ShapeError where two layers do not fit, OptionError for other options, DeviceError without a GPU
+    Options    layers; input_shape: of one sample, without the batch axis (leave it out if the network becomes a layer
+               of another network); seed: of the initial weights and of dropout, None for a new one each time; dtype:
+               "float32" or "float64"; device: "cpu", "gpu" or "auto"
+    Errors     ShapeError if two layers do not fit, OptionError for wrong options, DeviceError without a GPU
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Sequential(Layer):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The layers, first to last; a network keeps those that it was made of."""
+        """Return the layers, first to last. They cannot be replaced."""
         return self._layers
 
     @layers.setter
@@ -55,9 +55,9 @@ class Sequential(Layer):
         raise OptionError("Sequential: the layers of a network cannot be replaced. Make a new one: Sequential([...]).")
 
     def build(self, input_shape, rng, dtype, xp):
-        """Build every layer on the output shape of the one before, then move all parameters into the flat vectors.
+        """Build every layer for the output shape of the layer before, then move all parameters into flat vectors.
 
-        Where a layer does not fit, all layers are left as they were, so that they can be used again.
+        If a layer does not fit, all layers stay as they were, so they can be used again.
         """
         shape, dtype = require_shape("Sequential", input_shape=input_shape), require_dtype("Sequential", dtype)
         before = [(layer, dict(vars(layer))) for layer in with_inner_layers(self)]
@@ -85,7 +85,7 @@ class Sequential(Layer):
         self.parts = fuse(self.layers, self.xp)
 
     def bind(self, flat_params, flat_grads):
-        """Move the parameters and gradients of all layers into the flat vectors, one layer after the other."""
+        """Move the parameters and gradients of all layers into the flat vectors, layer by layer."""
         self._flat_params, self._flat_grads = flat_params, flat_grads
         start = 0
         for layer in self.layers:
@@ -97,7 +97,7 @@ class Sequential(Layer):
 
     @property
     def flat_params(self) -> Array:
-        """All parameters as one vector; assigning to it copies the numbers into the layers."""
+        """Return all parameters as one vector; assigning to it copies the numbers into the layers."""
         self.require_built()
         return self._flat_params
 
@@ -107,7 +107,7 @@ class Sequential(Layer):
 
     @property
     def flat_grads(self) -> Array:
-        """All gradients as one vector; those that were forgotten and not written since are set to 0 first."""
+        """Return all gradients as one vector; those that `forget_grads` cleared are set to 0 first."""
         self.require_built()
         self.write_forgotten_zeros()
         return self._flat_grads
@@ -119,8 +119,8 @@ class Sequential(Layer):
     def forward(self, x, training=False):
         """Pass x through all layers.
 
-        What a layer saves for backward, the output of the network perhaps among it, is read-only on the CPU: to change
-        it, work on a copy. On a GPU, where arrays have no such flag, x is copied and a copy of y handed out.
+        On the CPU, arrays that a layer saves for backward are read-only, and y may be one of them: to change y, copy it
+        first. Arrays on a GPU cannot be read-only, so there x is copied, and a copy of y is returned.
         """
         self.check_input(x)
         training = require_flag("Sequential.forward", training=training)
@@ -137,7 +137,7 @@ class Sequential(Layer):
     def backward(self, dy, param_grads=True, input_grad=True):
         """Pass dy through all layers, last to first.
 
-        Without `input_grad` it ends at the first layer that has parameters: nobody would use what lies before.
+        Without `input_grad` it ends at the first layer that has parameters: nothing before that is needed.
         """
         param_grads, input_grad = require_flag("Sequential.backward", param_grads=param_grads, input_grad=input_grad)
         self.saved(dy)
@@ -161,21 +161,21 @@ class Sequential(Layer):
         return any(layer.mixes_samples for layer in self.layers)
 
     def zero_grads(self) -> None:
-        """Set all gradients to 0: backward adds to them."""
+        """Set all gradients to 0. Do this before each step, since backward adds to them."""
         self.require_built()
         self.forget_grads()
         self.write_forgotten_zeros()
 
     def forget_grads(self):
-        """zero_grads without the zeros: the next backward overwrites the gradients; looking at them sets them to 0.
+        """Clear all gradients without writing zeros: the next backward overwrites them, reading them writes zeros.
 
-        Take `flat_grads` or a layer's `grads` anew after it: an array taken before still holds the old numbers.
+        Read `flat_grads` or a layer's `grads` again afterwards: an array read before still holds the old numbers.
         """
         for layer in self.layers:
             layer.forget_grads()
 
     def write_forgotten_zeros(self):
-        """Write the zeros that forget_grads put off."""
+        """Write the zeros that `forget_grads` postponed."""
         for layer in with_inner_layers(self):
             if not isinstance(layer, Sequential):
                 layer.grads.write_zeros()
@@ -183,7 +183,7 @@ class Sequential(Layer):
     def predict(self, x: Array, batch_size: int = 256) -> Array:
         """Return the outputs for x in inference mode, batch by batch: x (n, ...) -> a new array (n, ...).
 
-        It saves nothing for backward and leaves alone what a training pass has saved, in another thread, too.
+        It saves nothing for backward, and does not touch what a training pass has saved, even in another thread.
         """
         batch_size = require_count("Sequential.predict", batch_size=batch_size)
         with saving_nothing():
@@ -194,11 +194,11 @@ class Sequential(Layer):
         return y
 
     def to(self, device: str) -> "Sequential":
-        """A copy of this network on a device, "cpu", "gpu" or "auto"; the network itself stays where it is."""
+        """Return a copy of this network on a device: "cpu", "gpu" or "auto". The network itself stays where it is."""
         return self._converted(self.dtype, backend.device_module(device))
 
     def astype(self, dtype: DType) -> "Sequential":
-        """A copy of this network with parameters of another dtype, "float64" for gradient checks."""
+        """Return a copy of this network with another dtype, for example "float64" for gradient checks."""
         return self._converted(require_dtype("Sequential.astype", dtype), self.xp)
 
     def _converted(self, dtype, xp):
@@ -215,7 +215,7 @@ class Sequential(Layer):
         self._allocate()
 
     def __getstate__(self):
-        """Copies and pickles hold the layers alone; the flat vectors, and the views of them, are made again."""
+        """Return what copies and pickles hold: only the layers. Flat vectors and their views are made again."""
         made_again = ("_flat_params", "_flat_grads", "_params", "_grads", "_state", "parts")
         return {name: value for name, value in super().__getstate__().items() if name not in made_again}
 
@@ -232,26 +232,26 @@ class Sequential(Layer):
         return f"Sequential({self.layers}, input_shape={self.input_shape})"
 
     def config(self):
-        """The architecture as JSON values."""
+        """Return the architecture as JSON values."""
         return {"layers": [{"layer": type(layer).__name__, **layer.config()} for layer in self.layers]}
 
     def summary(self) -> str:
-        """A table of all layers: output shape, parameters, forward flops and bytes kept for backward, per sample.
+        """Return a table of all layers: output shape, parameters, forward flops and bytes saved for backward.
 
-        The bytes are measured: what a second sample adds to the caches of a training pass.
+        Flops and bytes are per sample. The bytes are measured: what a second sample adds in a training pass.
         """
         self.require_built()
         return summary.as_text(self)
 
     def _repr_html_(self):
-        """The summary as a table, for notebooks."""
+        """Return the summary as an HTML table, for notebooks."""
         return None if self.input_shape is None else summary.as_html(self)
 
     def save(self, path: PathLike | IO[bytes]) -> None:
-        """Write the architecture, the parameters and the state to one .npz file, in one piece or not at all.
+        """Write the architecture, the parameters and the state to one .npz file. It is complete or not there at all.
 
-        path       its name, taken as it is (no .npz is added), or a binary file object, such as io.BytesIO
-        Errors     FileError where nothing can be written there; OptionError where an option cannot be saved
+        path       the file's name (.npz is not added), or a binary file object such as io.BytesIO
+        Errors     FileError if the file cannot be written; OptionError if an option cannot be saved
         """
         self.require_built()
         storage.save_network(self, path)
@@ -265,10 +265,10 @@ class Sequential(Layer):
     ) -> "Sequential":
         """Read a network that `save` wrote.
 
-        path            its name, or a binary file object, which is read from where it stands to its end
-        custom_layers   the classes of layers and of initializers in it that are not minigan's own
-        Errors          CheckpointError where the file is missing or damaged, names a class that is not known, or
-                        describes a network larger than what it holds
+        path            the file's name, or a binary file object, which is read from its position to its end
+        custom_layers   classes of layers and initializers that are not minigan's own
+        Errors          CheckpointError if the file is missing or damaged, names an unknown class, or describes a
+                        network that is larger than the file
         """
         if not isinstance(custom_layers, (tuple, list)) or not all(map(is_own_class, custom_layers)):
             raise OptionError(
@@ -279,7 +279,7 @@ class Sequential(Layer):
 
 
 def with_inner_layers(network):
-    """The network itself and all layers in it, those of networks within it included."""
+    """Return the network and all layers in it, also those of networks within it."""
     found = [network]
     for layer in network.layers:
         found += with_inner_layers(layer) if isinstance(layer, Sequential) else [layer]
@@ -287,10 +287,10 @@ def with_inner_layers(network):
 
 
 def checked_layers(layers):
-    """Return the layers of a network as a tuple, or say what is none."""
+    """Return the layers of a network as a tuple; raise OptionError for anything that is not a layer."""
     if not isinstance(layers, (tuple, list)):
         raise OptionError(
-            f"Sequential: expected a list of layers, got {shown(layers)}. Even a single one stands in brackets: "
+            f"Sequential: expected a list of layers, got {shown(layers)}. Put even a single layer into a list: "
             "Sequential([Dense(1)])."
         )
     if not layers:
@@ -298,8 +298,8 @@ def checked_layers(layers):
     for layer in layers:
         if not isinstance(layer, Layer):
             raise OptionError(
-                f"Sequential: expected layers, got {shown(layer)}. Make an instance: Tanh(), and derive your own "
-                "layers from minigan.layers.Layer."
+                f"Sequential: expected layers, got {shown(layer)}. Use an instance, Tanh() and not Tanh. Layers of "
+                "your own must be derived from minigan.layers.Layer."
             )
     return tuple(layers)
 

@@ -1,7 +1,7 @@
-"""How a network learns: one update over its flat vector of parameters. And two ways to keep that vector in bounds.
+"""The optimizers: each updates the flat vector of a network's parameters. And two kinds of clipping.
 
-Each optimizer is made for one network and keeps what it remembers in `state`, by name, so that it can be saved.
-Derivations and first steps by hand: docs/layers/optimizers.md
+Each optimizer is made for one network. It stores what it remembers in `state`, by name, so that it can be saved.
+Derivations, and first steps by hand: docs/layers/optimizers.md
 """
 
 import math
@@ -20,9 +20,9 @@ from minigan.options import require_built, require_epsilon, require_flag, requir
 
 
 class Optimizer:
-    """What all optimizers share: the network, the learning rate, the number of steps taken."""
+    """The base class of all optimizers: the network, the learning rate, the number of steps taken."""
 
-    doubtful_lr = math.inf  # learning rates from here on are told, as they are mistakes nearly always
+    doubtful_lr = math.inf  # from this learning rate on, a warning: it is nearly always a mistake
 
     def __init__(self, net: Sequential, lr: float):
         owner = type(self).__name__
@@ -31,13 +31,14 @@ class Optimizer:
         self.state = {}
         if self.lr >= self.doubtful_lr:
             warnings.warn(
-                f"{owner}: lr={self.lr:g} moves every parameter by about that much in a step; usual are 1e-4 to 1e-2.",
+                f"{owner}: lr={self.lr:g} moves every parameter by about that much in each step. Usual values are "
+                "1e-4 to 1e-2.",
                 MisuseWarning,
                 stacklevel=3,
             )
 
     def __getstate__(self):
-        """What copies and pickles hold: all but the array module, which follows from the network."""
+        """Return what copies and pickles hold: everything but the array module, which follows from the network."""
         return {name: value for name, value in vars(self).items() if name != "xp"}
 
     def __setstate__(self, values):
@@ -45,31 +46,31 @@ class Optimizer:
         self.xp = backend.array_module(self.net.flat_params)
 
     def step(self) -> None:
-        """Change the parameters by what the gradients say; the gradients stay (`zero_grads` clears them)."""
+        """Update the parameters from the gradients. The gradients stay as they are (`zero_grads` clears them)."""
         numbers = from_host(self.next_numbers, self.xp)
         self.update(self.net.flat_params, self.net.flat_grads, numbers)
 
     def update(self, params, grads, numbers):
-        """Change the vector `params` in place; `numbers` are those of `numbers()`."""
+        """Change the vector `params` in place; `numbers` are what `numbers()` returns."""
         raise NotImplementedError(f"{type(self).__name__} has no update(params, grads, numbers)")
 
     def next_numbers(self):
-        """Count the step; what changes from one step to the next, as an array in the dtype of the network."""
+        """Count the step, and return its `numbers()` as an array in the dtype of the network."""
         self.steps += 1
         return np.array(self.numbers(), self.net.dtype)
 
     def numbers(self):
-        """The plain numbers that `update` takes, for step number `steps`."""
+        """Return the numbers that change from step to step, for step number `steps`."""
         return [self.lr]
 
 
 class SGD(Optimizer):
-    """Gradient descent, with momentum if wanted.
+    """Stochastic gradient descent, with or without momentum.
 
     Update     (1) p <- p - lr g                       plain, without momentum
                (2) v <- momentum v + g
                (3) p <- p - lr v                       with momentum
-               (4) p <- p - lr (g + momentum v)        Nesterov: the gradient as if one step further on
+               (4) p <- p - lr (g + momentum v)        Nesterov: the gradient as if one step further
     Source     Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"
     """
 
@@ -97,12 +98,12 @@ class SGD(Optimizer):
 
 
 class RMSProp(Optimizer):
-    """Steps of about equal size in every direction: each gradient is divided by its own recent magnitude.
+    """An optimizer that divides each gradient by its recent size, so steps are about equal in all directions.
 
     Update     (1) s <- rho s + (1 - rho) g^2
                (2) p <- p - lr g / (sqrt(s) + epsilon)
-    Range      gradients whose square no number of the dtype holds (beyond 9e18 in float32) count as the largest one
-               whose square fits: s would be infinite, and the parameter never move again
+    Range      a gradient whose square overflows (beyond 9e18 in float32) counts as the largest one whose square fits:
+               otherwise s would be infinite, and the parameter would never move again
     Source     Tieleman & Hinton 2012, Coursera "Neural Networks for Machine Learning", lecture 6.5
     """
 
@@ -123,7 +124,7 @@ class RMSProp(Optimizer):
 
 
 class Adam(Optimizer):
-    """RMSProp with momentum, both freed of their start at zero.
+    """RMSProp with momentum, both corrected for their start at zero.
 
     Update     (1) m <- beta1 m + g                           v <- beta2 v + g^2             old gradients fade away
                (2) m_hat = m / (1 + beta1 + ... + beta1^(t-1))     v_hat = v / (1 + beta2 + ... + beta2^(t-1))
@@ -148,7 +149,7 @@ class Adam(Optimizer):
         self.state["v"] = self.xp.zeros_like(net.flat_params)
 
     def numbers(self):
-        """The learning rate, and the sums of the weights in (2), by the formula of the geometric series."""
+        """Return the learning rate and the sums of the weights in (2), by the formula of the geometric series."""
         return [self.lr, *((1 - beta**self.steps) / (1 - beta) for beta in (self.beta1, self.beta2))]
 
     def update(self, params, grads, numbers):
@@ -169,9 +170,9 @@ class Adam(Optimizer):
 
 
 def clip_grad_norm(net: Sequential, max_norm: float) -> float:
-    """Scale all gradients down together so that their Euclidean norm is at most `max_norm`; returns the norm before.
+    """Scale all gradients together so that their Euclidean norm is at most `max_norm`; return the norm before.
 
-    g <- g min(1, max_norm / |g|): the direction stays, only the length changes.
+    g <- g min(1, max_norm / |g|): the direction stays the same, only the length changes.
     Source: Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063.
     """
     max_norm = require_positive("clip_grad_norm", max_norm=max_norm)
@@ -183,7 +184,7 @@ def clip_grad_norm(net: Sequential, max_norm: float) -> float:
 
 
 def clip_weights(net: Sequential, limit: float) -> None:
-    """Move every parameter into [-limit, limit], as the first Wasserstein GAN does with its critic.
+    """Clip every parameter to [-limit, limit], as the first Wasserstein GAN does with its critic.
 
     Source: Arjovsky, Chintala & Bottou 2017, arXiv:1701.07875, algorithm 1.
     """

@@ -209,7 +209,9 @@ def test_parts_of_ones_own():
     for wrong in ([Doubled], [3], [Scaled(1)]):
         with pytest.raises(OptionError, match="expected custom_parts"):
             through_a_file(gan, custom_parts=wrong)
-    with pytest.raises(OptionError, match=r"Forgetful must keep its argument 'factor' as self\.factor"):
+    with pytest.raises(
+        OptionError, match=r"Forgetful cannot be saved, because it does not store its argument 'factor' as self\.factor"
+    ):
         make(objective=Forgetful(2)).save(io.BytesIO())
 
 

@@ -150,7 +150,7 @@ def test_an_own_initializer_that_gives_something_else(draw):
         def __call__(self, shape, rng, dtype):
             return draw(shape, rng, dtype)
 
-    with pytest.raises(OptionError, match=r"0\.Dense: expected of the initializer Own\(\) for W an array of float32"):
+    with pytest.raises(OptionError, match=r"0\.Dense: expected from the initializer Own\(\) of W an array of float32"):
         Sequential([Dense(2, initializer=Own())], (3,))
 
 

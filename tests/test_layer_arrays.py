@@ -316,7 +316,7 @@ def test_after_a_failed_build_the_layers_can_be_used_again():
     net = Sequential(parts[:3], (5,))
     assert net.output_shape == (3,) and net.flat_params.size == 4 * 5 + 4 + 8 + 4 * 3 + 3
     twice = Dense(4)
-    with pytest.raises(OptionError, match="built before"):
+    with pytest.raises(OptionError, match="was already built"):
         Sequential([twice, twice], (4,))
     assert Sequential([twice], (4,)).output_shape == (4,)
 

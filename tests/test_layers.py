@@ -239,7 +239,7 @@ def test_wrong_arrays_are_refused_in_words(make):
 
 def test_a_layer_has_one_place():
     layer = built(Dense(2), (3,))
-    with pytest.raises(OptionError, match="built before"):
+    with pytest.raises(OptionError, match="was already built"):
         layer.build((3,), np.random.default_rng(0), np.dtype("float32"), np)
 
 

@@ -160,5 +160,5 @@ def test_odd_targets_and_logits(loss, targets):
 def test_logits_and_targets_of_two_devices(standin, monkeypatch):
     monkeypatch.setattr(backend, "cupy", standin)
     for loss in (BinaryCrossEntropy(), MeanSquaredError()):
-        with pytest.raises(DeviceError, match="two devices"):
+        with pytest.raises(DeviceError, match="different devices"):
             loss(np.zeros((4, 1)), standin.zeros((4, 1)))

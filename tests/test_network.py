@@ -384,7 +384,7 @@ def test_errors(make, error, match):
 
 def test_one_layer_in_two_places():
     layer = Dense(3)
-    with pytest.raises(OptionError, match="built before"):
+    with pytest.raises(OptionError, match="was already built"):
         Sequential([layer, layer], (3,))
 
 

@@ -114,7 +114,9 @@ def test_an_initializer_that_does_not_keep_its_options(tmp_path):
         def __init__(self, size):
             self.value = size / 2
 
-    with pytest.raises(OptionError, match=r"Forgetful must keep its argument 'size' as self\.size"):
+    with pytest.raises(
+        OptionError, match=r"Forgetful cannot be saved, because it does not store its argument 'size' as self\.size"
+    ):
         Sequential([Dense(2, initializer=Forgetful(1))], (3,)).save(tmp_path / "net.npz")
     assert not list(tmp_path.iterdir())
 

@@ -124,7 +124,9 @@ def describe_to_save(part):
         wanted = name not in NOT_OPTIONS and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if wanted and name not in description:
             kind = type(part).__name__
-            raise OptionError(f"GAN.save: to be saved, {kind} must keep its argument {name!r} as self.{name}.")
+            raise OptionError(
+                f"GAN.save: {kind} cannot be saved, because it does not store its argument {name!r} as self.{name}."
+            )
     return description
 
 

@@ -1,4 +1,4 @@
-"""The layers, each with its forward and its backward pass; `base.py` holds the contract that they keep."""
+"""The layers, each with its forward and its backward pass. `base.py` holds the contract that all of them follow."""
 
 from minigan.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from minigan.layers.base import Layer
@@ -30,5 +30,5 @@ __all__ = [
     "UpSampling2D",
 ]
 
-# what a network in a file can consist of: each layer is named once, above
+# the layers that a network in a file can have
 ALL = tuple(globals()[name] for name in __all__ if name != "Layer")

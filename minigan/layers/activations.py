@@ -1,13 +1,13 @@
-"""The activations: functions of one number, applied to every element, so that backward is one product.
+"""The activations: functions of one number, applied to every element, so backward is one product per element.
 
     Forward    y = f(x)
     Backward   dx = dy f'(x)                                                   the slope f'(x) at every element
     Shapes     x (n, ...) -> y, same shape
 
-All but Sigmoid keep their output y alone: the slope follows from it, and the next layer keeps the same array as its
-input anyway.
-The slope of ReLU and LeakyReLU is computed, not chosen: a choice between two values for every element (`where`) costs
-nine times as much (benchmarks/elementwise.py), since a processor cannot predict it.
+All except Sigmoid save only their output y: the slope follows from y, and the next layer saves the same array as its
+input.
+ReLU and LeakyReLU compute the slope without `where`: a choice between two values for every element costs nine times as
+much (benchmarks/elementwise.py), since a processor cannot predict it.
 Derivations: docs/layers/activations.md
 """
 
@@ -17,11 +17,11 @@ from minigan.options import require_share
 
 
 class LeakyReLU(Layer):
-    """Lets the positive side through as it is and a part of the negative side, so that no unit goes silent for good.
+    """The activation that passes positive numbers and a small part of negative ones, so no unit stays at 0 forever.
 
     Forward    y = max(x, negative_slope x)
-    Backward   (1) dx = dy slope,   slope = 1 where y > 0, else negative_slope          at 0, the kink: the latter
-    Cost       2 flops an element; keeps y, whose sign is that of x
+    Backward   (1) dx = dy slope,   slope = 1 where y > 0, else negative_slope          also at the kink, 0
+    Cost       2 flops per element; saves y, which has the sign of x
     Options    negative_slope in [0, 1): 0.2 in DCGAN's discriminator
     Source     Maas, Hannun & Ng 2013, "Rectifier nonlinearities improve neural network acoustic models"
     """
@@ -31,7 +31,7 @@ class LeakyReLU(Layer):
 
     def forward(self, x, training=False):
         self.check_input(x)
-        # zeros for a slope of 0, since 0 times infinity is no number; in an array, since that is twice as fast
+        # zeros for a slope of 0, since 0 times infinity is NaN; as an array, since that is twice as fast
         y = x * self.negative_slope if self.negative_slope else self.xp.zeros_like(x)
         self.xp.maximum(x, y, out=y)
         self.save_for_backward(y)
@@ -63,11 +63,11 @@ class ReLU(LeakyReLU):
 
 
 class Tanh(Layer):
-    """The hyperbolic tangent: outputs in (-1, 1), the range of scaled images, so the last layer of a generator.
+    """The hyperbolic tangent. Its outputs lie in (-1, 1), the range of scaled images: the last layer of a generator.
 
     Forward    y = tanh(x)
     Backward   (1) dx = dy (1 - y^2)
-    Cost       keeps y: the slope follows from it
+    Cost       saves y: the slope follows from it
     """
 
     def forward(self, x, training=False):
@@ -82,13 +82,13 @@ class Tanh(Layer):
 
 
 class Sigmoid(Layer):
-    """The logistic function: outputs in (0, 1).
+    """The logistic function. Its outputs lie in (0, 1).
 
     Forward    y = sigmoid(x) = 1 / (1 + exp(-x))
     Backward   (1) dx = dy y (1 - y),   1 - y = sigmoid(-x)
-    Cost       keeps x and y: where y is nearly 1, what is left to 1 follows from x alone
-    Note       a discriminator ends in a logit without it: the losses fold the sigmoid in, and stay exact where
-               it saturates
+    Cost       saves x and y: where y is nearly 1, only x gives the exact difference to 1
+    Note       a discriminator ends in a logit, without Sigmoid: the losses contain the sigmoid, and stay exact
+               where it saturates
     """
 
     def forward(self, x, training=False):

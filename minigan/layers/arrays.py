@@ -1,7 +1,7 @@
-"""The arrays of a layer by name. Each stays in its place: assigning to one copies the numbers into the array there.
+"""The arrays of a layer by name. Assigning to a name copies the numbers into the array that is already there.
 
-A network's parameters and gradients are views into its flat vectors. If an assignment put another array in the place of
-such a view, the layer would compute with the new one, while the optimizer and `save` saw the old one.
+A network's parameters and gradients are views into its flat vectors. If an assignment replaced such a view by another
+array, the layer would compute with the new array, but the optimizer and `save` would still see the old one.
 """
 
 from collections.abc import MutableMapping
@@ -43,10 +43,10 @@ class FixedArrays(MutableMapping):
 
 
 class NamedArrays(FixedArrays):
-    """A mapping of names to arrays, in which `arrays[name] = values` copies into the array that is there.
+    """A mapping of names to arrays, in which `arrays[name] = values` copies into the existing array.
 
-    New names can be added while a layer is built; a network closes the mapping.
-    Errors     ShapeError, DtypeError, DeviceError where values do not fit; OptionError for a name that is not there
+    A layer can add names while it is built; then the network closes the mapping.
+    Errors     ShapeError, DtypeError, DeviceError if values do not fit; OptionError for an unknown name
     """
 
     def __init__(self, where):
@@ -77,15 +77,15 @@ class NamedArrays(FixedArrays):
         return f"{self.where}: {shapes or 'no arrays'}"
 
     def place(self, name, array):
-        """Let `array` itself be the one of that name."""
+        """Store `array` itself under a name, without a copy."""
         self.arrays[name] = array
 
 
 class Gradients(NamedArrays):
-    """Gradients by name, which can be forgotten: they count as 0, and the zeros are written only if somebody looks.
+    """Gradients by name. After `forget` they count as 0, and the zeros are written only if somebody reads them.
 
-    A training step clears all gradients and then adds to each of them once. The first sum after a `forget` overwrites
-    what is there instead; this spares writing the zeros and reading them again.
+    A training step clears all gradients and then adds to each of them once. After `forget`, the first addition
+    overwrites the old numbers: this saves writing the zeros and reading them again.
     """
 
     def __init__(self, where):
@@ -93,17 +93,17 @@ class Gradients(NamedArrays):
         self.forgotten = set()
 
     def forget(self):
-        """Count all gradients as 0 from now on."""
+        """Let all gradients count as 0 from now on."""
         self.forgotten = set(self.arrays)
 
     def write_zeros(self):
-        """Write the zeros that `forget` put off."""
+        """Write the zeros that `forget` postponed."""
         for name in self.forgotten:
             self.arrays[name].fill(0)
         self.forgotten = set()
 
     def add(self, name, value, operands):
-        """grads[name] += value, or += value(*operands) for an operation that can write its result in place."""
+        """Compute grads[name] += value, or += value(*operands) for an operation that can write its result in place."""
         if name not in self.forgotten:
             self.arrays[name] += value(*operands) if operands else value
             return
@@ -123,7 +123,7 @@ class Gradients(NamedArrays):
 
 
 class ArraysOfLayers(FixedArrays):
-    """The arrays of all layers of a network as one mapping: "0.Dense.W" is W of the layer named 0.Dense."""
+    """The arrays of all layers of a network in one mapping: "0.Dense.W" is W of the layer named 0.Dense."""
 
     def __init__(self, layers, kind):
         self.kind, self.parts = kind, {}
@@ -152,9 +152,9 @@ class ArraysOfLayers(FixedArrays):
 
 
 class ArraysAttribute:
-    """An attribute of a layer that holds its arrays of one kind; assigning a mapping to it copies each array.
+    """An attribute of a layer: its arrays of one kind. Assigning a mapping to the attribute copies each array.
 
-    The arrays are made when they are first asked for, so that a layer need not call `super().__init__()`.
+    The mapping is made when it is first used, so a layer does not need to call `super().__init__()`.
     """
 
     def __init__(self, kind):

@@ -1,4 +1,4 @@
-"""The contract of a layer, and what all layers share: shapes, parameters, what forward saves for backward."""
+"""The contract of a layer, and what all layers share: shapes, parameters, and the arrays saved for backward."""
 
 import inspect
 import math
@@ -24,9 +24,9 @@ this_thread = threading.local()  # .saves_nothing is True where this thread is w
 
 @contextmanager
 def saving_nothing():
-    """Let forward passes of this thread save nothing for backward, as `predict` does.
+    """Let forward passes in this thread save nothing for backward, as `predict` does.
 
-    So inference leaves alone what a training forward has saved, in this thread or in another one.
+    So inference does not touch what a training forward has saved, in this thread or in another one.
     """
     before = getattr(this_thread, "saves_nothing", False)
     this_thread.saves_nothing = True
@@ -42,17 +42,17 @@ def saves_nothing():
 
 
 class Layer:
-    """One differentiable step. A subclass writes `forward` and `backward`, one under the other.
+    """One differentiable function of a network. A subclass writes `forward` and `backward`, one below the other.
 
         build(input_shape, rng, dtype, xp) -> output_shape          shapes without the batch axis
         forward(x, training=False) -> y                             saves what backward needs
-        backward(dy, param_grads=True, input_grad=True) -> dx       adds into grads, uses up what forward saved
+        backward(dy, param_grads=True, input_grad=True) -> dx       adds to grads, uses up what forward saved
 
-    Rules   forward and backward never write to x or dy. backward adds to `grads`, never changes a parameter, and
-            returns None where input_grad is False; with param_grads=False it leaves `grads` alone. `training`
-            chooses the mathematics (batch statistics, dropout); backward is right after either.
-    Arrays  params, grads: name -> array, same names, same shapes. state: what is saved but not trained. A network holds
-            views of them, so each stays in its place: `layer.params["W"] = w` copies the numbers of w.
+    Rules   forward and backward never write to x or dy. backward adds to `grads` and never changes a parameter. With
+            input_grad=False it returns None; with param_grads=False it does not touch `grads`. `training` chooses
+            the mathematics (batch statistics, dropout); backward must be right after both.
+    Arrays  params, grads: name -> array, with the same names and shapes. state: arrays that are saved but not trained.
+            A network uses views of them, so they are never replaced: `layer.params["W"] = w` copies the numbers of w.
     Tools   in build: add_param, add_state;  in forward: check_input, save_for_backward;  in backward: saved, add_grad
     Check   minigan.checks.check_layer(lambda: MyLayer(...), input_shape) runs the whole contract.
     """
@@ -61,24 +61,26 @@ class Layer:
     grads = ArraysAttribute(Gradients)
     state = ArraysAttribute(NamedArrays)
 
-    # what build fills in
+    # set by build
     name: str = None
     input_shape: tuple[int, ...] = None
     output_shape: tuple[int, ...] = None
     dtype: np.dtype = None
     xp: ModuleType = None
-    # what forward leaves for backward: (number of samples, arrays), and the x of the forward that is running
+    # what forward saved for backward: (number of samples, arrays); and the x of the current forward pass
     cache = current_x = None
 
-    mixes_samples = False  # True where a sample's output depends on the other samples of its batch (BatchNorm)
+    mixes_samples = False  # True if the output of a sample depends on the other samples of its batch (BatchNorm)
 
     def build(self, input_shape: Shape, rng: Rng, dtype: DType, xp: ModuleType) -> Shape:
-        """Fix the shapes; a subclass with parameters calls this first, then `add_param`, and returns its output shape.
+        """Set the shapes. A subclass with parameters calls this first, then `add_param`, and returns its output shape.
 
-        Errors: OptionError where the layer is part of a network already.
+        Errors: OptionError if the layer is already part of a network.
         """
         if self.input_shape is not None:
-            raise OptionError(f"{self.name}: this layer was built before. Make a new one for each place in a network.")
+            raise OptionError(
+                f"{self.name}: this layer was already built. Make a new layer for each place in a network."
+            )
         owner = self.name or type(self).__name__
         shape, dtype = require_shape(owner, input_shape=input_shape), require_dtype(owner, dtype)
         require_rng(owner, rng)
@@ -98,10 +100,10 @@ class Layer:
         rng: Rng,
         axes: Sequence[int] = initializers.AXES,
     ) -> None:
-        """Create the parameter `name` with values from the initializer, and its gradient of zeros.
+        """Create the parameter `name` with values from the initializer, and a gradient of zeros.
 
-        While a network is read from a file, the parameter begins as zeros: its numbers come from the file.
-        axes       which axes of a weight's shape count its inputs and its outputs, for initializers that depend on them
+        While a network is read from a file, the parameter starts as zeros: its numbers come from the file.
+        axes       the axes of the inputs and of the outputs in a weight's shape; some initializers depend on them
         """
         spend("parameters", math.prod(shape), self.name, f"{name} of shape {tuple(shape)}")
         size = math.prod(shape) * (8 + 2 * self.dtype.itemsize)
@@ -119,8 +121,8 @@ class Layer:
         fits = backend.is_array(values) and (values.shape, values.dtype) == (shape, self.dtype)
         if not fits or not backend.finite_where_cheap(values):
             raise OptionError(
-                f"{self.name}: expected of the initializer {shown(initializer)} for {name} an array of {self.dtype} of "
-                f"shape {shape}, all finite; got {shown(values)}."
+                f"{self.name}: expected from the initializer {shown(initializer)} of {name} an array of {self.dtype} "
+                f"of shape {shape} with finite numbers, got {shown(values)}."
             )
 
     def add_state(self, name: str, values: Array) -> None:
@@ -135,7 +137,7 @@ class Layer:
         raise NotImplementedError(f"{type(self).__name__} has no backward(dy, param_grads=True, input_grad=True)")
 
     def check_input(self, x: Array) -> None:
-        """Refuse an x of the wrong shape, dtype or device, in words, before NumPy does it in its own."""
+        """Raise an error that explains what is wrong if x has the wrong shape, dtype or device."""
         self.require_built()
         self._check_array("forward", "x", x, self.input_shape, batch=None)
         if len(x) == 0:
@@ -144,18 +146,18 @@ class Layer:
             self.current_x = x
 
     def require_built(self):
-        """Refuse to work before the shapes are known."""
+        """Raise ShapeError unless the layer is built."""
         if self.input_shape is None:
             raise ShapeError(
-                f"{type(self).__name__}: not built yet. A network is built by its input_shape, Sequential([...], "
-                "input_shape=(784,)); a single layer by being put into one, or by build."
+                f"{type(self).__name__}: not built yet. To build a network, give its input shape: Sequential([...], "
+                "input_shape=(784,)). To build a single layer, put it into a network or call build."
             )
 
     def save_for_backward(self, *arrays: Any) -> None:
-        """Keep what backward needs: arrays, or anything else. `saved` gives it back.
+        """Save what backward needs: arrays, or anything else. `saved` returns it.
 
-        They are kept as they are now: an array of the caller's is copied unless it is read-only, the layer's own become
-        read-only. Within `predict` nothing is kept.
+        Saved arrays cannot change: the caller's are copied unless they are read-only, the layer's own become read-only.
+        Within `predict` nothing is saved.
         """
         if saves_nothing():
             return
@@ -165,15 +167,15 @@ class Layer:
         self.cache, self.current_x = (samples, kept), None
 
     def saved(self, dy: Array) -> Any:
-        """Return what save_for_backward kept, and use it up; dy is checked on the way.
+        """Check dy, then return what `save_for_backward` saved, which can be used only once.
 
-        One array comes alone, several as a tuple.
-        Errors: CacheError without a forward before; ShapeError, DtypeError for a wrong dy.
+        A single array is returned alone, several as a tuple.
+        Errors: CacheError without a forward before it; ShapeError, DtypeError for a wrong dy.
         """
         if self.cache is None:
             raise CacheError(
-                f"{self.name or type(self).__name__}: backward needs a forward before it, and each forward serves one "
-                "backward. Call forward again (predict and sample keep nothing)."
+                f"{self.name or type(self).__name__}: backward needs a forward before it, and each forward allows "
+                "only one backward. Call forward again (predict and sample save nothing)."
             )
         samples, arrays = self.cache
         self._check_array("backward", "dy", dy, self.output_shape, batch=samples)
@@ -181,15 +183,15 @@ class Layer:
         return arrays[0] if len(arrays) == 1 else arrays
 
     def add_grad(self, name: str, value: Any, *operands: Any) -> None:
-        """grads[name] += value.
+        """Compute grads[name] += value.
 
-        With operands, value is an operation of minigan.ops that can write into `out`: grads[name] += value(*operands),
-        without an array in between, as in `self.add_grad("W", matmul, x.T, dy)`.
+        With operands, value is an operation of minigan.ops that can write into `out`: grads[name] += value(*operands)
+        without a temporary array, as in `self.add_grad("W", matmul, x.T, dy)`.
         """
         self.grads.add(name, value, operands)
 
     def forget_grads(self):
-        """Count all gradients as 0 from now on, without writing the zeros unless somebody looks at them."""
+        """Let all gradients count as 0 from now on; the zeros are written only if somebody reads them."""
         self.grads.forget()
 
     def clear_cache(self):
@@ -207,17 +209,18 @@ class Layer:
         if array.shape != expected:
             wanted = ", ".join(["n" if batch is None else str(batch), *map(str, shape)])
             raise ShapeError(
-                f"{self.name} {where}: expected {what} of shape ({wanted}), got {array.shape}. The first axis counts "
-                "the samples of the batch; the others must be those that the layer was built for."
+                f"{self.name} {where}: expected {what} of shape ({wanted}), got {array.shape}. The first axis is the "
+                "batch; the other axes must be the ones that the layer was built for."
             )
         if backend.array_module(array) is not self.xp:
             raise DeviceError(
-                f"{self.name} {where}: the layer lives in {self.xp.__name__}, {what} in "
-                f"{backend.array_module(array).__name__}. Move one: network.to(device), backend.to_device({what}, xp)."
+                f"{self.name} {where}: the layer uses {self.xp.__name__}, but {what} is an array of "
+                f"{backend.array_module(array).__name__}. Move one of them: network.to(device), "
+                f"backend.to_device({what}, xp)."
             )
 
     def bind(self, flat_params, flat_grads):
-        """Move the parameters and gradients into two flat vectors, where they are views from now on."""
+        """Move the parameters and gradients into two flat vectors; from now on they are views into these."""
         self.grads.write_zeros()
         start = 0
         for name, value in self.params.items():
@@ -231,7 +234,7 @@ class Layer:
             arrays.where, arrays.closed = f"{self.name}.{kind}", True
 
     def convert(self, dtype, xp):
-        """Take over the number type and the array module, in place; whole numbers in the state stay whole."""
+        """Change the dtype and the array module in place; integers in the state stay integers."""
         for arrays in (self.params, self.grads, self.state):
             for name, value in arrays.items():
                 value = backend.to_device(value, xp)
@@ -239,7 +242,7 @@ class Layer:
         self.dtype, self.xp, self.cache = np.dtype(dtype), xp, None
 
     def __getstate__(self):
-        """What copies and pickles hold: all but what forward saved, and the device by name (a module has no copy)."""
+        """Return what copies and pickles hold: not what forward saved, and the device by name."""
         values = {name: value for name, value in vars(self).items() if name not in ("cache", "current_x")}
         return {**values, "xp": None if self.xp is None else backend.device_name(self.xp)}
 
@@ -248,23 +251,24 @@ class Layer:
         self.xp = None if self.xp is None else backend.module_of(self.xp)
 
     def flops(self) -> int:
-        """Floating-point operations of one forward pass of one sample; one per output unless a layer knows better."""
+        """Return the floating-point operations of a forward pass of one sample: one per output number by default."""
         self.require_built()
         return math.prod(self.output_shape)
 
     def describe(self):
-        """The layer's line in a network's summary: its name, and what it decided while it was built."""
+        """Return the layer's name in a summary, with what it chose while it was built."""
         return self.name
 
     def config(self):
-        """The constructor's arguments as JSON values; each must be kept in an attribute of the same name."""
+        """Return the constructor's arguments as JSON values; each must be stored in an attribute of the same name."""
         values = {}
         for name in inspect.signature(type(self).__init__).parameters:
             if name in ("self", "args", "kwargs"):
                 continue
             if not hasattr(self, name):
                 raise OptionError(
-                    f"{self.name}: to be saved, {type(self).__name__} must keep its argument {name!r} as self.{name}."
+                    f"{self.name}: {type(self).__name__} cannot be saved, because it does not store its argument "
+                    f"{name!r} as self.{name}."
                 )
             value = getattr(self, name)
             if isinstance(value, initializers.Initializer):
@@ -277,7 +281,7 @@ class Layer:
         shown = [f"{name}={value}" for name, value in options.items() if name not in ("self", "args", "kwargs")]
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    # the names of 0.1, for one release
+    # old names, from minigan 0.1, which work for one release
 
     def keep(self, x, *arrays):
         warnings.warn("Layer.keep(x, ...) is now save_for_backward(...).", DeprecationWarning, stacklevel=2)

@@ -1,6 +1,6 @@
-"""The two convolutions. Both are the same three maps with the roles of image and output exchanged.
+"""The two convolutions. Both use the same three products; only the roles of image and output are exchanged.
 
-A plan (minigan/ops/convolution/plan.py) encodes an image, a kernel, an output, and offers three products:
+A plan (minigan/ops/convolution/plan.py) encodes an image, a kernel and an output, and computes three products:
     correlate(image, kernel) -> output,   input_gradient(output, kernel) -> image,   weight_gradient(image, output)
 """
 
@@ -15,7 +15,7 @@ from minigan.options import require_choice, require_count, require_flag
 
 
 class Convolution(Layer):
-    """What both share: the options, the bias, the check of the input."""
+    """The base class of both: the options, the bias, the check of the input shape."""
 
     def __init__(
         self,
@@ -38,8 +38,8 @@ class Convolution(Layer):
         super().build(input_shape, rng, dtype, xp)
         if len(input_shape) != 3:
             raise ShapeError(
-                f"{self.name}: expected images, an input of shape (n, h, w, c), got (n, "
-                f"{', '.join(map(str, input_shape))}). Put a Reshape((h, w, c)) before it."
+                f"{self.name}: expected images as input, (n, h, w, c), got (n, {', '.join(map(str, input_shape))}). "
+                "Put a Reshape((h, w, c)) before it."
             )
         self.add_param("W", self.kernel_shape(), self.initializer, rng, axes=self.kernel_axes)
         if self.use_bias:
@@ -81,10 +81,10 @@ class Conv2D(Convolution):
                (2) dW[u,v,c,f] = sum_{n,i,j} x_pad[n, i s + u, j s + v, c] dy[n,i,j,f]
                (3) dx          = the adjoint: dy[n,i,j,f] W[u,v,c,f] added to dx[n, i s + u - top, j s + v - left, c]
     Shapes     x (n, h, w, c) -> y (n, p, q, filters); W (kh, kw, c, filters), b (filters,)
-    Cost       2 n p q kh kw c filters flops forward by im2col, twice that backward; keeps the encoded image
-    Options    kernel_size, strides: an integer or (rows, columns); padding: "same" (out = ceil(in / stride), the odd
-               zero after), "valid", an integer, or ((top, bottom), (left, right)); algorithm: "im2col", "kn2row",
-               "fourier", or "auto", the one that costs least
+    Cost       2 n p q kh kw c filters flops forward by im2col, twice that backward; saves the encoded image
+    Options    kernel_size, strides: an integer or (rows, columns); padding: "same" (out = ceil(in / stride); an odd
+               zero goes to the end), "valid", an integer, or ((top, bottom), (left, right)); algorithm: "im2col",
+               "kn2row", "fourier", or "auto", the cheapest of them
     Source     Dumoulin & Visin 2016, arXiv:1603.07285, section 2
     """
 
@@ -114,15 +114,15 @@ class Conv2D(Convolution):
 
 
 class Conv2DTranspose(Convolution):
-    """The adjoint of Conv2D as a layer: every input number adds its kernel to a window of the larger output.
+    """The transposed convolution: every input number adds its kernel to a window of the larger output.
 
     Forward    y[n, i s + u - top, j s + v - left, f] += x[n,i,j,c] W[u,v,f,c] for all i, j, u, v, c;   then y += b
     Backward   (1) db[f]       = sum_{n,i,j} dy[n,i,j,f]
                (2) dW[u,v,f,c] = sum_{n,i,j} dy_pad[n, i s + u, j s + v, f] x[n,i,j,c]      (dy_pad: dy zero-padded)
                (3) dx[n,i,j,c] = sum_{u,v,f} dy_pad[n, i s + u, j s + v, f] W[u,v,f,c]      Conv2D's forward
     Shapes     x (n, h, w, c) -> y (n, h s, w s, filters) for "same"; W (kh, kw, filters, c), b (filters,)
-    Cost       2 n h w kh kw c filters flops forward by im2col, twice that backward; keeps the encoded input
-    Options    as for Conv2D; padding by numbers crops the full output (h - 1) s + kh, as in PyTorch
+    Cost       2 n h w kh kw c filters flops forward by im2col, twice that backward; saves the encoded input
+    Options    as for Conv2D; numbers as padding crop the full output (h - 1) s + kh, as in PyTorch
     Source     Dumoulin & Visin 2016, arXiv:1603.07285, section 4
     """
 

@@ -9,16 +9,16 @@ from minigan.options import require_count, require_flag
 
 
 class Dense(Layer):
-    """Every output is a weighted sum of all inputs, plus a bias.
+    """A fully connected layer: every output is a weighted sum of all inputs, plus a bias.
 
     Forward    y[n,o] = b[o] + sum_i x[n,i] W[i,o]                             y = x W + b
     Backward   (1) dW[i,o] = sum_n x[n,i] dy[n,o]                              dW = x^T dy
                (2) db[o]   = sum_n dy[n,o]
                (3) dx[n,i] = sum_o dy[n,o] W[i,o]                              dx = dy W^T
     Shapes     x (n, in) -> y (n, units); W (in, units), b (units,)
-    Cost       2 n in units flops forward, twice that backward; keeps x
-    Options    units: outputs; use_bias; initializer: of W, Glorot uniform by default (b begins at 0)
-    Errors     ShapeError where the input is not a vector: put a Flatten before
+    Cost       2 n in units flops forward, twice that backward; saves x
+    Options    units: the number of outputs; use_bias; initializer: of W, by default Glorot uniform (b starts at 0)
+    Errors     ShapeError if the input is not a vector: put a Flatten before it
     Source     docs/layers/dense.md
     """
 
@@ -30,8 +30,8 @@ class Dense(Layer):
         super().build(input_shape, rng, dtype, xp)
         if len(input_shape) != 1:
             raise ShapeError(
-                f"{self.name}: expected vectors, an input of shape (n, in), got (n, {', '.join(map(str, input_shape))})"
-                ". Put a Flatten() before it."
+                f"{self.name}: expected vectors as input, (n, in), got (n, {', '.join(map(str, input_shape))}). Put "
+                "a Flatten() before it."
             )
         self.add_param("W", (*input_shape, self.units), self.initializer, rng)
         if self.use_bias:
@@ -46,7 +46,7 @@ class Dense(Layer):
         return y
 
     def product(self, x):
-        """Forward without the bias"""
+        """Return x W, the forward pass without the bias."""
         self.check_input(x)
         self.save_for_backward(x)
         return matmul(x, self.params["W"])

@@ -1,4 +1,4 @@
-"""Dropout: training with a random part of the units switched off."""
+"""Dropout: training with some units switched off at random."""
 
 from minigan.layers.base import Layer
 from minigan.ops.random_bits import draw_seed, keep_mask, kept_scale
@@ -6,16 +6,16 @@ from minigan.options import require_share
 
 
 class Dropout(Layer):
-    """Switches every unit off with probability `rate` while training, and scales the others up to make good for it.
+    """A layer that, in training, switches each unit off with probability `rate` and scales up the others.
 
     Forward    training: y = x keep scale,   keep = 1 with probability 1 - rate, else 0;   scale = 1 / (1 - rate),
                so that E[y] = x;   otherwise: y = x
     Backward   (1) dx = dy keep scale                                          with the same keep, never a new one
     Shapes     x (n, ...) -> y, same shape
-    Cost       2 flops and 16 random bits an element; keeps one byte an element
-    Options    rate in [0, 1): the share that is dropped; 0.5 in the paper, 0.3 to 0.4 in discriminators
-    State      seed, calls: the random bits of a pass depend on these two numbers alone, so a saved network goes on
-               with the very masks that it would have drawn
+    Cost       2 flops and 16 random bits per element; saves one byte per element
+    Options    rate in [0, 1): the share of dropped units; 0.5 in the paper, 0.3 to 0.4 in discriminators
+    State      seed, calls: the random bits of a pass depend only on these two numbers, so a saved network continues
+               with the same masks
     Source     Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting";
                docs/layers/dropout.md
     """
@@ -46,8 +46,8 @@ class Dropout(Layer):
         return dy if keep is None else self.switched(dy, keep)  # (1)
 
     def switched(self, x, keep):
-        """x keep scale; the scale is exact for the rate rounded to what the random bits can express."""
-        y = keep.astype(x.dtype)  # first the cast: NumPy multiplies floats by bools at a third of the speed
+        """Return x keep scale. The scale is exact for the rate that the random bits can express."""
+        y = keep.astype(x.dtype)  # cast first: multiplying floats by bools is three times slower in NumPy
         y *= kept_scale(self.rate)
         y *= x
         return y

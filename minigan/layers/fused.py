@@ -1,4 +1,4 @@
-"""Layers that run together on a GPU: a product with its bias, the LeakyReLU behind it, and the Dropout behind that."""
+"""Layers that run as one on a GPU: a Dense or convolution with its bias, then a LeakyReLU, then perhaps a Dropout."""
 
 from minigan.layers.activations import LeakyReLU, ReLU
 from minigan.layers.base import saves_nothing
@@ -9,7 +9,7 @@ from minigan.ops.gpu import bias_leaky_dropout as ops
 
 
 def fuse(layers, xp):
-    """The layers as they run on the arrays of `xp`: some groups of them as one, the others as they are."""
+    """Return the layers as they run on the arrays of `xp`: some groups fused into one, the others unchanged."""
     if not ops.fuses(xp):
         return layers
     parts, rest = [], list(layers)
@@ -25,7 +25,7 @@ def fuse(layers, xp):
 
 
 class FusedLayers:
-    """Forward and backward of two or three layers in a row; parameters, gradients, state and caches stay theirs.
+    """Forward and backward of two or three consecutive layers, which hold their parameters and saved arrays as always.
 
     Forward    z = product of the first layer + b,   y = keep scale max(z, slope z)
     Backward   dz = keep scale (1 where z > 0, else slope) dy, then the first layer's backward
@@ -37,7 +37,7 @@ class FusedLayers:
 
     def forward(self, x, training=False):
         if not saves_nothing():
-            self.clear_cache()  # backward tells by the caches which way forward went
+            self.clear_cache()  # backward sees by the caches how forward ran
         y = self.product.xp.ascontiguousarray(self.product.product(x))
         b, slope, dropout = self.product.params.get("b"), self.activation.negative_slope, self.dropout
         if dropout is None or not training:
@@ -51,7 +51,7 @@ class FusedLayers:
 
     @staticmethod
     def save(layer, x, array):
-        """Let one of the layers save an array, as its own forward would."""
+        """Let one of the layers save an array, as its own forward would do."""
         if not saves_nothing():
             layer.current_x = x
             layer.save_for_backward(array)

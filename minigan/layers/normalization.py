@@ -9,13 +9,13 @@ from minigan.ops.sums import column_dot, column_mean_square, column_sum
 from minigan.options import require_epsilon, require_share
 
 ONE_ROW = (
-    "{}: trained on a single row, which is its own mean: the output is beta whatever the input, and dx is 0. Take a "
-    "batch of two samples or more."
+    "{}: trained on a single row, which is its own mean. So the output is beta whatever the input is, and dx is 0. "
+    "Use a batch of two samples or more."
 )
 
 
 class BatchNorm(Layer):
-    """Gives every channel mean 0 and variance 1 over the batch, then a learned scale and shift.
+    """Batch normalization: every channel gets mean 0 and variance 1 over the batch, then a learned scale and shift.
 
     Forward    mean[c] = 1/m sum_i x[i,c],   var[c] = 1/m sum_i (x[i,c] - mean[c])^2      (biased: divided by m)
                xhat    = (x - mean) / sqrt(var + epsilon)
@@ -23,11 +23,11 @@ class BatchNorm(Layer):
     Backward   (1) dbeta  = sum_i dy[i]
                (2) dgamma = sum_i dy[i] xhat[i]
                (3) dx     = gamma / sqrt(var + epsilon) (dy - dbeta/m - xhat dgamma/m)
-    Inference  uses the running mean and variance instead; they are constants then, so
+    Inference  uses the running mean and variance instead. They are constants, so
                (4) dx     = gamma / sqrt(var + epsilon) dy
     Shapes     x (n, c) or (n, h, w, c) -> y, same shape; i runs over all m = n, or n h w, rows
-    Cost       about 8 flops an element forward; keeps xhat
-    Options    momentum: share of the old running statistics kept at each training pass; epsilon
+    Cost       about 8 flops per element forward; saves xhat
+    Options    momentum: the share of the old running statistics that each training pass keeps; epsilon
     State      mean, variance: the running statistics, old <- momentum old + (1 - momentum) new
     Source     Ioffe & Szegedy 2015, arXiv:1502.03167; docs/layers/batchnorm.md
     """
@@ -60,7 +60,7 @@ class BatchNorm(Layer):
                 tell_once(self, ONE_ROW.format(self.name))
             mean = column_sum(rows) / len(rows)
             xhat = rows - mean
-            variance = column_mean_square(xhat)  # in float64: that of 1e20 is beyond float32
+            variance = column_mean_square(xhat)  # in float64: the square of 1e20 is beyond float32
             for name, new in (("mean", mean), ("variance", self.xp.minimum(variance, half_the_largest(self.dtype)))):
                 self.state[name] *= self.momentum
                 self.state[name] += ((1 - self.momentum) * new).astype(self.dtype)

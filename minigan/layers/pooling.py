@@ -1,4 +1,4 @@
-"""Pooling: a window of an image becomes one number, its maximum or its mean, for every channel by itself."""
+"""Pooling: each window of an image becomes one number, its maximum or its mean, in each channel separately."""
 
 import math
 from itertools import product
@@ -11,10 +11,10 @@ from minigan.ops.convolution.windows import checked_padding, output_size, pair, 
 
 
 class Pooling(Layer):
-    """What both share: the windows, seen as one shifted picture for each place in a window.
+    """The base class of both: the windows, seen as one shifted image for each place in a window.
 
-    The picture of place (u, v) holds, for each window, the entry at that place: x_pad[:, u::s, v::s]. There are
-    only kh kw of them, so pooling is a few operations on whole arrays.
+    The shifted image of the place (u, v) holds the entry at this place of every window: x_pad[:, u::s, v::s]. There
+    are only kh kw of them, so pooling is a few operations on whole arrays.
     """
 
     def __init__(self, pool_size: Size = 2, strides: Size | None = None, padding: Padding = "valid"):
@@ -29,13 +29,13 @@ class Pooling(Layer):
         self.outputs, self.pads = output_size(self.name, input_shape, self.pool_size, self.strides, self.padding)
         if any(pad >= k for pads, k in zip(self.pads, self.pool_size, strict=True) for pad in pads):
             raise OptionError(
-                f"{self.name}: padding {self.pads} leaves windows of {self.pool_size} without a single pixel of the "
-                "image. Take less padding than pool_size."
+                f"{self.name}: with padding {self.pads}, some windows of {self.pool_size} would not contain a pixel "
+                "of the image. Use a padding that is smaller than pool_size."
             )
         if any(k > 2 * size for k, size in zip(self.pool_size, self.input_shape[:2], strict=True)):
             raise OptionError(
                 f"{self.name}: windows of {self.pool_size} are more than twice as large as the images, "
-                f"{self.input_shape[:2]}. Take a pool_size of at most those."
+                f"{self.input_shape[:2]}. Use a pool_size that is not larger than the images."
             )
         spend("windows", math.prod(self.pool_size), self.name, f"a pool_size of {self.pool_size}")
         self.output_shape = (*self.outputs, input_shape[2])
@@ -51,13 +51,13 @@ class Pooling(Layer):
         return self.xp.pad(x, ((0, 0), *self.pads, (0, 0)), constant_values=value) if any(map(any, self.pads)) else x
 
     def pictures(self, padded):
-        """For each place in a window, the entries there of all windows: kh kw views (n, p, q, c)"""
+        """Yield, for each place in a window, the entries of all windows at this place: kh kw views (n, p, q, c)."""
         (sh, sw), (p, q) = self.strides, self.outputs
         for u, v in product(*map(range, self.pool_size)):
             yield padded[:, u : u + sh * p : sh, v : v + sw * q : sw]
 
     def spread(self, shares):
-        """dx from the share of dy that goes to each place in a window; where windows overlap, the shares add up."""
+        """Return dx from the share of dy for each place in a window; where windows overlap, the shares add up."""
         (h, w, c), ((top, bottom), (left, right)) = self.input_shape, self.pads
         dx = None
         for k, share in enumerate(shares):
@@ -82,7 +82,7 @@ class MaxPool2D(Pooling):
     """
 
     def place_windows(self):
-        """Number the first pixel of each window: it wins where no other is larger, as among minus infinities."""
+        """Number the first pixel of each window: it wins if no other is larger, for example if all are -infinity."""
         kh, kw = self.pool_size
         (first_row, _), (first_column, _) = places_on_image(self.input_shape, self.pool_size, self.strides, self.pads)
         places = (first_row[:, None] * kw + first_column)[:, :, None]  # (p, q, 1)
@@ -121,7 +121,7 @@ class AveragePool2D(Pooling):
     """
 
     def place_windows(self):
-        """Count the pixels in each window, m: one number where there is no padding."""
+        """Count the pixels in each window, m; without padding this is one number."""
         self.pixels = self.pool_size[0] * self.pool_size[1]
         if any(map(any, self.pads)):
             ranges = places_on_image(self.input_shape, self.pool_size, self.strides, self.pads)

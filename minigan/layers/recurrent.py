@@ -1,4 +1,4 @@
-"""The recurrent layer: one small network applied to every step of a sequence, handing its state on to the next."""
+"""The recurrent layer: one small network that reads every step of a sequence and passes its state to the next step."""
 
 from minigan.errors import ShapeError
 from minigan.hints import Array
@@ -11,14 +11,14 @@ from minigan.options import require_count, require_flag
 
 
 class LSTM(Layer):
-    """Reads a sequence step by step into a cell that gates write, erase and show (long short-term memory).
+    """A long short-term memory: it reads a sequence step by step into a cell, which gates write, erase and show.
 
     Forward    h[0] = c[0] = 0 unless given; then for t = 1 ... steps
                a[t]       = x[t] W + h[t-1] U + b                              four blocks of columns: i, f, g, o
                i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), tanh(a_g)
                c[t]       = f c[t-1] + i g                                     the cell
                h[t]       = o tanh(c[t])                                       y[:,t] = h[t], or y = h[steps] alone
-    Backward   dh[t] and dc[t] begin as what step t+1 hands back (0 behind the last); then for t = steps ... 1
+    Backward   dh[t] and dc[t] start as what step t+1 passes back (0 after the last step); then for t = steps ... 1
                (1) dh[t]   += dy[:,t]
                (2) dc[t]   += dh[t] o (1 - tanh(c[t])^2)
                (3) da_i = dc[t] g i (1 - i),    da_f = dc[t] c[t-1] f (1 - f),
@@ -28,16 +28,16 @@ class LSTM(Layer):
                (6) dh[t-1]  = da U^T,    dc[t-1] = dc[t] f
     Shapes     x (n, steps, size) -> y (n, units), or (n, steps, units) with return_sequences;
                W (size, 4 units), U (units, 4 units), b (4 units,)
-    State      forward(x, initial_state=(h0, c0)) begins with these, each (n, units), instead of 0; after backward
-               `initial_state_grads` is (dh0, dc0)
-    Cost       8 steps units (size + units) flops forward, twice that backward; keeps x, h (y is a view of it), c and
+    State      forward(x, initial_state=(h0, c0)) starts from these, each (n, units), instead of 0; after
+               backward, `initial_state_grads` is (dh0, dc0)
+    Cost       8 steps units (size + units) flops forward, twice that backward; saves x, h (y is a view of it), c and
                the gates
     Fast form  minigan/ops/lstm.py, for more than a few numbers and for GPUs
-    Start      W Glorot uniform and U orthogonal, each gate by itself; b is 0 but for the forget gate's part, which is
-               1: the cell remembers until it has learned to forget (Jozefowicz, Zaremba & Sutskever 2015, "An
+    Start      W Glorot uniform and U orthogonal, each gate separately; b is 0, but 1 for the forget gate: the
+               cell remembers until it has learned to forget (Jozefowicz, Zaremba & Sutskever 2015, "An
                empirical exploration of recurrent network architectures")
-    Options    units: of the state; return_sequences: hand out every h[t], not only the last
-    Errors     ShapeError where the input is not a sequence of vectors: put a Reshape((steps, size)) before
+    Options    units: the size of the state; return_sequences: return every h[t], not only the last
+    Errors     ShapeError if the input is not a sequence of vectors: put a Reshape((steps, size)) before it
     Source     Hochreiter & Schmidhuber 1997; the forget gate: Gers, Schmidhuber & Cummins 2000; docs/layers/lstm.md
     """
 
@@ -51,7 +51,7 @@ class LSTM(Layer):
         super().build(input_shape, rng, dtype, xp)
         if len(input_shape) != 2:
             raise ShapeError(
-                f"{self.name}: expected sequences, an input of shape (n, steps, size), got (n, "
+                f"{self.name}: expected sequences as input, (n, steps, size), got (n, "
                 f"{', '.join(map(str, input_shape))}). Put a Reshape((steps, size)) before it."
             )
         steps, size = input_shape
@@ -120,7 +120,7 @@ class LSTM(Layer):
         return dx if input_grad else None
 
     def checked_state(self, initial_state, n):
-        """(h0, c0), refused in words where they do not fit."""
+        """Return (h0, c0), or raise ShapeError if they do not fit."""
         if not isinstance(initial_state, (tuple, list)) or len(initial_state) != 2:
             raise ShapeError(
                 f"{self.name} forward: expected initial_state as a pair (h0, c0) of arrays of shape ({n}, "

@@ -1,4 +1,4 @@
-"""Layers that only look at the same numbers in another shape."""
+"""Layers that only change the shape of an array, not its numbers."""
 
 import math
 
@@ -9,11 +9,11 @@ from minigan.options import is_shape, require_shape, shown
 
 
 class Reshape(Layer):
-    """Gives each sample another shape, row-major; the numbers stay in their order.
+    """A layer that gives each sample another shape; the numbers keep their order (row-major).
 
     Forward    y = x seen in the shape (n, *target_shape)
     Backward   (1) dx = dy seen in the shape of x
-    Errors     ShapeError where the numbers of elements differ
+    Errors     ShapeError if the two shapes have different numbers of elements
     """
 
     def __init__(self, target_shape: Shape):
@@ -27,8 +27,8 @@ class Reshape(Layer):
         super().build(input_shape, rng, dtype, xp)
         if math.prod(input_shape) != math.prod(self.target_shape):
             raise ShapeError(
-                f"{self.name}: cannot reshape {tuple(input_shape)}, {math.prod(input_shape)} numbers, to "
-                f"{self.target_shape}, {math.prod(self.target_shape)} numbers."
+                f"{self.name}: cannot reshape {tuple(input_shape)} with {math.prod(input_shape)} numbers to "
+                f"{self.target_shape} with {math.prod(self.target_shape)} numbers."
             )
         self.output_shape = self.target_shape
         return self.output_shape
@@ -47,7 +47,7 @@ class Reshape(Layer):
 
 
 class Flatten(Reshape):
-    """Gives each sample the shape of one vector: (n, h, w, c) -> (n, h w c). Backward is Reshape's."""
+    """A layer that makes each sample a vector: (n, h, w, c) -> (n, h w c). Its backward is that of Reshape."""
 
     def __init__(self):
         pass

@@ -1,4 +1,4 @@
-"""Making images larger by repeating pixels."""
+"""Upsampling: making images larger by repeating pixels."""
 
 from minigan.errors import ShapeError
 from minigan.hints import Size
@@ -7,15 +7,15 @@ from minigan.ops.convolution.windows import pair
 
 
 class UpSampling2D(Layer):
-    """Nearest-neighbour upsampling: every pixel becomes a block of equal ones.
+    """Nearest-neighbour upsampling: every pixel becomes a block of equal pixels.
 
     Forward    y[n, i sh + u, j sw + v, c] = x[n,i,j,c]                        0 <= u < sh, 0 <= v < sw
-    Backward   (1) dx[n,i,j,c] = sum_{u,v} dy[n, i sh + u, j sw + v, c]        every copy counts
+    Backward   (1) dx[n,i,j,c] = sum_{u,v} dy[n, i sh + u, j sw + v, c]        the sum over all copies
     Shapes     x (n, h, w, c) -> y (n, h sh, w sw, c)
-    Cost       no flops forward; keeps nothing
+    Cost       no flops forward; saves nothing
     Options    size: an integer or (sh, sw)
-    Source     with a convolution behind it, free of the checkerboard of strided transposed convolutions: Odena,
-               Dumoulin & Olah 2016, "Deconvolution and checkerboard artifacts"
+    Source     Odena, Dumoulin & Olah 2016, "Deconvolution and checkerboard artifacts": followed by a convolution, it
+               avoids the checkerboard of strided transposed convolutions
     """
 
     def __init__(self, size: Size = 2):
