@@ -240,7 +240,7 @@ def test_parts_that_do_not_fit(options, error, match):
 def test_networks_that_do_not_fit():
     gan = small_gan()
     other = Sequential(plain(), (3, 3, 1), dtype="float64")
-    with pytest.raises(ShapeError, match="The two must be the same"):
+    with pytest.raises(ShapeError, match="Both must be the same"):
         GAN(gan.generator, other)
     with pytest.raises(OptionError, match="dtype"):
         GAN(gan.generator, gan.discriminator.astype("float32"))
@@ -322,7 +322,9 @@ def test_latents_as_images_get_the_right_advice():
     generator = Sequential([Conv2DTranspose(1, 4, padding="valid")], (1, 1, 100))
     discriminator = Sequential([Flatten(), Dense(1)], (4, 4, 1))
     for options in ({}, {"latent": latent.Normal(100)}):
-        with pytest.raises(ShapeError, match=r"input_shape=\(100,\), and begin it with Reshape\(\(1, 1, 100\)\)"):
+        with pytest.raises(
+            ShapeError, match=r"input_shape=\(100,\)\. .* start the generator with Reshape\(\(1, 1, 100\)\)"
+        ):
             GAN(generator, discriminator, **options)
     advised = Sequential([Reshape((1, 1, 100)), Conv2DTranspose(1, 4, padding="valid")], (100,))
     assert GAN(advised, discriminator).sample(2).shape == (2, 4, 4, 1)

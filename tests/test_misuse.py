@@ -64,7 +64,7 @@ def told(run):
 @pytest.mark.parametrize(
     ("end", "reason"),
     [
-        ([Sigmoid()], "the objectives take numbers without bounds"),
+        ([Sigmoid()], "the objectives take unbounded logits"),
         ([Tanh()], "D can never be sure"),
         ([ReLU()], "D can never call an image generated"),
         ([Dropout(0.5)], "0 by chance"),

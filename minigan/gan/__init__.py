@@ -1,4 +1,4 @@
-"""Generative adversarial networks: two networks against each other."""
+"""Generative adversarial networks: two networks that train against each other."""
 
 from minigan.gan import latent, objectives
 from minigan.gan.gan import GAN

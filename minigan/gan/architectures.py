@@ -25,7 +25,7 @@ warnings.warn("minigan.gan.architectures is now minigan.models.", DeprecationWar
 
 
 def small_generator(image_shape=(28, 28, 1), upsampling=False):
-    """small_dcgan_generator, or small_upsampling_generator with `upsampling`."""
+    """Return the layers of small_dcgan_generator, or of small_upsampling_generator with `upsampling`."""
     return models.small_upsampling_generator(image_shape) if upsampling else models.small_dcgan_generator(image_shape)
 
 

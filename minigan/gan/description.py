@@ -1,4 +1,4 @@
-"""What a GAN is made of, as plain JSON values: every setting of its networks, optimizers, latent and objective."""
+"""The settings of a GAN as JSON values: its networks, optimizers, latent and objective with all their options."""
 
 import inspect
 import json
@@ -9,7 +9,7 @@ NOT_OPTIONS = ("self", "net", "args", "kwargs")
 
 
 def describe_gan(gan):
-    """Return all settings of a GAN by name; two GANs with equal descriptions differ in their state alone."""
+    """Return all settings of a GAN by name; two GANs with equal descriptions can differ only in their state."""
     settings = {
         "generator": describe_network(gan.generator),
         "discriminator": describe_network(gan.discriminator),
@@ -30,25 +30,25 @@ def describe_network(net):
 
 
 def describe_part(part):
-    """Return the class of an optimizer, a latent or an objective, and the options that it was made with."""
+    """Return the class and the options of an optimizer, a latent or an objective."""
     return {"class": type(part).__name__, **{name: getattr(part, name) for name in option_names(part)}}
 
 
 def option_names(part):
-    """Return the names of the constructor's arguments that the part keeps in attributes of the same names."""
+    """Return the names of the constructor's arguments that the part stores in attributes of the same names."""
     names = inspect.signature(type(part).__init__).parameters
     return [name for name in names if name not in NOT_OPTIONS and hasattr(part, name)]
 
 
 def plain(value):
-    """Return a value that JSON does not know as one that it does: a NumPy number, or else the name of a class."""
+    """Return a JSON value for a value that JSON does not have: a plain number, or else the name of the class."""
     return value.item() if isinstance(value, np.generic) else f"a {type(value).__name__}"
 
 
 def differences(one, other):
     """Yield (where, value in one, value in the other) for each setting in which two descriptions differ.
 
-    where      words for people: "discriminator, layer 3 Dropout, rate"
+    where      a text such as "discriminator, layer 3 Dropout, rate"
     """
     if isinstance(one, dict) and isinstance(other, dict):
         for name in dict.fromkeys([*one, *other]):
@@ -68,5 +68,5 @@ def has_layers(value):
 
 
 def summary(value):
-    """Return a value, but of a list of layers only how many they are."""
+    """Return a value, or only the number of layers of a list of layers."""
     return f"{len(value)} layers" if has_layers(value) else value

@@ -1,4 +1,4 @@
-"""A generative adversarial network: two networks, and the step that trains them against each other."""
+"""The GAN: a generator, a discriminator, and the step that trains them against each other."""
 
 import math
 import warnings
@@ -23,16 +23,17 @@ from minigan.options import require_built, require_count, require_instance, requ
 
 
 class GAN:
-    """A generator that learns to make images, from a discriminator that learns to tell them from real ones.
+    """A generator that learns to make images, and a discriminator that learns to tell them from real images.
 
-    Options    generator: latents (n, size) -> images; discriminator: images -> logits (n, 1), no sigmoid at its end
-               latent: where z comes from, by default Normal; objective: by default NonSaturating
+    Options    generator: latents (n, size) -> images; discriminator: images -> logits (n, 1), without a sigmoid at the
+               end
+               latent: the distribution of z, by default Normal; objective: by default NonSaturating
                g_optimizer, d_optimizer: each made for its network, by default Adam(net, lr=2e-4, beta1=0.5)
-               d_steps: steps of the discriminator for one of the generator
-               max_grad_norm: before each update the network's gradient is shortened to this Euclidean norm where it
-               is longer; None leaves it as it is
-               seed: of the latents and the label noise; None for another one each time
-    Errors     ShapeError, OptionError where the parts do not fit one another
+               d_steps: steps of the discriminator for each step of the generator
+               max_grad_norm: before each update, a longer gradient is clipped to this Euclidean norm; None for no
+               clipping
+               seed: of the latents and the label noise; None for a new one each time
+    Errors     ShapeError, OptionError if the parts do not fit together
     Source     Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1
     """
 
@@ -67,15 +68,15 @@ class GAN:
         tell_of_networks(self)
 
     def __setattr__(self, name, value):
-        """Refuse another network in the place of one that an optimizer was made for."""
+        """Raise OptionError if a network would be replaced: its optimizer was made for the old one."""
         if name in ("generator", "discriminator") and name in vars(self):
             raise OptionError(
-                f"GAN: its {name} cannot be replaced, since its optimizer is made for it: make a new GAN."
+                f"GAN: the {name} cannot be replaced, because its optimizer is made for it. Make a new GAN."
             )
         super().__setattr__(name, value)
 
     def __getstate__(self):
-        """What copies and pickles hold: all but captured steps. Call `capture` again on a copy."""
+        """Return what copies and pickles hold: everything but captured steps. Call `capture` again on a copy."""
         return {name: value for name, value in vars(self).items() if name != "_step"}
 
     def __setstate__(self, values):
@@ -91,13 +92,13 @@ class GAN:
         latent_size(generator)
         if generator.input_shape != (self.latent.size,):
             raise ShapeError(
-                f"GAN: the latents have {self.latent.size} numbers, the generator takes {generator.input_shape}. Give "
-                f"it input_shape=({self.latent.size},)."
+                f"GAN: the latents have {self.latent.size} numbers, but the generator takes {generator.input_shape}. "
+                f"Give the generator input_shape=({self.latent.size},)."
             )
         if generator.output_shape != discriminator.input_shape:
             raise ShapeError(
-                f"GAN: the generator makes images of shape {generator.output_shape}, the discriminator takes "
-                f"{discriminator.input_shape}. The two must be the same."
+                f"GAN: the generator makes images of shape {generator.output_shape}, but the discriminator takes "
+                f"{discriminator.input_shape}. Both must be the same."
             )
         if discriminator.output_shape != (1,):
             raise ShapeError(
@@ -109,15 +110,15 @@ class GAN:
             raise OptionError("GAN: g_optimizer must be made for the generator, d_optimizer for the discriminator.")
 
     def train_step(self, images: Array) -> tuple[float, float]:
-        """One step of the discriminator on a batch of real images, and one of the generator (every `d_steps` calls).
+        """Train the discriminator on a batch of real images, then (in every `d_steps`-th call) the generator.
 
         images     (n, h, w, c) in the range of the generator's output, in the networks' dtype and on their device
-        Returns    (d_loss, g_loss): numbers, on a GPU arrays of one number each, which wait for it only when read;
-                   g_loss is the last known one (at first NaN) where the generator was not trained
-        One batch of latents serves both: D learns from the images G made, then, updated, judges the very same images
-        for G, so that G's forward pass is never repeated. Where D mixes the samples of a batch, real and generated
-        images pass it separately, so that a BatchNorm normalises each by their own statistics; where it does not,
-        they pass it as one batch: the same sums, in fewer and larger matrix products.
+        Returns    (d_loss, g_loss): numbers; on a GPU arrays of one number, so that only reading them waits. If the
+                   generator was not trained, g_loss is the last one (NaN before the first)
+        Both updates use the same batch of latents: D learns from the images that G made; then the updated D judges the
+        same images for G, so G's forward pass runs only once. If D mixes the samples of a batch, real and generated
+        images pass it separately, so that a BatchNorm uses the statistics of each. If not, they pass it as one batch:
+        the same sums, in fewer and larger matrix products.
         """
         self._check_images(images)
         trains_generator = (self.d_updates + 1) % self.d_steps == 0
@@ -129,21 +130,21 @@ class GAN:
         return losses[0], self.g_loss
 
     def _tell_of_losses(self, losses):
-        """Warn once where a loss is not finite. On a GPU nobody looks: reading a loss would wait for it."""
+        """Warn once if a loss is not finite. Not on a GPU: reading a loss would wait for it."""
         if self.told or all(map(backend.finite_where_cheap, losses)):
             return
         self.told = True
         warnings.warn(
-            f"GAN.train_step: in step {self.d_updates:,} the losses (D, G) are {', '.join(map(str, losses))}. Mostly "
-            "the weights grew until a number overflowed, and the networks are spoiled from here on. Go back to the "
-            "last file that you saved; try lower learning rates, or GAN(..., max_grad_norm=1.0). Which layer it was: "
-            "docs/health.md",
+            f"GAN.train_step: in step {self.d_updates:,} the losses (D, G) are {', '.join(map(str, losses))}. "
+            "Usually this means that the weights grew until a number overflowed. The networks cannot recover from "
+            "this. Load the last file that you saved, and try lower learning rates, or GAN(..., max_grad_norm=1.0). "
+            "How to find the layer: docs/health.md",
             NonFiniteWarning,
             stacklevel=3,
         )
 
     def compute_step(self, images, trains_generator):
-        """The networks' part of a step, kernel by kernel: [d_loss], or [d_loss, g_loss]."""
+        """Compute a step kernel by kernel, and return [d_loss] or [d_loss, g_loss]."""
         z = self.latent.sample(len(images), self.rng, self.generator.dtype, self.generator.xp)
         generated = self.generator.forward(z, training=True)
         losses = [self._train_discriminator(images, generated)]
@@ -152,11 +153,11 @@ class GAN:
         return losses
 
     def capture(self, say: Callable[[str], object] | None = None) -> None:
-        """Let a GPU take each step as one CUDA graph, from the fourth one on: fewer waits for Python, the same numbers.
+        """Let a GPU run each step, from the fourth on, as one CUDA graph: less waiting for Python, the same numbers.
 
-        On the CPU it changes nothing. Where a step cannot be captured, it goes on as it was, and `say` is called once
-        with a text that says why; without it, a CaptureWarning does.
-        Call it again after changing anything but learning rates: networks, objective, the options of an optimizer.
+        On the CPU this changes nothing. If a step cannot be captured, it runs as before, and `say` is called once with
+        a text that says why; without `say`, a CaptureWarning is given.
+        Call `capture` again after any change except of learning rates: networks, objective, options of an optimizer.
         How it works: docs/gpu.md
         """
         if say is not None and not callable(say):
@@ -164,7 +165,7 @@ class GAN:
         self._step = capture_steps(self, say)
 
     def _train_discriminator(self, images, generated):
-        """One update on the sum of both losses; the gradient with respect to the images is not computed."""
+        """Update D on the sum of both losses; the gradient with respect to the images is not computed."""
         net, objective = self.discriminator, self.objective
         net.forget_grads()
         if net.mixes_samples:
@@ -185,7 +186,7 @@ class GAN:
         return real_loss + fake_loss
 
     def _train_generator(self, generated):
-        """One update through the discriminator, whose own gradients are not computed: only its dx is needed."""
+        """Update G through D; only D's dx is computed, not the gradients of its parameters."""
         value, dlogits = self.objective.generator(self.discriminator.forward(generated, training=True))
         dimages = self.discriminator.backward(dlogits, param_grads=False)
         self.generator.forget_grads()
@@ -194,22 +195,22 @@ class GAN:
         return value
 
     def _update(self, optimizer):
-        """One step of an optimizer, its gradient clipped first where that is wanted."""
+        """Clip the gradient if max_grad_norm is set, then take one step of the optimizer."""
         if self.max_grad_norm is not None:
             self.norms_before_clipping[optimizer] = clip_grad_norm(optimizer.net, self.max_grad_norm)
         optimizer.step()
 
     @property
     def d_grad_norm(self) -> float:
-        """Euclidean norm of the discriminator's last gradient, before clipping; before the first step 0.
+        """Return the Euclidean norm of the discriminator's last gradient before clipping; 0 before the first step.
 
-        A number, on a GPU an array of one. Without clipping it is computed when asked for: a step costs no more.
+        It is a number, on a GPU an array of one number. Without clipping, it is computed only when it is read.
         """
         return self._grad_norm(self.d_optimizer)
 
     @property
     def g_grad_norm(self) -> float:
-        """The same of the generator's last gradient."""
+        """Return the norm of the generator's last gradient, as d_grad_norm does."""
         return self._grad_norm(self.g_optimizer)
 
     def _grad_norm(self, optimizer):
@@ -218,22 +219,22 @@ class GAN:
         return self.norms_before_clipping.get(optimizer, 0.0)
 
     def _check_images(self, images):
-        """Refuse what would otherwise be noticed only after the networks were changed, or never."""
+        """Raise an error for images that would otherwise spoil the networks."""
         if not backend.is_array(images) or images.ndim == 0:
             raise DataError(f"GAN.train_step: expected an array of images (n, h, w, c), got {shown(images)}.")
         if len(images) == 0:
             raise DataError("GAN.train_step: expected a batch of images, got none.")
         self.discriminator.check_input(images)
         if not backend.finite_where_cheap(images):
-            raise DataError("GAN.train_step: the images hold NaN or infinity. Clean the data before training on it.")
+            raise DataError("GAN.train_step: the images hold NaN or infinity. Clean the data before you train on it.")
         if self.d_updates == 0 and not backend.reading_waits(self.discriminator.xp):
             tell_of_images(self, images)
 
     def sample(self, n: int, seed: Seed = None) -> Array:
-        """n generated images (n, h, w, c), by the generator in inference mode: a copy that nothing overwrites.
+        """Return n generated images (n, h, w, c), made by the generator in inference mode.
 
-        The same seed gives the same latents, so that pictures of one training run can be compared; without one,
-        every call draws new ones, not taken from the stream that training uses.
+        The same seed gives the same latents, so pictures of a training run can be compared. Without a seed, every call
+        draws new latents. Sampling does not change the random numbers of training.
         """
         n, rng = require_count("GAN.sample", n=n), np.random.default_rng(require_seed("GAN.sample", seed=seed))
         net = self.generator
@@ -241,11 +242,11 @@ class GAN:
         return net.predict(self.latent.sample(n, rng, net.dtype, net.xp))
 
     def save(self, path: PathLike) -> None:
-        """Write all of this GAN to one file, so that `load` goes on where it stands, bit for bit.
+        """Write this GAN to one file, so that training can continue after `load`, bit for bit.
 
-        Both networks, optimizers, latent, objective, counters, the last gradients, random numbers. Your own classes of
-        them must keep each argument of their constructors in an attribute of the same name.
-        Errors     NonFiniteError where a number of it is NaN or infinite; FileError, OptionError
+        The file holds both networks, optimizers, latent, objective, counters, the last gradients and the random state.
+        Classes of your own must store each argument of their constructors in an attribute of the same name.
+        Errors     NonFiniteError if any number is NaN or infinite; FileError, OptionError
         """
         save_gan(self, path)
 
@@ -257,22 +258,23 @@ class GAN:
         custom_layers: Sequence[type[Layer]] = (),
         custom_parts: Sequence[type] = (),
     ) -> "GAN":
-        """Read a GAN that `save` wrote; `capture` is to be called again.
+        """Read a GAN that `save` wrote. Call `capture` again afterwards.
 
         custom_layers   classes of layers that are not minigan's own, as in Sequential.load
-        custom_parts    classes of objectives, latents and optimizers that are not
-        Errors          CheckpointError where the file is missing, damaged, or names a class that is not known
+        custom_parts    classes of objectives, latents and optimizers that are not minigan's own
+        Errors          CheckpointError if the file is missing or damaged, or names an unknown class
         """
         return load_gan(cls, path, device, custom_layers, custom_parts)
 
 
 def latent_size(generator):
-    """How many numbers a latent of this generator has."""
+    """Return how many numbers a latent of this generator has."""
     shape = generator.input_shape
     if len(shape) != 1:
         size = math.prod(shape)
         raise ShapeError(
-            f"GAN: expected a generator of latents (n, size), got one with input_shape={shape}. Give it input_shape="
-            f"({size},), and begin it with Reshape({shape}) where its next layer needs that shape."
+            f"GAN: expected a generator of latents (n, size), got one with input_shape={shape}. Give it "
+            f"input_shape=({size},). If the first layer needs the other shape, start the generator with "
+            f"Reshape({shape})."
         )
     return shape[0]

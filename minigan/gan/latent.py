@@ -1,4 +1,4 @@
-"""Where samples come from: the distributions of the generator's input, and the way from one latent to another."""
+"""Latents: the distributions of the generator's input, and the path from one latent to another."""
 
 import math
 from types import ModuleType
@@ -14,7 +14,7 @@ from minigan.options import is_integer, require_count, require_dtype, require_mo
 
 
 class Latent:
-    """A distribution over vectors of `size` numbers; `sample` draws on the CPU, so that every device gets the same."""
+    """A distribution of vectors of `size` numbers. It draws on the CPU, so that every device gets the same numbers."""
 
     def __init__(self, size: int = 100):
         self.size = require_count(type(self).__name__, size=size)
@@ -23,7 +23,7 @@ class Latent:
         return f"{type(self).__name__}({self.size})"
 
     def sample(self, n: int, rng: Rng, dtype: DType = "float32", xp: ModuleType = np) -> Array:
-        """n latents from the NumPy generator `rng`: (n, size) of `dtype`, an array of the module `xp`."""
+        """Return n latents from the NumPy generator `rng`: (n, size) of `dtype`, as an array of the module `xp`."""
         owner = f"{type(self).__name__}.sample"
         shape, dtype = (require_count(owner, n=n), self.size), require_dtype(owner, dtype)
         require_rng(owner, rng)
@@ -50,15 +50,15 @@ class Uniform(Latent):
 
 
 def slerp(start: Array, end: Array, steps: int) -> Array:
-    """Spherical linear interpolation: `steps` latents from `start` to `end` along the arc between them.
+    """Return `steps` latents from `start` to `end` along the arc between them: spherical linear interpolation.
 
     z(t) = sin((1-t) a) / sin(a) start + sin(t a) / sin(a) end,    a: the angle between the two, t = 0 ... 1
 
-    Meant for Normal latents: of many dimensions, they lie close to a sphere; a straight line would leave it and pass
-    through points, near the centre, that the generator never saw. Uniform latents lie in a cube, which the arc can
-    leave through a face, so that single numbers exceed 1: `lerp` stays in it.
+    Use it for Normal latents. In many dimensions they lie close to a sphere; a straight line would pass through points
+    nearer to the centre, which the generator has never seen. Uniform latents lie in a cube, which the arc can leave, so
+    that some numbers exceed 1: use `lerp`, which stays in the cube.
     Shapes     start, end (size,) -> (steps, size); NumPy arrays of floating-point numbers
-    Errors     ShapeError, DtypeError; OptionError for fewer than 2 steps, or where a latent has the length 0
+    Errors     ShapeError, DtypeError; OptionError for fewer than 2 steps, or if a latent has the length 0
     Source     White 2016, arXiv:1609.04468; Shoemake 1985, "Animating rotation with quaternion curves"
     """
     start, end, steps = _check_ends("slerp", start, end, steps)
@@ -66,22 +66,22 @@ def slerp(start: Array, end: Array, steps: int) -> Array:
     if 0 in lengths:
         raise OptionError("slerp: a latent of length 0 has no direction to turn from.")
     u, v = (latent.astype("float64") / length for latent, length in zip((start, end), lengths, strict=True))
-    # the angle at the tip of the triangle of two equal sides: exact near 0 and near pi, where the arc cosine is not
+    # this formula of the angle is exact near 0 and near pi, where the arc cosine is not
     angle = 2 * math.atan2(np.linalg.norm(u - v), np.linalg.norm(u + v))
     if math.sin(angle) < 1e-6:
-        # the same direction: the line. Opposite ones: every arc is as good; the line is one limit
+        # the same direction: the arc is the line. Opposite directions: no arc is special, so take the line
         return lerp(start, end, steps)
     t = np.linspace(0, 1, steps)[:, None]
     return ((np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / math.sin(angle)).astype(start.dtype)
 
 
 def lerp(start: Array, end: Array, steps: int) -> Array:
-    """Linear interpolation: `steps` latents from `start` to `end` along the straight line between them.
+    """Return `steps` latents from `start` to `end` along the straight line between them: linear interpolation.
 
     z(t) = (1 - t) start + t end,    t = 0 ... 1
 
-    The way between Uniform latents, whose cube it never leaves. Between two Normal latents, nearly at right angles to
-    each other, its middle is shorter than both by a factor of about 0.7: see `slerp`.
+    Use it for Uniform latents: the line never leaves their cube. Two Normal latents are nearly at right angles, so the
+    middle of the line is shorter than both ends by a factor of about 0.7: see `slerp`.
     Shapes     start, end (size,) -> (steps, size); NumPy arrays of floating-point numbers
     Errors     ShapeError, DtypeError; OptionError for fewer than 2 steps
     """
@@ -91,7 +91,7 @@ def lerp(start: Array, end: Array, steps: int) -> Array:
 
 
 def _check_ends(owner, start, end, steps):
-    """Return both ends as arrays of floating-point numbers, and the number of steps, where they make a way."""
+    """Return both ends as arrays of floating-point numbers and the number of steps, or raise an error."""
     start, end = (_as_latent(owner, name, value) for name, value in (("start", start), ("end", end)))
     if start.shape != end.shape or start.ndim != 1:
         raise ShapeError(f"{owner}: expected two latents of one shape (size,), got {start.shape} and {end.shape}.")

@@ -1,4 +1,4 @@
-"""Mistakes in a GAN that run without an error: endings of networks, ranges and axes of images. See docs/gan.md"""
+"""Mistakes in a GAN that give no error: wrong last layers, wrong ranges or axes of images. See docs/gan.md"""
 
 from minigan.layers import (
     AveragePool2D,
@@ -17,15 +17,17 @@ from minigan.layers import (
 from minigan.misuse import tell_once
 from minigan.network import with_inner_layers
 
-# layers that a discriminator should not end in, a generator neither, and why
+# layers that should not be the last one of a discriminator or a generator, and why
 D_ENDS = {
-    Sigmoid: "the objectives take numbers without bounds, and those that need a sigmoid have it in them",
-    Tanh: "its logits stay between -1 and 1, so that D can never be sure",
-    ReLU: "its logits are never negative, so that D can never call an image generated",
-    Dropout: "while training, many of its logits are 0 by chance, whatever the image",
-    BatchNorm: "real and generated images pass it as two batches, and it gives both the same mean: D tells nothing",
+    Sigmoid: "the objectives take unbounded logits, and apply a sigmoid themselves if they need one",
+    Tanh: "its logits stay between -1 and 1, so D can never be sure",
+    ReLU: "its logits are never negative, so D can never call an image generated",
+    Dropout: "in training, many of its logits are 0 by chance, whatever the image is",
+    BatchNorm: (
+        "real and generated images pass it as two batches, and it gives both the same mean, so D cannot tell them apart"
+    ),
 }
-G_ENDS = {Dropout: "while training, many pixels of its images are 0 by chance"}
+G_ENDS = {Dropout: "in training, many pixels of its images are 0 by chance"}
 
 RANGES = {Tanh: (-1, 1), Sigmoid: (0, 1)}  # of what a generator makes that ends so
 KEEP_RANGE = (Reshape, Flatten, UpSampling2D, MaxPool2D, AveragePool2D)
@@ -34,7 +36,7 @@ FLAT = 0.02  # of that width: images whose numbers all lie so close together sho
 
 
 def tell_of_networks(gan):
-    """Warn where a network ends in a layer that it should not end in, or the channels of images seem to come first."""
+    """Warn if the last layer of a network is a mistake, or if the channels of the images seem to come first."""
     for name, net, ends in (("discriminator", gan.discriminator, D_ENDS), ("generator", gan.generator, G_ENDS)):
         last = type(last_layer(net, (Reshape, Flatten)))
         if last in ends:
@@ -43,34 +45,34 @@ def tell_of_networks(gan):
     if isinstance(first, (Conv2D, Conv2DTranspose, MaxPool2D, AveragePool2D)) and channels_first(shape):
         tell_once(
             gan,
-            f"GAN: in images of shape {shape} the channels seem to come first; here they come last, "
-            f"{(*shape[1:], shape[0])}, as images.transpose(0, 2, 3, 1) gives them.",
+            f"GAN: in images of shape {shape} the channels seem to come first. In minigan they come last, "
+            f"{(*shape[1:], shape[0])}: use images.transpose(0, 2, 3, 1).",
             stacklevel=4,
         )
 
 
 def tell_of_images(gan, images):
-    """Warn where a batch of real images has another range than the generator can make, or hardly any."""
+    """Warn if real images have another range than the generator's images, or are nearly of one colour."""
     made = RANGES.get(type(last_layer(gan.generator, KEEP_RANGE)))
     if made is None:
         return
     (bottom, top), low, high = made, float(images.min()), float(images.max())
     width = top - bottom
-    what = f"GAN.train_step: the images go from {low:.4g} to {high:.4g}, what G makes from {bottom} to {top}"
+    what = f"GAN.train_step: the images go from {low:.4g} to {high:.4g}, but the images of G go from {bottom} to {top}"
     if low < bottom - FAR * width or high > top + FAR * width:
-        advice = f"D tells the two apart by that alone. Of bytes: minigan.data.scale(images, {bottom}, {top})."
+        advice = f"D can tell them apart by that alone. To scale bytes: minigan.data.scale(images, {bottom}, {top})."
         tell_once(gan, f"{what}. {advice}", stacklevel=5)
     elif 0 < high - low < FLAT * width:
         tell_once(gan, f"{what}: they are nearly all of one colour. Were they scaled twice?", stacklevel=5)
 
 
 def layers_of(net):
-    """Return the layers of a network, those of networks within it in the place of these."""
+    """Return the layers of a network; a network within it is replaced by its layers."""
     return [layer for layer in with_inner_layers(net) if not hasattr(layer, "layers")]
 
 
 def last_layer(net, but):
-    """Return the last layer that is none of the classes `but`, or None."""
+    """Return the last layer that does not belong to the classes `but`, or None."""
     return next((layer for layer in reversed(layers_of(net)) if not isinstance(layer, but)), None)
 
 

@@ -1,7 +1,7 @@
-"""What the two networks of a GAN try to reach, each as a loss on the discriminator's logits with its gradient.
+"""The objectives of a GAN: the losses of both networks on the discriminator's logits, with their gradients.
 
 In every formula x is a logit, s the sigmoid, n the number of images; all values are means over the images.
-What each does for the generator, and what to watch: docs/gan.md
+How they differ, and what to watch: docs/gan.md
 """
 
 from minigan.backend import array_module, is_array
@@ -15,15 +15,15 @@ from minigan.options import require_flag, require_positive, require_rng, require
 
 
 class Objective:
-    """What all objectives share; derive your own from it.
+    """The base class of all objectives. Derive your own objectives from it.
 
     Methods    real(logits, rng)       the discriminator's loss on real images
                fake(logits, rng)       the discriminator's loss on generated images
                generator(logits)       the generator's loss on the discriminator's logits for its images
                Each returns (value, dlogits). rng is a NumPy generator, for objectives that draw their targets.
-    Hook       after_discriminator_step(discriminator): GAN calls it after every update of the discriminator
+    Hook       after_discriminator_step(discriminator): called by GAN after every update of the discriminator
     Shapes     logits (n, 1) -> value: one number, on a GPU an array of one; dlogits (n, 1); the dtype of the logits
-    Errors     ShapeError, DtypeError where the logits are not n >= 1 rows of one floating-point number
+    Errors     ShapeError, DtypeError if the logits are not n >= 1 rows of one floating-point number
     """
 
     def real(self, logits: Array, rng: Rng) -> tuple[float, Array]:
@@ -36,14 +36,14 @@ class Objective:
         raise NotImplementedError(f"{type(self).__name__} has no generator(logits)")
 
     def after_discriminator_step(self, discriminator):
-        """Nothing here; the place for what an objective demands of the discriminator's parameters."""
+        """Do nothing. An objective can change the discriminator's parameters here, as Wasserstein does."""
 
     def __repr__(self):
         options = {name: value for name, value in vars(self).items() if isinstance(value, bool | int | float)}
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in options.items())})"
 
     def check(self, logits):
-        """Refuse what is not one logit for each image; returns the array module."""
+        """Raise an error unless there is one logit for each image; return the array module."""
         name = type(self).__name__
         if not is_array(logits) or logits.ndim != 2 or logits.shape[0] == 0 or logits.shape[1] != 1:
             raise ShapeError(
@@ -56,18 +56,18 @@ class Objective:
 
 
 class NonSaturating(Objective):
-    """The loss of the first GAN paper in the form that it recommends: G maximises log D(G(z)).
+    """The loss of the first GAN paper, in the form that the paper recommends: G maximises log D(G(z)).
 
     D          minimises  BCE(logits of real images, 1) + BCE(logits of generated images, 0)
     G          minimises  BCE(logits of generated images, 1)
     Gradient   (1) real       (s(x) - 1) / n
                (2) fake       s(x) / n
                (3) generator  (s(x) - 1) / n
-    The other form, G minimising log(1 - D(G(z))), is Minimax; its gradient vanishes just where D rejects everything,
-    where this one is largest.
-    Options    label_noise: for D, targets of real images ~ U(0.7, 1.2) and of generated ones ~ U(0, 0.3), drawn
-               anew for each image; smoothing: one-sided, the target of real images is 1 - smoothing.
-               In (1) and (2) the target takes the place of 1 and 0.
+    In the other form, Minimax, G minimises log(1 - D(G(z))). If D rejects all of G's images, the gradient of Minimax
+    vanishes, while the gradient of this form is largest.
+    Options    label_noise: D's targets of real images are drawn from U(0.7, 1.2), those of generated images from
+               U(0, 0.3), a new one for each image; smoothing: D's target of real images is 1 - smoothing.
+               In (1) and (2) these targets replace 1 and 0.
     Source     Goodfellow et al. 2014, arXiv:1406.2661, section 3; smoothing and noise: Salimans et al. 2016,
                arXiv:1606.03498, section 3.4
     """
@@ -95,13 +95,13 @@ class NonSaturating(Objective):
 
 
 class Minimax(NonSaturating):
-    """The game as the first GAN paper defines it: G minimises the very thing that D maximises.
+    """The game as the first GAN paper defines it: G minimises what D maximises.
 
     D          as NonSaturating, with its options
     G          minimises  mean log(1 - s(x)) = -mean softplus(x) = -BCE(logits of generated images, 0)
     Gradient   (1) (2) as NonSaturating
                (3) generator  -s(x) / n
-    Where D is sure that an image is generated, s(x) is nearly 0, and G learns nothing: the one to compare with.
+    If D is sure that an image is generated, s(x) is nearly 0, and G learns nothing. Use it for comparison only.
     Source     Goodfellow et al. 2014, arXiv:1406.2661, equation 1 and algorithm 1
     """
 
@@ -112,15 +112,15 @@ class Minimax(NonSaturating):
 
 
 class LeastSquares(Objective):
-    """LSGAN: the logit itself is drawn to 1 for real and to 0 for generated images.
+    """LSGAN: the logit itself should be 1 for real images and 0 for generated images.
 
     D          minimises  mean (x - 1)^2 / 2 on real images + mean x^2 / 2 on generated ones
     G          minimises  mean (x - 1)^2 / 2
     Gradient   (1) real       (x - 1) / n
                (2) fake       x / n
                (3) generator  (x - 1) / n
-    There is no sigmoid, so nothing saturates: the farther a logit is from its target, the larger its gradient, also
-    for images that lie far on the real side.
+    There is no sigmoid, so nothing saturates: the farther a logit is from its target, the larger is its gradient. This
+    is also true for images that D finds too real.
     Source     Mao et al. 2017, arXiv:1611.04076, with the targets a = 0, b = c = 1
     """
 
@@ -134,14 +134,14 @@ class LeastSquares(Objective):
         return self.half_square(logits, 1)  # (3)
 
     def half_square(self, logits, target):
-        """mean (x - target)^2 / 2, and its gradient."""
+        """Return mean (x - target)^2 / 2 and its gradient."""
         self.check(logits)
         difference = logits - target
         return mean(0.5 * difference * difference), difference / logits.size
 
 
 class Hinge(Objective):
-    """D learns from an image only until it is right by a margin of 1; G raises its logits without end.
+    """The hinge loss: D learns from an image until its logit is right by a margin of 1; G raises its logits.
 
     D          minimises  mean max(0, 1 - x) on real images + mean max(0, 1 + x) on generated ones
     G          minimises  -mean x
@@ -165,18 +165,18 @@ class Hinge(Objective):
 
 
 class Wasserstein(Objective):
-    """WGAN: the discriminator is a critic whose scores tell how far the generated images are from the real ones.
+    """WGAN: the discriminator is a critic that estimates the distance between generated and real images.
 
     D          minimises  mean x on generated images - mean x on real ones
     G          minimises  -mean x
     Gradient   (1) real       -1 / n
                (2) fake        1 / n
                (3) generator  -1 / n
-    Hook       After each of its steps the critic's parameters are clipped to [-clip, clip]: without a bound on its
-               slope it could make the difference of the means as large as it likes. With it, minus D's loss
-               estimates the Wasserstein distance, up to a constant factor that the bound sets.
-    Options    clip: 0.01 in the paper, whose recipe goes with it: RMSProp with lr 5e-5 for both networks, and five
-               steps of the critic for one of the generator (`GAN(..., d_steps=5)`)
+    Hook       After each step of the critic, its parameters are clipped to [-clip, clip]. Without a bound on its slope,
+               the critic could make the difference of the means as large as it likes. With the bound, minus D's loss
+               estimates the Wasserstein distance, up to a constant factor that depends on the bound.
+    Options    clip: 0.01 in the paper. Use it with the rest of the paper's recipe: RMSProp with lr 5e-5 for both
+               networks, and five steps of the critic for each step of the generator (`GAN(..., d_steps=5)`)
     Source     Arjovsky, Chintala & Bottou 2017, arXiv:1701.07875, algorithm 1
     """
 
@@ -200,12 +200,12 @@ class Wasserstein(Objective):
 
 
 def noisy_targets(logits, rng, low, high):
-    """Targets ~ U(low, high), one for each logit."""
+    """Return targets from U(low, high), one for each logit."""
     require_rng("label_noise", rng)
     shape, dtype = logits.shape, logits.dtype
     return from_host(lambda: rng.uniform(low, high, shape).astype(dtype), array_module(logits))
 
 
 def minus_mean(logits):
-    """-mean x, and its gradient: the loss of who wants high logits and has no sigmoid to end the rise."""
+    """Return -mean x and its gradient: the loss that raises logits without a limit."""
     return -mean(logits), array_module(logits).full_like(logits, -1 / logits.size)

@@ -1,10 +1,10 @@
-"""A GAN as one file, so that a script can stop and go on with the very numbers that it would have had.
+"""Saving a GAN to one file, so that a script can stop and continue later with exactly the same numbers.
 
-The file is an .npz with a sum over every bit of it, as that of a network (npz.py), and holds
+The file is an .npz with a checksum, like the file of a network (npz.py). It holds
     generator, discriminator    the files of the two networks, as `Sequential.save` writes them
     gan                         a text of JSON: latent, objective, optimizers with their options; counters, random state
-    g.optimizer.m, ...          what the optimizers remember, and the last gradients
-Nothing in it is executed: the names in it can only choose among known classes.
+    g.optimizer.m, ...          the state of the optimizers, and the last gradients
+Nothing in the file is executed: its names can only choose among known classes.
 """
 
 import inspect
@@ -25,7 +25,7 @@ from minigan.options import shown
 FORMAT = "minigan gan 1"
 LONGEST_TEXT = 2**20  # characters of the JSON
 NETWORKS = ("generator", "discriminator")
-PARTS = {  # what belongs to a GAN besides its networks: the base class, and the classes that a file can name
+PARTS = {  # the parts of a GAN besides its networks: the base class, and the classes that a file can name
     "latent": (latent.Latent, (latent.Normal, latent.Uniform)),
     "objective": (
         objectives.Objective,
@@ -43,7 +43,7 @@ PARTS = {  # what belongs to a GAN besides its networks: the base class, and the
 
 
 class FileInFile(io.BytesIO):
-    """The file of a network within that of a GAN."""
+    """The file of a network within the file of a GAN."""
 
     def __init__(self, array, name):
         super().__init__(array.tobytes())
@@ -54,12 +54,12 @@ class FileInFile(io.BytesIO):
 
 
 def save_gan(gan, target):
-    """Write a GAN to `target`, a path or a binary file object; a path is written in one piece or not at all.
+    """Write a GAN to `target`, a path or a binary file object. The file at a path is complete or not there at all.
 
-    Errors     NonFiniteError where a number of it is NaN or infinite; OptionError where a part of your own does not
-               keep its arguments
+    Errors     NonFiniteError if any number is NaN or infinite; OptionError if a part of your own does not store its
+               arguments
     """
-    advice = f"It has taken {gan.d_updates:,} steps: go back to the last file that you saved."
+    advice = f"It has taken {gan.d_updates:,} steps. Load the last file that you saved."
     storage.require_finite("GAN", state_arrays(gan), advice)
     arrays, values = gan_state(gan)
     settings = {
@@ -83,7 +83,7 @@ def load_gan(gan_class, source, device, custom_layers, custom_parts):
     settings = npz.pop_json(arrays, "gan", where, LONGEST_TEXT)
     if not isinstance(settings, dict) or settings.get("format") != FORMAT or not npz.has_sum(content):
         raise CheckpointError(
-            f"{where}: not a GAN that minigan saved, or one of a newer version (expected {FORMAT!r})."
+            f"{where}: not a GAN that minigan saved, or saved by a newer version (expected {FORMAT!r})."
         )
     if not set(NETWORKS) <= set(arrays):
         raise CheckpointError(f"{where}: not a GAN that minigan saved: a network is missing.")
@@ -113,12 +113,12 @@ def network_file(net):
 
 
 def in_networks(name):
-    """Return whether an array of a GAN's state is in the file of its network, too."""
+    """Return whether an array of a GAN's state is also in the file of its network."""
     return name.endswith(".params") or name[1:].startswith(".state.")
 
 
 def describe_to_save(part):
-    """Return the class and the options of a part; OptionError where an option was not kept."""
+    """Return the class and the options of a part; OptionError if it did not store an option."""
     description = describe_part(part)
     for name, parameter in inspect.signature(type(part).__init__).parameters.items():
         wanted = name not in NOT_OPTIONS and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
@@ -131,7 +131,7 @@ def describe_to_save(part):
 
 
 def require_parts(custom):
-    """Refuse what is no class of a part of a GAN."""
+    """Raise OptionError unless all of them are classes of parts of a GAN."""
     bases = tuple({base for base, _ in PARTS.values()})
     kinds = custom if isinstance(custom, (tuple, list)) else [custom]
     wrong = [kind for kind in kinds if not inspect.isclass(kind) or not issubclass(kind, bases)]
@@ -143,7 +143,7 @@ def require_parts(custom):
 
 
 def make_part(description, name, custom, arguments, where):
-    """Return the latent, objective or optimizer that a file describes; only known classes can be named."""
+    """Return the latent, objective or optimizer that a file describes; it must belong to a known class."""
     if not isinstance(description, dict) or not isinstance(description.get("class"), str):
         raise CheckpointError(f"{where}: expected {name} as a class with its options.")
     base, kinds = PARTS[name]
@@ -152,7 +152,7 @@ def make_part(description, name, custom, arguments, where):
     kind = options.pop("class")
     if kind not in known:
         raise CheckpointError(
-            f"{where}: {name} is {shown(kind)}, which is none of minigan's. If it is yours: GAN.load(path, "
+            f"{where}: {name} is {shown(kind)}, which is not one of minigan's. If it is your own: GAN.load(path, "
             f"custom_parts=[{kind}])."
         )
     unknown = set(options) - set(inspect.signature(known[kind].__init__).parameters) | set(options) & set(NOT_OPTIONS)

@@ -1,4 +1,4 @@
-"""All that the next step of a GAN depends on, taken out and put back: for checkpoints, and for GAN.save."""
+"""The state of a GAN: everything that its next step depends on, for checkpoints and for GAN.save."""
 
 import copy
 
@@ -12,7 +12,7 @@ GRADIENTS = {"g.grads", "d.grads"}
 
 
 def gan_state(gan):
-    """(arrays by name, plain values by name): parameters, running statistics, optimizers, random numbers, counters."""
+    """Return arrays and plain values by name: parameters, running statistics, optimizers, random state, counters."""
     arrays = {name: backend.to_cpu(array) for name, array in state_arrays(gan).items()}
     values = {
         "g_steps": gan.g_optimizer.steps,  # of the optimizers, by the names that minigan 0.1 gave them in its files
@@ -41,9 +41,9 @@ def without_arrays(value):
 
 
 def restore_gan(gan, arrays, values):
-    """Put a state back, bit for bit, into a GAN of the same networks and optimizers; arrays may come from any device.
+    """Restore a state, bit for bit, in a GAN with the same networks and optimizers. Its arrays may be on any device.
 
-    Errors     ValueError where the state is that of another GAN, or none at all; the GAN is then as it was
+    Errors     ValueError if it is the state of another GAN, or not a state; the GAN is then unchanged
     """
     targets = state_arrays(gan)
     wrong = set(targets) ^ set(arrays)
@@ -68,7 +68,7 @@ def restore_gan(gan, arrays, values):
 
 
 def check_values(values):
-    """Refuse plain values that no GAN gave: a file may have a right sum and hold anything."""
+    """Raise ValueError for values that cannot come from a GAN: a file with a right checksum may hold anything."""
     if not isinstance(values, dict):
         raise ValueError("expected the state of a GAN by name")
     numbers = {name: values.get(name) for name in ("g_steps", "d_steps", "d_updates")}
@@ -101,7 +101,7 @@ def with_arrays(value):
 
 
 def state_arrays(gan):
-    """Name -> the very array of the GAN, not a copy"""
+    """Return the GAN's arrays by name: the arrays themselves, not copies."""
     arrays = {}
     for letter, net, optimizer in (
         ("g", gan.generator, gan.g_optimizer),
