@@ -105,13 +105,15 @@ def protected(array, x):
     return array
 
 
-def make_read_only(x, given):
-    """Let nobody change an array that goes from layer to layer, so that the next one can save it without a copy.
-
-    Where it shows the memory of `given`, the network's own input, it belongs to the caller and stays as it is.
-    """
-    if isinstance(x, np.ndarray) and not np.may_share_memory(x, given):
+def make_read_only(x):
+    """Let nobody change an array of the CPU from now on, so that a layer can save it without a copy."""
+    if isinstance(x, np.ndarray):
         x.flags.writeable = False
+
+
+def share_memory(x, y):
+    """Return whether two arrays of the CPU may lie in the same memory; of a GPU's, which nobody protects, True."""
+    return not isinstance(x, np.ndarray) or np.may_share_memory(x, y)
 
 
 def safe_copy(x):

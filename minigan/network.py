@@ -129,8 +129,9 @@ class Sequential(Layer):
         if not saves_nothing():
             x = backend.safe_copy(x)
         for part in self.parts:
-            if x is not given:
-                backend.make_read_only(x, given)
+            # what goes from layer to layer is read-only, unless it is the caller's own array in another shape
+            if not backend.share_memory(x, given):
+                backend.make_read_only(x)
             x = part.forward(x, training)
         return x if saves_nothing() else backend.safe_copy(x)
 

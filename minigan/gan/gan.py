@@ -177,6 +177,7 @@ class GAN:
             net.backward(dlogits, input_grad=False)
         else:
             both = net.xp.concatenate([images, generated])
+            backend.make_read_only(both)  # so that D need not copy it to be sure of it
             logits = net.forward(both, training=True)
             real_loss, dreal = objective.real(logits[: len(images)], self.rng)
             fake_loss, dfake = objective.fake(logits[len(images) :], self.rng)

@@ -162,9 +162,12 @@ class Layer:
         if saves_nothing():
             return
         samples = None if self.current_x is None else len(self.current_x)
-        owned = {id(array) for kind in (self.params, self.state) for array in kind.values()}
-        kept = tuple(array if id(array) in owned else backend.protected(array, self.current_x) for array in arrays)
+        kept = tuple(array if self.owns(array) else backend.protected(array, self.current_x) for array in arrays)
         self.cache, self.current_x = (samples, kept), None
+
+    def owns(self, array):
+        """Return whether an object is one of the layer's own parameters or state, which the optimizer must change."""
+        return any(array is own for kind in (self.params, self.state) for own in kind.arrays.values())
 
     def saved(self, dy: Array) -> Any:
         """Check dy, then return what `save_for_backward` saved, which can be used only once.
