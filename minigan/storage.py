@@ -190,10 +190,9 @@ def named_class(config, what, known, where):
     options = dict(config)
     name = options.pop(what, None)
     if not isinstance(name, str) or name not in known:
-        example = name if isinstance(name, str) and name.isidentifier() and len(name) < 100 else "MyClass"
         raise CheckpointError(
             f"{where}: holds {with_article(what)} {shown(name)}, which is not one of minigan's. If it is yours, give "
-            f"its class: Sequential.load(path, custom_layers=[{example}])."
+            f"its class: Sequential.load(path, custom_layers=[{as_code(name)}])."
         )
     kind = known[name]
     unknown = set(options) - set(inspect.signature(kind.__init__).parameters)
@@ -202,6 +201,11 @@ def named_class(config, what, known, where):
     if unknown:
         raise CheckpointError(f"{where}: {name} has no option {listed(unknown)}.")
     return kind, options
+
+
+def as_code(name):
+    """The name of a class as it stands in an example; it comes from a file, and may be anything"""
+    return name if isinstance(name, str) and name.isidentifier() and len(name) < 100 else "MyClass"
 
 
 def listed(names):

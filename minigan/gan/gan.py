@@ -14,6 +14,7 @@ from minigan.gan.misuse import tell_of_images, tell_of_networks
 from minigan.gan.objectives import NonSaturating, Objective
 from minigan.gan.saving import load_gan, save_gan
 from minigan.hints import Array, PathLike, Seed
+from minigan.initializers import Initializer
 from minigan.layers.base import Layer
 from minigan.memory import require_room
 from minigan.network import Sequential
@@ -256,12 +257,12 @@ class GAN:
         cls,
         path: PathLike,
         device: str = "cpu",
-        custom_layers: Sequence[type[Layer]] = (),
+        custom_layers: Sequence[type[Layer] | type[Initializer]] = (),
         custom_parts: Sequence[type] = (),
     ) -> "GAN":
         """Read a GAN that `save` wrote. Call `capture` again afterwards.
 
-        custom_layers   classes of layers that are not minigan's own, as in Sequential.load
+        custom_layers   classes of layers and initializers that are not minigan's own, as in Sequential.load
         custom_parts    classes of objectives, latents and optimizers that are not minigan's own
         Errors          CheckpointError if the file is missing or damaged, or names an unknown class
         """

@@ -153,7 +153,7 @@ def make_part(description, name, custom, arguments, where):
     if kind not in known:
         raise CheckpointError(
             f"{where}: {name} is {shown(kind)}, which is not one of minigan's. If it is your own: GAN.load(path, "
-            f"custom_parts=[{kind}])."
+            f"custom_parts=[{storage.as_code(kind)}])."
         )
     unknown = set(options) - set(inspect.signature(known[kind].__init__).parameters) | set(options) & set(NOT_OPTIONS)
     if unknown:
