@@ -1,9 +1,10 @@
-"""Squeeze digits through 16 numbers, and draw them again from these.
+"""Squeeze images of digits into 16 numbers, and draw the digits again from these numbers.
 
     python examples/autoencoder.py                               10,000 built-in digits, half a minute
 
-The encoder makes 16 numbers of an image, the decoder an image of 16 numbers. Both learn together, from the difference
-between what went in and what came out. The picture shows digits, and below each what is left of it.
+The encoder turns an image into 16 numbers. The decoder turns the 16 numbers into an image. Both learn together, from
+the difference between the image that goes in and the image that comes out. The pictures show digits, and below each
+digit what came out.
 """
 
 import numpy as np

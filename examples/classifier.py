@@ -1,8 +1,10 @@
-"""Teach a network to read digits, and count how many it reads right on images that it has never seen.
+"""Train a network to read digits, and test it on images that it has never seen.
 
-python examples/classifier.py                                an MLP on 9,000 built-in digits, half a minute
-python examples/classifier.py --network cnn                  a small convolutional network
-python examples/classifier.py --network cnn --dataset mnist  all of MNIST: 60,000 digits, 10,000 to be tested on
+    python examples/classifier.py                                an MLP on 9,000 built-in digits, half a minute
+    python examples/classifier.py --network cnn                  a small convolutional network
+    python examples/classifier.py --network cnn --dataset mnist  all of MNIST: 60,000 digits, and 10,000 for the test
+
+The network gives ten numbers for an image, one logit for each digit. The largest logit is its answer.
 """
 
 import numpy as np
@@ -19,7 +21,7 @@ EPOCHS, BATCH_SIZE, LEARNING_RATE = 5, 100, 1e-3
 
 
 def mlp(classes):
-    """Return the layers of a network that takes an image as a row of numbers."""
+    """Return the layers of a network that sees an image as one row of numbers."""
     return [
         Flatten(),
         Dense(256),
@@ -32,7 +34,7 @@ def mlp(classes):
 
 
 def cnn(classes):
-    """Return the layers of a network that looks at windows of 3 x 3 pixels, and halves the image twice."""
+    """Return the layers of a network that looks at windows of 3 x 3 pixels, and halves the size of the image twice."""
     return [
         Conv2D(16, kernel_size=3),
         ReLU(),
@@ -49,10 +51,10 @@ def cnn(classes):
 
 
 def load(options):
-    """Return the images and labels to learn from, those to be tested on, and the number of classes."""
+    """Return the images and labels for training, those for the test, and the number of classes."""
     train = data.load(options.dataset, directory=options.data_dir)
     images, labels = train.images, train.labels.astype("int64")
-    if options.dataset == "digits":  # it has no test split: every tenth image is put aside
+    if options.dataset == "digits":  # it has no test split, so we put every tenth image aside
         aside = np.arange(len(images)) % 10 == 0
         return images[~aside], labels[~aside], images[aside], labels[aside], 10
     test = data.load(options.dataset, directory=options.data_dir, split="test")
@@ -60,7 +62,7 @@ def load(options):
 
 
 def accuracy(net, images, labels):
-    """Return the share of images whose largest logit is that of their class."""
+    """Return the share of images for which the largest logit belongs to the right class."""
     logits = net.predict(backend.to_device(data.scale(images, 0, 1), net.xp))
     return float((backend.to_cpu(logits).argmax(axis=1) == labels).mean())
 
@@ -96,7 +98,7 @@ if __name__ == "__main__":
     run_program(
         main,
         example_options(
-            "Teach a network to read digits.",
+            "Train a network to read digits.",
             epochs=EPOCHS,
             network=dict(choices=("mlp", "cnn"), default="mlp", help="default: mlp"),
         ),

@@ -1,4 +1,4 @@
-"""Write a layer of your own, have its backward pass proven, then train with it.
+"""Write a layer of your own, check its backward pass, then train with it.
 
     python examples/custom_layer.py
 
@@ -33,7 +33,7 @@ class Swish(Layer):
     def forward(self, x, training=False):
         z = self.params["b"] * x
         s = sigmoid(z)
-        self.save_for_backward(x, s, s * sigmoid(-z))  # 1 - s is sigmoid(-z), without the digits that 1 - s loses
+        self.save_for_backward(x, s, s * sigmoid(-z))  # sigmoid(-z) is 1 - s, but keeps digits that 1 - s loses
         return x * s
 
     def backward(self, dy, param_grads=True, input_grad=True):
@@ -65,6 +65,6 @@ def main(steps):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Check a layer of one's own, then train with it.")
+    parser = argparse.ArgumentParser(description="Check a layer of your own, then train with it.")
     parser.add_argument("--steps", type=int, default=500)
     main(parser.parse_args().steps)

@@ -1,13 +1,13 @@
-"""Train a convolutional GAN (DCGAN). Everything that happens in training stands in this file.
+"""Train a convolutional GAN (DCGAN). This file shows everything that happens in training.
 
     python examples/dcgan.py                                     10,000 built-in digits, four to ten minutes
     python examples/dcgan.py --dataset fashion-mnist
     python examples/dcgan.py --dataset cifar10 --data-dir DIR    colour images
     python examples/dcgan.py --help
 
-The game is that of mlp_gan.py, which explains it. Here G starts from a small image with many channels and doubles its
-size twice, D halves the size of its image twice: both look at neighbouring pixels together. The size of an image must
-be a multiple of four.
+The training is the same as in mlp_gan.py, which explains it. Only the networks are different: both look at neighbouring
+pixels together. G starts from a small image with many channels and doubles its size twice. D halves the size of its
+image twice. The height and width of an image must be multiples of four.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ EPOCHS, BATCH_SIZE, LATENT_SIZE, G_LEARNING_RATE, D_LEARNING_RATE = 20, 128, 100
 
 
 def generator_layers(image_shape):
-    """Return the layers of G: 100 random numbers in, an image with values from -1 to 1 out."""
+    """Return the layers of G. In: 100 random numbers. Out: an image with values from -1 to 1."""
     height, width, channels = image_shape[0] // 4, image_shape[1] // 4, image_shape[2]
     return [
         Dense(height * width * 128, use_bias=False),  # BatchNorm's beta takes the place of the bias
@@ -34,13 +34,13 @@ def generator_layers(image_shape):
         Conv2DTranspose(64, kernel_size=5, strides=2, use_bias=False),  # twice as high and wide
         BatchNorm(),
         LeakyReLU(0.2),
-        Conv2DTranspose(channels, kernel_size=5, strides=2),  # and once more
+        Conv2DTranspose(channels, kernel_size=5, strides=2),  # and again
         Tanh(),
     ]
 
 
 def discriminator_layers():
-    """Return the layers of D: an image in, one number out, a logit: above 0 means "real", below 0 "generated"."""
+    """Return the layers of D. In: an image. Out: a logit, one number: above 0 means "real", below 0 "generated"."""
     return [
         Conv2D(32, kernel_size=5, strides=2),  # half as high and wide
         LeakyReLU(0.2),
@@ -78,7 +78,7 @@ def main(options):
             n = len(real)
             generated = G.forward(latents(n, rng), training=True)
 
-            # D's update: towards 1 on real images, towards 0 on G's
+            # Update D: target 1 ("real") for real images, 0 ("generated") for G's
             logits = D.forward(xp.concatenate([real, generated]), training=True)
             real_loss, real_dlogits = loss(logits[:n], 1.0)
             generated_loss, generated_dlogits = loss(logits[n:], 0.0)
@@ -86,7 +86,7 @@ def main(options):
             D.backward(xp.concatenate([real_dlogits, generated_dlogits]), input_grad=False)
             d_optimizer.step()
 
-            # G's update: through D, towards images that D calls real
+            # Update G: target 1, so that D calls its images real. The gradient comes to G through D.
             g_loss, dlogits = loss(D.forward(generated, training=True), 1.0)
             dimages = D.backward(dlogits, param_grads=False)
             G.zero_grads()

@@ -1,9 +1,9 @@
-"""Check two layers: one whose backward pass is right, and one with a mistake that is easily made.
+"""Check two layers: one whose backward pass is right, and one with a common mistake.
 
     python examples/gradient_check.py
 
-The broken one is a BatchNorm whose backward forgets that the variance depends on x. It trains, only worse; a check
-with an upstream gradient of ones would let it pass. Here is what check_gradients says about it.
+The broken layer is a BatchNorm. Its backward forgets that the variance depends on x. It trains, but worse. A check
+with an upstream gradient of ones would not find the mistake. This program shows what check_gradients says about it.
 """
 
 from minigan.checks import check_gradients
@@ -12,7 +12,7 @@ from minigan.layers import BatchNorm
 
 
 class BrokenBatchNorm(BatchNorm):
-    """dx = gamma / sqrt(var + epsilon) (dy - mean(dy)), without the term - xhat mean(dy xhat)."""
+    """Here dx = gamma / sqrt(var + epsilon) (dy - mean(dy)). The term - xhat mean(dy xhat) is missing."""
 
     def backward(self, dy, param_grads=True, input_grad=True):
         xhat, inverse_std, training = self.saved(dy)
@@ -25,9 +25,9 @@ class BrokenBatchNorm(BatchNorm):
 
 
 def main():
-    print("The right one:\n")
+    print("The right layer:\n")
     print(check_gradients(BatchNorm(), (4,)))
-    print("\nThe broken one:\n")
+    print("\nThe broken layer:\n")
     try:
         check_gradients(BrokenBatchNorm(), (4,))
     except GradientError as error:

@@ -1,9 +1,9 @@
-"""Read a digit row by row with an LSTM, and say which digit it was.
+"""Read a digit row by row with an LSTM, and say which digit it is.
 
     python examples/lstm_rows.py                                 9,000 built-in digits, about a minute
 
-The network sees one row of 28 pixels after the other, from top to bottom. What it has seen so far it must remember in
-its state: at the end, the last state alone decides.
+The network sees one row of 28 pixels after the other, from top to bottom. It must remember in its state what it has
+seen. At the end, only the last state gives the answer.
 """
 
 import numpy as np

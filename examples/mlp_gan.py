@@ -1,11 +1,12 @@
-"""Train a GAN that writes digits. Everything that happens in training stands in this file.
+"""Train a GAN that writes digits. This file shows everything that happens in training.
 
     python examples/mlp_gan.py                                   10,000 built-in digits, two to four minutes
     python examples/mlp_gan.py --dataset fashion-mnist --epochs 10
     python examples/mlp_gan.py --help
 
-Two networks play against each other. The generator G makes images out of random numbers; the discriminator D looks at
-an image and says how sure it is that the image is real. D learns to tell real images from G's, G learns to fool D.
+Two networks play against each other. The generator G makes images out of random numbers. The discriminator D looks at
+an image and says how sure it is that the image is real. D learns to tell real images from G's images. G learns to
+fool D.
 """
 
 import math
@@ -25,7 +26,7 @@ EPOCHS, BATCH_SIZE, LATENT_SIZE, LEARNING_RATE = 45, 128, 100, 5e-4
 
 
 def generator_layers(image_shape):
-    """Return the layers of G: 100 random numbers in, an image with values from -1 to 1 out."""
+    """Return the layers of G. In: 100 random numbers. Out: an image with values from -1 to 1."""
     return [
         Dense(256, use_bias=False, initializer=RandomNormal(0.02)),  # BatchNorm's beta takes the place of the bias
         BatchNorm(),
@@ -43,7 +44,7 @@ def generator_layers(image_shape):
 
 
 def discriminator_layers():
-    """Return the layers of D: an image in, one number out, a logit: above 0 means "real", below 0 "generated"."""
+    """Return the layers of D. In: an image. Out: a logit, one number: above 0 means "real", below 0 "generated"."""
     return [
         Flatten(),
         Dense(1024, initializer=RandomNormal(0.02)),
@@ -63,14 +64,14 @@ def main(options):
     D = Sequential(discriminator_layers(), image_shape, seed=(seed, 1), device=options.device)
     g_optimizer = Adam(G, lr=LEARNING_RATE, beta1=0.5)
     d_optimizer = Adam(D, lr=LEARNING_RATE, beta1=0.5)
-    loss = BinaryCrossEntropy()  # of logits: it holds the sigmoid
+    loss = BinaryCrossEntropy()  # takes logits: the sigmoid is in the loss
     rng = np.random.default_rng((seed, 2))
     xp, images = G.xp, backend.to_device(images, G.xp)
 
     def latents(n, rng):
         return backend.to_device(rng.standard_normal((n, LATENT_SIZE)).astype("float32"), xp)
 
-    fixed = latents(64, np.random.default_rng(seed))  # the same for every picture, so that one sees G learn
+    fixed = latents(64, np.random.default_rng(seed))  # the same for every picture, so that you can see G learn
     out = pictures.folder_for_epochs(options.out)
     frames = []
     bar = tqdm(range(options.epochs), unit="epoch")
@@ -80,7 +81,7 @@ def main(options):
             n = len(real)
             generated = G.forward(latents(n, rng), training=True)
 
-            # D's update: towards "real" (1) on real images, towards "generated" (0) on G's. Both pass D as one batch.
+            # Update D: target 1 ("real") for real images, 0 ("generated") for G's. Both pass D as one batch.
             logits = D.forward(xp.concatenate([real, generated]), training=True)
             real_loss, real_dlogits = loss(logits[:n], 1.0)
             generated_loss, generated_dlogits = loss(logits[n:], 0.0)
@@ -88,8 +89,8 @@ def main(options):
             D.backward(xp.concatenate([real_dlogits, generated_dlogits]), input_grad=False)
             d_optimizer.step()
 
-            # G's update: towards images that D, as it is now, calls real. The gradient comes to G through D, whose own
-            # parameters need none this time.
+            # Update G: target 1, so that D, as it is now, calls G's images real. The gradient comes to G through D,
+            # whose own parameters need no gradients this time.
             g_loss, dlogits = loss(D.forward(generated, training=True), 1.0)
             dimages = D.backward(dlogits, param_grads=False)
             G.zero_grads()

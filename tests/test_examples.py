@@ -147,7 +147,7 @@ def test_ctrl_c_keeps_what_was_made(tmp_path):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "each file that was written is whole" in err and "Traceback" not in err
+    assert process.returncode == 130 and "all written files are complete" in err and "Traceback" not in err
     with Image.open(tmp_path / "epoch_001.png") as picture:
         picture.load()
 
@@ -223,7 +223,7 @@ def test_the_autoencoder_draws_the_digits_again(tmp_path, monkeypatch, capsys):
 def test_gradient_check_shows_a_pass_and_a_catch():
     code, out, err = run("gradient_check.py")
     assert code == 0, err
-    right, broken = out.split("The broken one:")
+    right, broken = out.split("The broken layer:")
     assert "wrong" not in right and "third term" in broken
 
 
