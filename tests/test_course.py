@@ -165,7 +165,8 @@ def test_the_site_builds_without_a_warning(tmp_path):
 
     reference = (tmp_path / "api/layers.html").read_text()
     text = re.sub(r"<[^>]+>", "", reference)
-    assert "Dense(units, use_bias=True, initializer=None)" in text, "the true signature"
+    signature = "Dense(units: int, use_bias: bool = True, initializer: Initializer | None = None)"
+    assert signature in text, "the true signature"
     assert "Backward   (1) dW[i,o] = sum_n x[n,i] dy[n,o]" in text, "aligned blocks as they were written"
     assert 'href="../code/minigan/layers/dense.py.html#L-' in reference
     assert (tmp_path / "code/minigan/layers/dense.py.html").exists()
