@@ -17,27 +17,27 @@ DEVICES = ("cpu", "gpu", "auto")
 
 
 def array_module(x):
-    """The module that `x` belongs to: cupy for CuPy arrays, numpy for everything else."""
+    """Return the module that `x` belongs to: cupy for CuPy arrays, numpy for everything else."""
     return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
 
 
 def is_array(x):
-    """True for an array of NumPy or CuPy."""
+    """Return True for an array of NumPy or CuPy."""
     return isinstance(x, np.ndarray) or array_module(x) is not np
 
 
 def is_module(xp):
-    """True for the modules themselves, numpy and, where it is installed, cupy."""
+    """Return True for the modules themselves, numpy and, where it is installed, cupy."""
     return xp is np or (cupy is not None and xp is cupy)
 
 
 def gpu_available():
-    """True where CuPy is installed and finds a device: the wheel alone imports without one."""
+    """Return True if CuPy is installed and finds a device: the wheel alone imports without one."""
     return cupy is not None and cupy.cuda.is_available()
 
 
 def device_module(device):
-    """The array module of a device: "cpu", "gpu", or "auto" (the GPU where there is one).
+    """Return the array module of a device: "cpu", "gpu", or "auto" (the GPU where there is one).
 
     Errors: OptionError for another name; DeviceError where "gpu" is asked for and not to be had.
     """
@@ -51,17 +51,17 @@ def device_module(device):
 
 
 def device_name(xp):
-    """Where the arrays of a module live: "cpu" or "gpu"."""
+    """Return where the arrays of a module live: "cpu" or "gpu"."""
     return "cpu" if xp is np else "gpu"
 
 
 def module_of(name):
-    """The array module of a device by the name that `device_name` gives."""
+    """Return the array module of a device by the name that `device_name` gives."""
     return np if name == "cpu" else cupy
 
 
 def why_no_gpu():
-    """What is missing for a GPU, and what to do, in words."""
+    """Return what is missing for a GPU, and what to do, in words."""
     if cupy is None:
         return (
             'it needs CuPy, which is not installed: pip install "minigan[cuda12x]" (or cuda13x for a driver of CUDA '
@@ -81,12 +81,12 @@ def why_no_gpu():
 
 
 def to_device(x, xp):
-    """`x` as an array of the module `xp`, copied over only where it lives elsewhere."""
+    """Return `x` as an array of the module `xp`, copied over only where it lives elsewhere."""
     return xp.asarray(to_cpu(x) if xp is np else x)
 
 
 def to_cpu(x):
-    """`x` as a NumPy array; waits for the GPU where it lives there."""
+    """Return `x` as a NumPy array; waits for the GPU where it lives there."""
     return x if array_module(x) is np else cupy.asnumpy(x)
 
 
@@ -117,12 +117,12 @@ def share_memory(x, y):
 
 
 def safe_copy(x):
-    """A copy of an array of a GPU, which has no flag to make it read-only; an array of the CPU as it is."""
+    """Return a copy of an array of a GPU, which has no flag to make it read-only; an array of the CPU as it is."""
     return x if array_module(x) is np else x.copy()
 
 
 def reading_waits(xp):
-    """True where a number of an array can be read only after waiting for all the work before it: on a GPU."""
+    """Return True if a number of an array can be read only after waiting for all the work before it: on a GPU."""
     return xp is not np
 
 

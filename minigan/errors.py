@@ -1,8 +1,8 @@
-"""The errors minigan raises: each says where, what was expected, what came, and what to do."""
+"""The errors that minigan raises. Each text says where, what was expected, what came, and what to do."""
 
 
 class MiniganError(Exception):
-    """The base of every error below, to catch them all."""
+    """The base class of all errors below, to catch them all."""
 
 
 class ShapeError(MiniganError, ValueError):
@@ -10,7 +10,7 @@ class ShapeError(MiniganError, ValueError):
 
 
 class DtypeError(MiniganError, ValueError):
-    """An array has the wrong number type; minigan never converts one silently."""
+    """An array has the wrong dtype; minigan never converts arrays silently."""
 
 
 class OptionError(MiniganError, ValueError):
@@ -18,11 +18,11 @@ class OptionError(MiniganError, ValueError):
 
 
 class TooLargeError(MiniganError, MemoryError):
-    """Arrays of the sizes that were asked for cannot fit into the memory of the device."""
+    """An array is too large for the memory of the device."""
 
 
 class GradientError(MiniganError, AssertionError):
-    """A check found a layer whose backward pass, or whose behaviour, is wrong; the text is the report."""
+    """A check found a layer whose backward pass or behaviour is wrong; the text is the report."""
 
 
 class CacheError(MiniganError, RuntimeError):
@@ -50,8 +50,8 @@ class FileError(MiniganError, OSError):
 
 
 class MisuseWarning(UserWarning):
-    """Something that runs without an error, and is a mistake nearly always; it is told once."""
+    """A warning, given once, about something that gives no error but is nearly always a mistake."""
 
 
 class NonFiniteWarning(UserWarning):
-    """A loss became NaN or infinite; training goes on, but the networks are spoiled."""
+    """A loss became NaN or infinite; training continues, but the networks cannot recover."""

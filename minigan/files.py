@@ -1,4 +1,4 @@
-"""Files: regular ones alone, written so that a crash never leaves half of one, and never through a link."""
+"""Files: only regular ones, never half written after a crash, and never written through a link."""
 
 import os
 import secrets
@@ -61,7 +61,7 @@ def atomic_write(path):
 
 
 def _check_place(path):
-    """Refuse a path that no file can be put at."""
+    """Raise FileError unless a file can be written at this path."""
     try:
         _require_regular(path, path.stat().st_mode)
     except FileNotFoundError:
@@ -77,15 +77,15 @@ def _check_place(path):
 
 
 def _require_regular(path, mode):
-    """Refuse what is no regular file."""
+    """Raise FileError unless it is a regular file."""
     if stat.S_ISDIR(mode):
         raise FileError(
             f"{printable(path)}: is a folder. Give the name of a file in it, such as {printable(path / 'network.npz')}."
         )
     if not stat.S_ISREG(mode):
         raise FileError(
-            f"{printable(path)}: is a device, a named pipe or a socket, not a file. Where a binary file object is "
-            "taken, open it yourself and give that."
+            f"{printable(path)}: is a device, a named pipe or a socket, not a file. If a binary file object is "
+            "accepted here, open it yourself and pass that."
         )
 
 
@@ -106,7 +106,7 @@ def remove_leftovers(folder):
 
 
 def is_leftover(path):
-    """True for what a process that was killed while it wrote may have left."""
+    """Return True for what a process that was killed while it wrote may have left."""
     return path.name.endswith(PART) or path.name.startswith(PROBE)
 
 
@@ -118,10 +118,10 @@ def append_line(path, text):
     try:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | NO_LINK | NO_WAIT
         if path.is_symlink():
-            raise FileError(f"cannot write {path}: it is a symbolic link, and would be written to somewhere else.")
+            raise FileError(f"cannot write {path}: it is a symbolic link to another place.")
         with open(os.open(path, flags, 0o666), "a", encoding="utf-8") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise FileError(f"cannot write {path}: it is no plain file.")
+                raise FileError(f"cannot write {path}: it is not a regular file.")
             file.write(printable(text) + "\n")
     except OSError as error:
         if isinstance(error, FileError):
@@ -130,7 +130,7 @@ def append_line(path, text):
 
 
 def read_file(path, limit=None):
-    """The bytes of a regular file. A folder, a device or a named pipe is refused: reading one may never end.
+    """Return the bytes of a regular file. A folder, a device or a named pipe is refused: reading one may never end.
 
     limit      the size in bytes from which on the file is not read
     Errors     FileError where there is no such file, it is not a regular one, cannot be read, or has more bytes;
@@ -160,7 +160,7 @@ def read_file(path, limit=None):
 
 
 def find_link(folder):
-    """The first symbolic link in `folder` or below, or None."""
+    """Return the first symbolic link in `folder` or below, or None."""
     for parent, folders, names in os.walk(folder):  # which does not follow links
         for name in sorted(folders + names):
             if os.path.islink(os.path.join(parent, name)):
@@ -174,7 +174,7 @@ def printable(text):
 
 
 def as_path(path):
-    """`path` as a Path; OptionError for what is none"""
+    """Return `path` as a Path; OptionError for what is none"""
     try:
         text = os.fsdecode(path)
     except TypeError:
@@ -185,5 +185,5 @@ def as_path(path):
 
 
 def reason(error):
-    """What the system says, in its own words where it has some"""
+    """Return what the system says, in its own words where it has some"""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""How the weights of a layer begin: each initializer is called with a shape and returns an array.
+"""The initial weights of a layer: each initializer is called with a shape and returns an array.
 
 The variance of a weight decides whether signals and gradients keep their size from layer to layer. For a kernel
 of shape (..., in, out) every output sums over fan_in = prod(...) * in products, and every input reaches
@@ -29,7 +29,7 @@ AXES = (-2, -1)  # of the inputs and the outputs, unless a layer says otherwise
 
 
 def fans(shape, axes=AXES):
-    """(fan_in, fan_out) of a weight of shape (in, out) or of a kernel (kh, kw, in, out)."""
+    """Return (fan_in, fan_out) of a weight of shape (in, out) or of a kernel (kh, kw, in, out)."""
     if len(shape) < 2:
         raise OptionError(f"a scaled initializer needs a weight of two axes or more, got shape {shape}: use Zeros.")
     inputs, outputs = (shape[axis] for axis in axes)
@@ -38,7 +38,7 @@ def fans(shape, axes=AXES):
 
 
 def first_values(initializer, shape, rng, dtype, axes=AXES):
-    """Return what a parameter begins with. Initializers that have no use for the axes need not know of them."""
+    """Return the initial values of a parameter. Initializers that do not use the axes need not accept them."""
     if axes == AXES or "axes" not in inspect.signature(initializer).parameters:
         return initializer(shape, rng, dtype)
     return initializer(shape, rng, dtype, axes)
@@ -54,9 +54,10 @@ def checked_axes(owner, axes, shape):
 
 
 class Initializer:
-    """Called as `initializer(shape, rng, dtype)`; a subclass writes `draw(shape, rng, axes)`.
+    """The base class of initializers, called as `initializer(shape, rng, dtype)`; subclasses write `draw`.
 
-    Draws are made in float64 and rounded once, on the CPU. Those that depend on fan_in or fan_out look at the axes.
+    `draw(shape, rng, axes)` returns float64 numbers on the CPU, which are rounded once. Initializers that depend on
+    fan_in or fan_out use the axes.
     """
 
     def __call__(self, shape: Sequence[int], rng: Rng, dtype: DType, axes: Sequence[int] = AXES) -> Array:
@@ -70,7 +71,7 @@ class Initializer:
         raise NotImplementedError(f"{type(self).__name__} has no draw(shape, rng, axes)")
 
     def config(self):
-        """The options to make this initializer again, for saved networks; each is kept in an attribute of its name."""
+        """Return the constructor's arguments, for saved networks; each must be stored under its own name."""
         kind, options = type(self), {}
         for name, parameter in inspect.signature(kind).parameters.items():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -156,7 +157,7 @@ class HeUniform(Initializer):
 
 
 class Orthogonal(Initializer):
-    """w as a matrix (fan_in, out) with orthonormal columns (or rows, where there are fewer), times gain.
+    """w as a matrix (fan_in, out) with orthonormal columns (or rows, if there are fewer), times gain.
 
     The QR factor of a normal matrix, columns multiplied by the signs of R's diagonal, is uniform over all of them.
     Source: Saxe, McClelland & Ganguli 2014, arXiv:1312.6120.
@@ -177,7 +178,7 @@ class Orthogonal(Initializer):
 
 
 class EachBlock(Initializer):
-    """w as `blocks` equal blocks of columns, each drawn by itself by another initializer: the gates of an LSTM."""
+    """w as `blocks` equal blocks of columns, each drawn separately by another initializer: the gates of an LSTM."""
 
     def __init__(self, blocks: int, initializer: Initializer):
         self.blocks, self.initializer = blocks, initializer
@@ -188,7 +189,7 @@ class EachBlock(Initializer):
 
 
 def checked_initializer(owner, initializer):
-    """Return the initializer of a layer's weight; Glorot uniform where none is given."""
+    """Return the initializer of a layer's weight; by default Glorot uniform."""
     if initializer is None:
         return GlorotUniform()
     return require_instance(owner, Initializer, "HeNormal()", initializer=initializer)

@@ -21,7 +21,7 @@ CGROUP_FILES = (("cpu.max", None), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_
 
 
 def known(function, *arguments):
-    """What the function finds out; "unknown" and why where it cannot: on some system any of them may fail."""
+    """Return what the function finds out; "unknown" and why where it cannot: on some system any of them may fail."""
     try:
         return function(*arguments) or "unknown"
     except Exception as error:  # a library or a file of another system; nothing depends on the answer
@@ -29,7 +29,7 @@ def known(function, *arguments):
 
 
 def cpu_info():
-    """The first processor of /proc/cpuinfo by name; empty where there is no such file."""
+    """Return the first processor of /proc/cpuinfo by name; empty where there is no such file."""
     try:
         text = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
     except OSError:
@@ -51,14 +51,14 @@ def blas_library():
 
 
 def openblas():
-    """The OpenBLAS in NumPy's wheel, as a library to call; None where NumPy has another BLAS."""
+    """Return the OpenBLAS in NumPy's wheel, as a library to call; None where NumPy has another BLAS."""
     folder = Path(np.__file__).parent
     paths = [path for place in OPENBLAS_FOLDERS for path in (folder / place).glob("*openblas*")]
     return ctypes.CDLL(str(paths[0])) if paths else None
 
 
 def openblas_text(function):
-    """What OpenBLAS says of itself: "corename" or "config"; None where there is none."""
+    """Return what OpenBLAS says of itself: "corename" or "config", or None."""
     library = openblas()
     if library is None:
         return None
@@ -68,7 +68,7 @@ def openblas_text(function):
 
 
 def blas_threads():
-    """How many threads OpenBLAS uses; None where NumPy has another BLAS."""
+    """Return how many threads OpenBLAS uses; None where NumPy has another BLAS."""
     library = openblas()
     return None if library is None else library.scipy_openblas_get_num_threads64_()
 
@@ -83,7 +83,7 @@ def set_blas_threads(count):
 
 
 def chosen_threads():
-    """The environment variable that the user set for the number of BLAS threads, NAME=VALUE, or None."""
+    """Return the environment variable that the user set for the number of BLAS threads, NAME=VALUE, or None."""
     return next((f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if os.environ.get(name)), None)
 
 
@@ -108,7 +108,7 @@ def load():
 
 
 def load_advice(threads, cores, busy, chosen):
-    """What to set where other programs compute beside BLAS's threads; None where there is nothing to do."""
+    """Return what to set where other programs compute beside BLAS's threads; None where there is nothing to do."""
     if (
         not (isinstance(threads, int) and isinstance(cores, int) and busy)
         or threads == 1
@@ -140,7 +140,7 @@ def take_threads_of(machine):
 
 
 def numerics():
-    """What the last bits of results depend on, besides versions: name -> text, "unknown" where it is."""
+    """Return what the last bits of results depend on, besides versions: name -> text, "unknown" where it is."""
     found = {
         "processor": known(cpu_model),
         "BLAS": known(blas_library),

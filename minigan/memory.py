@@ -1,4 +1,4 @@
-"""Arrays that cannot fit into the memory: refused in words, before they are allocated."""
+"""Checks that arrays fit into the memory, before they are allocated."""
 
 import os
 from functools import cache
@@ -14,7 +14,7 @@ CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.l
 
 
 def require_room(owner, what, size, xp=np):
-    """Refuse `size` bytes where the whole device has fewer; whether so many are free is not asked.
+    """Raise TooLargeError if `size` bytes are more than the whole memory of the device, used or free.
 
     Errors     TooLargeError, which says how many bytes `what` would take
     """
@@ -22,12 +22,12 @@ def require_room(owner, what, size, xp=np):
     if limit is not None and size > limit:
         where = {"cpu": "this machine", "gpu": "the GPU"}[device_name(xp)]
         raise TooLargeError(
-            f"{owner}: {what} would take {bytes_text(size)}; {where} has {bytes_text(limit)}. Take smaller numbers."
+            f"{owner}: {what} would need {bytes_text(size)}, but {where} has {bytes_text(limit)}. Use smaller numbers."
         )
 
 
 def device_bytes(xp):
-    """Return how many bytes of memory a device has, None where that is not known."""
+    """Return how many bytes of memory a device has, or None if that is unknown."""
     return machine_bytes() if device_name(xp) == "cpu" else xp.cuda.runtime.memGetInfo()[1]
 
 

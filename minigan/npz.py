@@ -114,7 +114,7 @@ def _entries(content, archive):
 
 
 def _array(data, name):
-    """The array in the content of a .npy file, a view of it."""
+    """Return the array in the content of a .npy file, a view of it."""
     start = 10 + int.from_bytes(data[8:10], "little")
     header = NPY_HEADER.fullmatch(bytes(data[10:start]).decode("latin-1"))
     if data[:8] != NPY_MAGIC or header is None:

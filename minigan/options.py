@@ -53,7 +53,7 @@ def require_flag(owner, **options):
 
 def require_seed(owner, **options):
     """Return the options, each what numpy.random.default_rng takes: integers of at least 0, or None for a new one."""
-    wanted = "as an integer of at least 0, a tuple of them, or None (another one each time)"
+    wanted = "as an integer of at least 0, a tuple of them, or None (a new seed each time)"
     return checked(owner, options, is_seed, wanted, plain_seed)
 
 
@@ -132,7 +132,7 @@ def require_built(owner, **networks):
     for name, net in networks.items():
         if getattr(net, "input_shape", None) is None or not backend.is_array(getattr(net, "flat_params", None)):
             raise OptionError(
-                f"{owner}: expected {name} as a built network, got {shown(net)}. A network is built by "
+                f"{owner}: expected {name} as a built network, got {shown(net)}. To build a network: "
                 "Sequential(layers, input_shape=...)."
             )
     return alone(networks.values())
@@ -143,7 +143,7 @@ def require_array(owner, ndim=None, **arrays):
     for name, value in arrays.items():
         if not backend.is_array(value):
             raise DtypeError(
-                f"{owner}: expected {name} as an array, got {shown(value)}. Lists of numbers become one by "
+                f"{owner}: expected {name} as an array, got {shown(value)}. Convert a list of numbers by "
                 'numpy.asarray(numbers, "float32").'
             )
         if value.dtype.kind not in "biuf":

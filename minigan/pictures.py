@@ -56,7 +56,7 @@ def to_uint8(images: Array, low: float = -1, high: float = 1) -> Array:
 
 
 def grid(images: Array, columns: int | None = None, low: float = -1, high: float = 1) -> Array:
-    """Many images as one picture of bytes, row by row; as square as possible unless `columns` is given.
+    """Return many images as one picture of bytes, row by row; as square as possible unless `columns` is given.
 
     Shapes     images (n, h, w, c), bytes or floats in [low, high] -> (rows, columns, c); c 1 (grey), 3 (colour) or 4
     """
@@ -207,7 +207,7 @@ def save_evaluation(
     searched: Array,
     nearest: Array,
 ) -> None:
-    """A grid of samples, the histogram of their classes, and samples above the training images nearest to them.
+    """Return a grid of samples, the histogram of their classes, and samples above the training images nearest to them.
 
     samples, searched, nearest   images in [-1, 1]; of the last two as many, paired
     class_shares                 the share of each class, in the order of their names `classes`

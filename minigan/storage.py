@@ -45,21 +45,21 @@ def save_network(network, target):
 
 
 def require_finite(what, arrays, advice):
-    """Refuse to write NaN and infinity over what may be the last sound file."""
+    """Raise NonFiniteError instead of writing NaN or infinity over what may be the last good file."""
     spoiled = [name for name, array in arrays.items() if not backend.array_module(array).isfinite(array).all()]
     if spoiled:
         more = f" and {len(spoiled) - 5} more" if len(spoiled) > 5 else ""
         raise NonFiniteError(
-            f"this {what} is not saved: NaN or infinity in {', '.join(spoiled[:5])}{more}. Mostly the steps of its "
+            f"this {what} is not saved: NaN or infinity in {', '.join(spoiled[:5])}{more}. Usually the steps of its "
             f"training were too large. {advice} Try lower learning rates, or max_grad_norm=1.0."
         )
 
 
 def plain_number(value):
-    """A NumPy number as Python's; JSON knows no other types of options."""
+    """Return a NumPy number as a Python number; JSON has no other types of options."""
     if isinstance(value, np.generic):
         return value.item()
-    raise OptionError(f"the option {value!r} cannot be saved as JSON: take numbers, texts, lists and initializers.")
+    raise OptionError(f"the option {value!r} cannot be saved as JSON. Use numbers, texts, lists and initializers.")
 
 
 def load_network(network_class, source, xp, own_classes):
@@ -101,7 +101,7 @@ def load_network(network_class, source, xp, own_classes):
 
 
 def known_classes(network_class, own_classes):
-    """The classes that a file may name: {"layers": {name: class}, "initializers": {name: class}}"""
+    """Return the classes that a file may name: {"layers": {name: class}, "initializers": {name: class}}"""
     networks = [kind for kind in network_class.__mro__ if issubclass(kind, layers.Layer) and kind is not layers.Layer]
     own_layers = [kind for kind in own_classes if issubclass(kind, layers.Layer)]
     own_initializers = [kind for kind in own_classes if issubclass(kind, initializers.Initializer)]
@@ -112,11 +112,11 @@ def known_classes(network_class, own_classes):
 
 
 def check_format(found, has_sum, where):
-    """Refuse what is no network of this or an earlier version, and a file of this one that has lost its sum."""
+    """Raise CheckpointError for an unknown format, and for a file that has lost its checksum."""
     if found not in (FORMAT, FORMAT_WITHOUT_SUM):
         raise CheckpointError(f"{where}: format {shown(found)}, expected {FORMAT!r}. A newer minigan may read it.")
     if found == FORMAT and not has_sum:
-        raise CheckpointError(f"{where}: the sum at its end is missing. Was it packed anew by another program?")
+        raise CheckpointError(f"{where}: the checksum at its end is missing. Was the file repacked by another program?")
 
 
 def write(target, content):
@@ -138,7 +138,7 @@ def write(target, content):
 
 
 def read(source):
-    """(name for messages, content) of a path or a binary file object"""
+    """Return the name for messages and the content of a path or a binary file object."""
     if not hasattr(source, "read"):
         return read_path(as_path(source))
     try:
@@ -148,7 +148,7 @@ def read(source):
     if isinstance(content, str):
         raise OptionError(f"{source!r} is a text file: open it for bytes, open(path, 'rb').")
     if not content:
-        raise CheckpointError(f"{source!r}: nothing to read. Where it was just written: file.seek(0).")
+        raise CheckpointError(f"{source!r}: nothing to read. If it was just written: file.seek(0).")
     return repr(source), content
 
 
@@ -162,7 +162,7 @@ def read_path(path):
 
 
 def make_layers(configs, known, where, depth=0):
-    """The layers that a list of JSON objects describes; only classes in `known` can be named."""
+    """Return the layers that a list of JSON objects describes; they must belong to classes in `known`."""
     if depth > DEEPEST:
         raise CheckpointError(f"{where}: more than {DEEPEST} networks in one another; not read.")
     if not isinstance(configs, list) or not all(isinstance(config, dict) for config in configs):
@@ -172,7 +172,7 @@ def make_layers(configs, known, where, depth=0):
 
 
 def make_layer(config, known, where, depth):
-    """The layer that a JSON object describes."""
+    """Return the layer that a JSON object describes."""
     kind, options = named_class(config, "layer", known["layers"], where)
     for name, value in options.items():
         if isinstance(value, dict) and "initializer" in value:
@@ -186,7 +186,7 @@ def make_layer(config, known, where, depth):
 
 
 def named_class(config, what, known, where):
-    """(class, options) of a JSON object that names a layer or an initializer"""
+    """Return the class and the options of a JSON object that names a layer or an initializer."""
     options = dict(config)
     name = options.pop(what, None)
     if not isinstance(name, str) or name not in known:
@@ -209,7 +209,7 @@ def as_code(name):
 
 
 def listed(names):
-    """Names as a sentence has them, the first of many; they come from a file"""
+    """Return names from a file as text for a message, at most nine of them."""
     names = sorted(names)
     return ", ".join(shown(name) for name in names[:9]) + (f" and {len(names) - 9} more" if len(names) > 9 else "")
 

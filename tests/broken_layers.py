@@ -367,7 +367,7 @@ class BatchNormNoThirdTerm(BrokenBatchNorm):
 class BatchNormNoMeanTerm(BrokenBatchNorm):
     """Without the term of the mean."""
 
-    cause = "the same for every sample"
+    cause = "the same for all samples"
 
     def input_gradient(self, dy, xhat, inverse_std, mean_dy, mean_dy_xhat):
         return self.params["gamma"] * inverse_std * (dy - xhat * mean_dy_xhat)
@@ -603,7 +603,7 @@ class BrokenLSTM(LSTM):
 class LSTMCellPathLost(BrokenLSTM):
     """Nothing goes back through the cell: the path c[t] = f c[t-1] + ..., for which the LSTM was invented, is cut."""
 
-    cause = "dx: 20 of the compared are wrong"
+    cause = "dx: 20 compared values are wrong"
 
     def earlier_cell(self, dc, f, i):
         return np.zeros_like(dc)
@@ -612,7 +612,7 @@ class LSTMCellPathLost(BrokenLSTM):
 class LSTMCellThroughInputGate(BrokenLSTM):
     """The way back through the cell is weighted by the input gate instead of the forget gate."""
 
-    cause = "dx: 20 of the compared are wrong"
+    cause = "dx: 20 compared values are wrong"
 
     def earlier_cell(self, dc, f, i):
         return dc * i
@@ -621,7 +621,7 @@ class LSTMCellThroughInputGate(BrokenLSTM):
 class LSTMStatePathLost(BrokenLSTM):
     """What step t+1 hands back to h[t] replaced by dy[:,t] instead of added to it."""
 
-    cause = "dx: 20 of the compared are wrong"
+    cause = "dx: 20 compared values are wrong"
 
     def state_gradient(self, dy, dh):
         return dy
@@ -630,7 +630,7 @@ class LSTMStatePathLost(BrokenLSTM):
 class LSTMLastStepOnly(BrokenLSTM):
     """Parameter gradients from the last step alone, not summed over time: dx is right all the same."""
 
-    cause = "dW: 16 of the compared are wrong"
+    cause = "dW: 16 compared values are wrong"
 
     def parameter_gradients(self, gradients, last_step):
         return last_step
@@ -639,7 +639,7 @@ class LSTMLastStepOnly(BrokenLSTM):
 class LSTMBiasGatesSwapped(BrokenLSTM):
     """db with the blocks of cell and output gate exchanged: another library's order."""
 
-    cause = "db: 4 of the compared are wrong. Likely cause: permuted"
+    cause = "db: 4 compared values are wrong. Likely cause: permuted"
 
     def parameter_gradients(self, gradients, last_step):
         dW, dU, db = gradients
@@ -649,7 +649,7 @@ class LSTMBiasGatesSwapped(BrokenLSTM):
 class LSTMSlopeOfCell(BrokenLSTM):
     """1 - c^2 for the slope of tanh(c), instead of 1 - tanh(c)^2."""
 
-    cause = "dx: 30 of the compared are wrong"
+    cause = "dx: 30 compared values are wrong"
 
     def slope_of_shown_cell(self, new_c, tanh_c):
         return 1 - new_c * new_c
@@ -658,7 +658,7 @@ class LSTMSlopeOfCell(BrokenLSTM):
 class LSTMForgetsTheNewCell(BrokenLSTM):
     """The forget gate's gradient with c[t], though it multiplied c[t-1]."""
 
-    cause = "dx: 30 of the compared are wrong"
+    cause = "dx: 30 compared values are wrong"
 
     def forget_gate(self, dc, last_c, new_c, f):
         return dc * new_c * f * (1 - f)
@@ -667,7 +667,7 @@ class LSTMForgetsTheNewCell(BrokenLSTM):
 class LSTMStateOfTheSameStep(BrokenLSTM):
     """dU with h[t], though h[t-1] was multiplied by U: only dU is wrong."""
 
-    cause = "dU: 16 of the compared are wrong"
+    cause = "dU: 16 compared values are wrong"
 
     def add_recurrent(self, dU, da, last_h, new_h):
         return dU + new_h.T @ da

@@ -127,13 +127,13 @@ def test_damaged_digits_file_is_refused(damage, tmp_path, monkeypatch):
     content = dataset.DIGITS_PATH.read_bytes()
     monkeypatch.setattr(dataset, "DIGITS_PATH", tmp_path / "digits.npz")
     dataset.DIGITS_PATH.write_bytes(damage(content))
-    with pytest.raises(DataError, match=r"digits\.npz: the built-in digits are damaged.*Install minigan anew"):
+    with pytest.raises(DataError, match=r"digits\.npz: the built-in digits are damaged.*Install minigan again"):
         data.load("digits")
 
 
 def test_missing_digits_file_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "DIGITS_PATH", tmp_path / "digits.npz")
-    with pytest.raises(DataError, match=r"digits\.npz: cannot be read.*part of minigan: install minigan anew"):
+    with pytest.raises(DataError, match=r"digits\.npz: cannot be read.*part of minigan: install minigan again"):
         data.load("digits")
 
 
@@ -295,7 +295,7 @@ def damage_raw(folder, mnist, change, name="train-images-idx3-ubyte"):
 @pytest.mark.parametrize("length", [3, 11, 100, -1, -8])
 def test_truncated_gzip(folder, length):
     damage_gz(folder, lambda content: content[:length])
-    refused(folder, r"train-images-idx3-ubyte\.gz: the gzip file is truncated.*put the official file there")
+    refused(folder, r"train-images-idx3-ubyte\.gz: the gzip file is truncated.*Replace it by the official file")
 
 
 def test_gzip_with_a_wrong_crc(folder):
@@ -305,7 +305,7 @@ def test_gzip_with_a_wrong_crc(folder):
 
 def test_gzip_with_a_damaged_stream(folder):
     damage_gz(folder, lambda content: content[:10] + b"\xff" * 40 + content[50:])
-    refused(folder, "not a sound gzip file.*put the official file there")
+    refused(folder, "not a sound gzip file.*Replace it by the official file")
 
 
 def test_gzip_followed_by_rubbish(folder):
@@ -461,13 +461,14 @@ def test_wrong_sum(mirrored, mirror, cache):
 def test_truncated_body(mirrored, mirror, cache):
     for folder in "ab":
         mirror.offer(folder, mirrored.gz, broken_off)
-    download_refused(r"(?s)/a/train.*connection failed or broke off.*/b/train.*connection failed or broke off")
+    interrupted = "connection failed or was interrupted"
+    download_refused(rf"(?s)/a/train.*{interrupted}.*/b/train.*{interrupted}")
     assert names_in(cache) == []
 
 
 def test_connection_refused(mirrored, mirror, cache):
     mirror.close()
-    download_refused("the connection failed or broke off")
+    download_refused("the connection failed or was interrupted")
     assert names_in(cache) == []
 
 
@@ -513,7 +514,7 @@ def test_damaged_file_in_the_cache_is_refused_and_kept(mirrored, mirror, cache):
     cache.parent.mkdir()
     mirrored.write(cache)
     damage_gz(cache, lambda content: content[:-1])
-    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz: the gzip file is truncated.*Remove it from"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz: the gzip file is truncated.*Replace it by"):
         data.load("mnist")
     assert mirror.asked == [] and len(names_in(cache)) == 4
 
@@ -738,7 +739,7 @@ def test_rng_must_be_a_generator(rng):
 
 
 def test_a_dataset_in_place_of_its_images(folder):
-    with pytest.raises(ShapeError, match=r"got Dataset\. Of a Dataset give \.images"):
+    with pytest.raises(ShapeError, match=r"got Dataset\. Pass the \.images of a Dataset"):
         data.batches(data.load("mnist", folder), 2, np.random.default_rng(0))
 
 

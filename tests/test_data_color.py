@@ -178,7 +178,7 @@ def test_cifar_files_of_noise_are_announced(folder):
     load_whole("cifar10", folder, "train")
     for name in TRAIN[:3]:
         (folder / name).write_bytes(content)
-    load_other("cifar10", folder, "train", r"data_batch_1\.bin has the MD5 .*; 2 more files are others")
+    load_other("cifar10", folder, "train", r"data_batch_1\.bin has the MD5 .*; 2 more files are not official")
 
 
 def test_one_changed_bit_of_a_cifar_image_is_announced(cifar10, folder):
@@ -664,7 +664,7 @@ def test_download_into_the_cache_and_no_second_download(official, mirror, tmp_pa
 def test_damaged_download_leaves_nothing(answer, official, mirror, tmp_path):
     name, file, content = official
     mirror.offer("a", {file: content}, answer, ending="")
-    refused(name, None, rf"cannot download {file}:\n.*(broke off|does not match)")
+    refused(name, None, rf"cannot download {file}:\n.*(was interrupted|does not match)")
     assert names_in(tmp_path / "cache" / name) == []
 
 
@@ -680,7 +680,7 @@ def test_damaged_file_in_the_cache_is_refused_and_kept(official, mirror, tmp_pat
     path = tmp_path / "cache" / name / file
     path.parent.mkdir(parents=True)
     path.write_bytes(content + b"?")
-    refused(name, None, rf"{file}: damaged.*MD5 {md5(content + b'?')}, expected {md5(content)}\. Remove it")
+    refused(name, None, rf"{file}: damaged.*MD5 {md5(content + b'?')}, expected {md5(content)}\. Replace it")
     assert mirror.asked == [] and path.read_bytes() == content + b"?"
 
 

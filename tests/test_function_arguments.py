@@ -95,7 +95,7 @@ def test_own_data_sets_are_checked(changes, error, match):
     [
         (Dense, "cannot be called without arguments"),
         (len, "cannot be called without arguments"),
-        (lambda: 3, "expected make_layer() to give a new layer"),
+        (lambda: 3, "expected make_layer() to return a new layer"),
         (Tanh(), "a function that makes a layer"),
         ("Tanh", "a function that makes a layer"),
     ],
@@ -166,7 +166,7 @@ def test_odd_options_of_a_classifier(monkeypatch):
         with raises(OptionError, f"train_classifier: expected {match}"):
             metrics.train_classifier(labelled(), **options)
     monkeypatch.setattr(memory, "machine_bytes", lambda: 10**9)
-    with raises(TooLargeError, "the order of the images in 1000000000 steps would take 1.0 TB"):
+    with raises(TooLargeError, "the order of the images in 1000000000 steps would need 1.0 TB"):
         metrics.train_classifier(labelled(), steps=10**9)
 
 

@@ -331,11 +331,11 @@ def test_latents_as_images_get_the_right_advice():
 
 
 def test_more_samples_than_fit_are_refused_in_words():
-    with pytest.raises(TooLargeError, match=r"GAN\.sample: 1000000000000 images would take 32\.0 TB"):
+    with pytest.raises(TooLargeError, match=r"GAN\.sample: 1000000000000 images would need 32\.0 TB"):
         small_gan().sample(10**12)
-    with pytest.raises(TooLargeError, match="latents would take"):
+    with pytest.raises(TooLargeError, match="latents would need"):
         latent.Normal(100).sample(10**12, np.random.default_rng(0))
-    with pytest.raises(TooLargeError, match=r"lerp: \d+ latents would take"):
+    with pytest.raises(TooLargeError, match=r"lerp: \d+ latents would need"):
         latent.lerp(np.zeros(3), np.ones(3), 10**15)
 
 

@@ -89,7 +89,7 @@ def test_options_of_numpys_types_are_kept_as_pythons():
 @pytest.mark.parametrize("make", [lambda: Dense(10**9), lambda: LSTM(10**9), lambda: Conv2D(10**9, 3)])
 def test_a_billion_units_are_told_in_bytes(make):
     shape = {"Dense": (10**6,), "LSTM": (4, 4), "Conv2D": (8, 8, 10**4)}[type(make()).__name__]
-    with pytest.raises(TooLargeError, match=r"would take [\d.,]+ [TG]B; this machine has|more than a million TB"):
+    with pytest.raises(TooLargeError, match=r"would need [\d.,]+ [TG]B, but this machine has|more than a million TB"):
         Sequential([make()], shape)
 
 
@@ -102,7 +102,7 @@ def test_a_billion_units_are_told_in_bytes(make):
     ],
 )
 def test_images_that_fit_nowhere_are_told_when_the_network_is_built(make, what):
-    with pytest.raises(TooLargeError, match=f"{what} of shape .* would take"):
+    with pytest.raises(TooLargeError, match=f"{what} of shape .* would need"):
         Sequential([make()], (8, 8, 1))
 
 

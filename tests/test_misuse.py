@@ -158,7 +158,7 @@ def test_floats_that_were_cut_to_bytes():
     data.batches(cut, 2, np.random.default_rng(0))  # black is black
     data.batches(cut + 2, 2, np.random.default_rng(0))
     cut[0, 1] = 1
-    with pytest.warns(MisuseWarning, match=r"0 and 1 alone, .* \(images \* 255\)"):
+    with pytest.warns(MisuseWarning, match=r"all bytes are 0 or 1, .* \(images \* 255\)"):
         data.batches(cut, 2, np.random.default_rng(0))
 
 

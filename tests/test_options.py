@@ -111,7 +111,7 @@ def test_a_class_in_place_of_an_instance():
 def test_arrays():
     images = np.zeros((2, 3))
     assert options.require_array("Here", images=images) is images
-    with pytest.raises(DtypeError, match=r"expected images as an array, got \[1, 2\]\. Lists of numbers become one by"):
+    with pytest.raises(DtypeError, match=r"expected images as an array, got \[1, 2\]\. Convert a list of numbers by"):
         options.require_array("Here", images=[1, 2])
     with pytest.raises(DtypeError, match="images as an array of numbers, got an array of object of shape"):
         options.require_array("Here", images=np.array([None]))
@@ -129,7 +129,7 @@ def test_errors_stay_short():
 def test_what_cannot_fit_is_told_in_words(monkeypatch):
     monkeypatch.setattr(memory, "machine_bytes", lambda: 16 * 10**9)
     memory.require_room("Dense", "W", 15 * 10**9)
-    with pytest.raises(TooLargeError, match=r"Dense: W would take 3\.1 TB; this machine has 16\.0 GB"):
+    with pytest.raises(TooLargeError, match=r"Dense: W would need 3\.1 TB, but this machine has 16\.0 GB"):
         memory.require_room("Dense", "W", 3_136 * 10**9)
     assert issubclass(TooLargeError, MemoryError)
 

@@ -53,7 +53,7 @@ def test_networks_of_the_version_before_load():
 def test_a_network_without_its_sum():
     content = saved(small())
     assert npz.has_sum(content)
-    with pytest.raises(CheckpointError, match="the sum at its end is missing"):
+    with pytest.raises(CheckpointError, match="the checksum at its end is missing"):
         Sequential.load(io.BytesIO(without_sum(content)))
 
 

@@ -1,4 +1,4 @@
-"""How we know that a layer is right: public checks for minigan's layers and for those that users write."""
+"""Checks that a layer is right, for minigan's own layers and for layers that users write."""
 
 from minigan.checks.gradient_check import check_gradients
 from minigan.checks.layer_check import check_layer, parametrize_with_checks

@@ -1,4 +1,4 @@
-"""What check_layer and parametrize_with_checks are given: layers to make and shapes, or an error in words."""
+"""The arguments of check_layer and parametrize_with_checks, checked."""
 
 import inspect
 
@@ -10,7 +10,7 @@ from minigan.options import require_positive, require_seed, require_shape, shown
 
 
 def listed(pairs):
-    """Return the pairs as a list; what is none at all is refused with its first entry."""
+    """Return the pairs as a list, also if there is only one; OptionError if there are none."""
     try:
         pairs = list(pairs)
     except TypeError:
@@ -21,7 +21,7 @@ def listed(pairs):
 
 
 def checked_arguments(owner, make_layer, input_shape, tolerance, seed):
-    """Return the arguments of a Contract, or say what is wrong with them."""
+    """Return the arguments of a Contract, or raise OptionError."""
     if isinstance(make_layer, Layer) or not callable(make_layer):
         raise OptionError(f"{owner}: expected a function that makes a layer: {owner}(lambda: MyLayer(), (5,)).")
     check_maker(owner, make_layer)
@@ -32,12 +32,12 @@ def checked_arguments(owner, make_layer, input_shape, tolerance, seed):
 
 
 def check_maker(owner, make_layer):
-    """Refuse what cannot be called without arguments, or gives no layer."""
+    """Raise OptionError unless make_layer can be called without arguments and returns a layer."""
     try:
         inspect.signature(make_layer).bind()
     except TypeError as error:
         raise OptionError(
-            f"{owner}: make_layer cannot be called without arguments ({error}). Give them in a function: "
+            f"{owner}: make_layer cannot be called without arguments ({error}). Write a function that passes them: "
             f"{owner}(lambda: MyLayer(3), (5,))."
         ) from error
     except ValueError:
@@ -45,5 +45,6 @@ def check_maker(owner, make_layer):
     made = make_layer()
     if not isinstance(made, Layer):
         raise OptionError(
-            f"{owner}: expected make_layer() to give a new layer, derived from minigan.layers.Layer, got {shown(made)}."
+            f"{owner}: expected make_layer() to return a new layer, derived from minigan.layers.Layer, got "
+            f"{shown(made)}."
         )

@@ -1,12 +1,12 @@
 """check_gradients: a backward pass against central differences of its forward pass.
 
-A loss is made of the output y by random weights r, L = sum(r y), so that dL/dy = r is the upstream gradient. (With
-all-ones weights a BatchNorm without its third term would pass.) Then every derivative of L is measured,
+Random weights r turn the output y into a loss, L = sum(r y), so dL/dy = r is the upstream gradient. (With all-ones
+weights, a BatchNorm without its third term would pass.) Then every derivative of L is measured,
 
     dL/da ~ (L(a + h) - L(a - h)) / 2h,        error about h^2 + 1e-16 |L| / h, about 1e-10 in float64 for h = 1e-5
 
-and compared with what backward computed: entry by entry in small arrays, along random directions, each of which
-moves all entries at once, in large ones.
+and compared with what backward computed: entry by entry in small arrays, and in large arrays along random directions,
+each of which moves all entries at once.
 """
 
 import copy
@@ -32,7 +32,7 @@ ATTEMPTS = 5  # points tried where a kink spoils the differences
 
 @dataclass
 class ArrayResult:
-    """What the check of one array found: `analytic` from backward, `numeric` measured, at the worst place."""
+    """The result of the check of one array: at the worst place, `analytic` from backward and `numeric` measured."""
 
     name: str
     shape: tuple
@@ -47,7 +47,7 @@ class ArrayResult:
 
 @dataclass
 class GradientReport:
-    """The results for all arrays; as text, a table."""
+    """The results for all arrays; `str` gives a table."""
 
     title: str
     results: list = field(default_factory=list)
@@ -55,7 +55,7 @@ class GradientReport:
 
     @property
     def worst(self) -> float:
-        """The largest relative error."""
+        """Return the largest relative error."""
         return max(result.error for result in self.results)
 
     def __str__(self):
@@ -67,7 +67,7 @@ class GradientReport:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         causes = [
-            f"{r.name}: {r.wrong} of the compared are wrong. Likely cause: {r.cause}" for r in self.results if r.wrong
+            f"{r.name}: {r.wrong} compared values are wrong. Likely cause: {r.cause}" for r in self.results if r.wrong
         ]
         kinks = [f"the input was moved {self.resampled} times, away from kinks"] if self.resampled else []
         return "\n".join([self.title, *("  " + line for line in [*table, *causes, *kinks])])
@@ -76,20 +76,20 @@ class GradientReport:
 def check_gradients(
     layer: Layer, x: Array | Shape, training: bool = True, tolerance: float = 1e-6, seed: Seed = 0
 ) -> GradientReport:
-    """Compare every gradient of a layer or network, the input's and each parameter's, with central differences.
+    """Compare every gradient of a layer or network, that of the input and of each parameter, with central differences.
 
-    layer      a built layer or network in float64 (`net.astype("float64")`), or a layer not yet built
-    x          its input, float64 (n, ...); or only the shape of one sample, a tuple: then three random samples
-    training   the mode of forward; tolerance: the largest relative error |a - m| / max(|a|, |m|, rms of the array),
-               where differences below the rounding noise of the measurement do not count
-    Returns    a GradientReport; print it. The layer itself is left as it was: a copy is checked, its parameters
+    layer      a built layer or network in float64 (`net.astype("float64")`), or a layer that is not yet built
+    x          its input, float64 (n, ...); or a tuple, the shape of one sample: then three random samples
+    training   the mode of forward; tolerance: the largest relative error |a - m| / max(|a|, |m|, rms of the array);
+               differences below the rounding noise of the measurement do not count
+    Returns    a GradientReport; print it. The layer itself does not change: a copy is checked. Its parameters are
                moved a little at random, since special values (a bias of 0, a gamma of 1) hide mistakes.
     Errors     GradientError with the report: layer, array, index, both values, likely cause; DtypeError for float32,
                whose rounding would hide the difference between right and wrong
 
-    Where forward has a kink (ReLU at 0) within a step, the two one-sided slopes differ and the difference lies
-    between them; this is noticed, and the input is moved and all is measured again.
-    Layers with a random forward (dropout) are copied before every evaluation, so that each draws the same numbers.
+    If forward has a kink (ReLU at 0) within a step, the two one-sided slopes differ, and the central difference lies
+    between them. The check notices this, moves the input, and measures everything again.
+    Layers with a random forward (dropout) are copied before every evaluation, so each copy draws the same numbers.
     """
     owner = "check_gradients"
     require_instance(owner, Layer, "Dense(3)", layer=layer)
@@ -101,7 +101,7 @@ def check_gradients(
         x = rng.standard_normal(shape)
     x = to_cpu(require_array(owner, x=x)).copy()
     if x.ndim < 2 or len(x) == 0 or not np.isfinite(x).all():
-        raise OptionError("check_gradients: expected x with at least one sample and finite values.")
+        raise OptionError("check_gradients: expected x with at least one sample and only finite values.")
     layer = copy.deepcopy(layer)
     if layer.input_shape is None:
         layer.output_shape = tuple(layer.build(x.shape[1:], rng, np.dtype("float64"), np))
@@ -131,7 +131,7 @@ def check_gradients(
 
 
 class Probe:
-    """The loss L = sum(r y) of a layer as a function of its arrays, each evaluation from the same random state."""
+    """The loss L = sum(r y) of a layer as a function of its arrays; each evaluation has the same random state."""
 
     def __init__(self, layer, x, training, rng):
         self.layer, self.x, self.training = layer, x, training
@@ -144,7 +144,7 @@ class Probe:
         return float((self.weights * copy.deepcopy(self.layer).forward(self.x, self.training)).sum())
 
     def gradients(self):
-        """What backward computes: {"dx": ..., "dW": ..., ...}"""
+        """Return what backward computes: {"dx": ..., "dW": ..., ...}."""
         twin = copy.deepcopy(self.layer)
         for grad in twin.grads.values():
             grad.fill(0)
@@ -153,11 +153,11 @@ class Probe:
         return {"dx": np.array(dx), **{f"d{name}": np.array(grad) for name, grad in twin.grads.items()}}
 
     def arrays(self):
-        """The arrays themselves, to be moved in place: {"dx": x, "dW": W, ...}"""
+        """Return the arrays themselves, which `slope` moves in place: {"dx": x, "dW": W, ...}."""
         return {"dx": self.x, **{f"d{name}": value for name, value in self.layer.params.items()}}
 
     def slope(self, array, direction):
-        """(central difference, gap between the two one-sided slopes) along `direction`, an array or an index."""
+        """Return the central difference, and the gap of the one-sided slopes, along an array or index `direction`."""
         step = STEP * max(1.0, float(np.sqrt(np.mean(array * array))))
         start = array.copy()
         values = []
@@ -172,12 +172,12 @@ class Probe:
         return (up - down) / (2 * step), abs(up - 2 * self.base + down) / step
 
     def noise(self):
-        """What rounding alone makes of a measured slope of 0."""
+        """Return the slope that rounding alone can give where the true slope is 0."""
         return 5 * np.finfo(float).eps * max(self.size, 1.0) / STEP
 
 
 def measure(layer, x, training, tolerance, rng, report):
-    """Check all arrays at one point; returns the report and whether mismatches look like kinks."""
+    """Check all arrays at one point; return the report, and whether the errors look like kinks."""
     probe = Probe(layer, x.copy(), training, rng)
     gradients = probe.gradients()
     kinks = False
@@ -194,7 +194,7 @@ def measure(layer, x, training, tolerance, rng, report):
 
 
 def check_array(probe, name, array, analytic, tolerance, rng):
-    """Compare one array's gradient; returns its ArrayResult and whether a kink explains every mismatch."""
+    """Check one array's gradient; return its ArrayResult, and whether a kink explains every error."""
     floor = probe.noise() / tolerance
     if array.size <= EXHAUSTIVE:
         indices = list(np.ndindex(array.shape))

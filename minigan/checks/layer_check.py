@@ -1,4 +1,4 @@
-"""check_layer: the whole contract of a layer, clause by clause, for layers that users write and for minigan's own."""
+"""check_layer: checks the whole contract of a layer, clause by clause."""
 
 import copy
 import tempfile
@@ -18,11 +18,11 @@ from minigan.layers.base import Layer
 from minigan.network import Sequential
 from minigan.options import shown
 
-BATCH = 5  # no size of a window or image, so that a factor n is told from others
+BATCH = 5  # not the size of a window or image, so that a factor n can be recognised
 
 
 class Contract:
-    """One layer under check: makes networks of it alone, and runs them forward and back."""
+    """The layer that is checked: makes networks that consist of this one layer."""
 
     def __init__(self, make_layer, input_shape, tolerance, seed):
         self.make_layer, self.input_shape = make_layer, tuple(input_shape)
@@ -31,14 +31,14 @@ class Contract:
         self.name = type(make_layer()).__name__
 
     def network(self, dtype="float64"):
-        """A network of the one layer, its parameters moved off their special start values."""
+        """Return a network of the one layer, with parameters moved away from their special start values."""
         net = Sequential([self.make_layer()], self.input_shape, seed=self.seed, dtype=dtype)
         noise = np.random.default_rng(self.seed).standard_normal(net.flat_params.size)
         net.flat_params += (0.1 * noise).astype(dtype)
         return net
 
     def batch(self, net, n=BATCH):
-        """Random x and dy for a network."""
+        """Return random x and dy for a network."""
         draw = self.rng.standard_normal
         return draw((n, *net.input_shape)).astype(net.dtype), draw((n, *net.output_shape)).astype(net.dtype)
 
@@ -48,7 +48,7 @@ class Contract:
 
 
 def run(net, x, dy, training=True, **options):
-    """Forward and backward on a copy of `net`: returns (y, dx, gradients, the copy)."""
+    """Run forward and backward on a copy of `net`, and return (y, dx, gradients, the copy)."""
     net = copy.deepcopy(net)
     net.zero_grads()
     y = np.array(net.layers[0].forward(x, training))
@@ -57,12 +57,12 @@ def run(net, x, dy, training=True, **options):
 
 
 def check_layer(make_layer: Callable[[], Layer], input_shape: Shape, tolerance: float = 1e-6, seed: Seed = 0) -> str:
-    """Run the whole contract on a layer: `check_layer(lambda: MyLayer(3), input_shape=(5,))`.
+    """Check the whole contract of a layer: `check_layer(lambda: MyLayer(3), input_shape=(5,))`.
 
     make_layer   a function without arguments that returns a new layer; input_shape: of one sample
-    Returns      a text that lists what was checked, with the table of both gradient checks; print it
-    Errors       GradientError that says which clause was broken, by what, and what to do. A layer that has no
-                 gradient somewhere (a step, a rounding) cannot pass
+    Returns      a text that lists what was checked, with the tables of both gradient checks; print it
+    Errors       GradientError that says which clause is broken, by what, and what to do. A layer that has no gradient
+                 somewhere (a step function, rounding) cannot pass
     """
     arguments = checked_arguments("check_layer", make_layer, input_shape, tolerance, seed)
     contract = Contract(*arguments)
@@ -76,17 +76,17 @@ def check_layer(make_layer: Callable[[], Layer], input_shape: Shape, tolerance: 
 def parametrize_with_checks(
     pairs: Iterable[tuple[Callable[[], Layer], Shape]], tolerance: float = 1e-6, seed: Seed = 0
 ) -> Callable:
-    """Make a pytest test of each clause of the contract, for each of several layers.
+    """Return a decorator that makes a pytest test of each clause of the contract, for each of several layers.
 
         @parametrize_with_checks([(lambda: MyLayer(3), (5,)), (Square, (2, 3))])
         def test_my_layers(check):
             check()
 
     pairs      (make_layer, input_shape) of each layer, as for check_layer
-    Returns    the decorator. A test's name tells layer, input and clause: test_my_layers[Square-2x3-dtype_kept]
+    Returns    the decorator. A test's name gives layer, input and clause: test_my_layers[Square-2x3-dtype_kept]
     Needs      pytest
     """
-    import pytest  # only who tests needs it
+    import pytest  # needed only for tests
 
     cases = []
     for pair in listed(pairs):
@@ -109,14 +109,14 @@ def check_clause(clause, arguments):
 
 
 def what_is_checked(clause):
-    """Return the first line of a clause's docstring; its name where `python -OO` has removed the docstrings."""
+    """Return the first line of a clause's docstring, or its name if `python -OO` has removed the docstrings."""
     return (clause.__doc__ or clause.__name__.replace("_", " ")).split("\n")[0].rstrip(".")
 
 
 def check_shapes(c):
     """The output has the shape that build announced, dx the shape of x, in both modes and for one sample."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MisuseWarning)  # a BatchNorm on one row is meant
+        warnings.simplefilter("ignore", MisuseWarning)  # a BatchNorm on one row, on purpose
         for n, training in product((BATCH, 1), (True, False)):
             check_shapes_of(c, n, training)
 
@@ -130,7 +130,7 @@ def check_shapes_of(c, n, training):
     c.require(
         y.shape == (n, *net.output_shape),
         "output shape",
-        f"{case}: build announced {net.output_shape}, forward gave {y.shape}. Return from build the shape of one "
+        f"{case}: build returned {net.output_shape}, but forward gave {y.shape}. build must return the shape of one "
         "sample, without the batch axis.",
     )
     y, dx, grads, _ = run(net, x, dy, training)
@@ -162,7 +162,7 @@ def check_non_contiguous(c):
         c.require(
             np.allclose(one, other, rtol=1e-10, atol=1e-12),
             "non-contiguous arrays",
-            f"{name} differs for x and dy with gaps in memory. Do not rely on the memory layout.",
+            f"{name} is different for x and dy that are not contiguous in memory. Do not rely on the memory layout.",
         )
 
 
@@ -179,7 +179,7 @@ def check_dtype_kept(c):
                 c.require(
                     array.dtype == dtype,
                     "dtype kept",
-                    f"{name} is {array.dtype} in a {dtype} network. Plain Python numbers keep the dtype, NumPy's "
+                    f"{name} is {array.dtype} in a {dtype} network. Plain Python numbers keep the dtype; NumPy's "
                     "float64 scalars and bool * float do not.",
                 )
 
@@ -205,7 +205,7 @@ def check_gradients_add_up(c):
         c.require(
             np.allclose(twin.flat_grads, first + second, rtol=1e-10, atol=1e-12),
             "gradients add up",
-            "after two backward passes grads is not the sum of both. Write grads[name] += ..., not =.",
+            "after two backward passes, grads is not the sum of both. Write grads[name] += ..., not =.",
         )
 
 
@@ -220,8 +220,8 @@ def check_mixes_samples(c):
         c.require(
             net.mixes_samples or np.array_equal(y[1:], y_other[1:]),
             "mixes_samples",
-            "another first sample changes the outputs of the others. Say so in the class: mixes_samples = True; a GAN "
-            "then gives real and generated images to the discriminator as separate batches.",
+            "another first sample changes the outputs of the other samples. If this is right, set mixes_samples = "
+            "True in the class. Then a GAN gives real and generated images to the discriminator as separate batches.",
         )
 
 
@@ -232,15 +232,15 @@ def check_gradient_options(c):
     for training in (True, False):
         _, dx, grads, _ = run(net, x, dy, training)
         _, dx_only, untouched, _ = run(net, x, dy, training, param_grads=False)
-        c.require(not untouched.any(), "param_grads=False", "backward added to grads all the same.")
+        c.require(not untouched.any(), "param_grads=False", "backward added to grads anyway.")
         c.require(
             dx_only is not None and np.array_equal(dx, dx_only),
             "param_grads=False",
-            "dx is another one than with True.",
+            "dx is not the same as with param_grads=True.",
         )
         _, none, grads_only, _ = run(net, x, dy, training, input_grad=False)
-        c.require(none is None, "input_grad=False", "expected None, since nobody will use dx.")
-        c.require(np.array_equal(grads, grads_only), "input_grad=False", "the gradients are others than with True.")
+        c.require(none is None, "input_grad=False", "expected None, since dx is not needed.")
+        c.require(np.array_equal(grads, grads_only), "input_grad=False", "the gradients differ from input_grad=True.")
 
 
 def check_cache_used_up(c):
@@ -308,8 +308,8 @@ def check_save_and_load(c):
         c.require(
             np.array_equal(y, again),
             "save and load",
-            "the loaded network gives another output. What forward needs must be in params or state (arrays), or "
-            "follow from the constructor's arguments, kept under their own names.",
+            "the loaded network gives another output. Everything that forward needs must be in params or state "
+            "(arrays), or follow from the constructor's arguments, stored in attributes of the same names.",
         )
 
 
@@ -331,7 +331,9 @@ def check_float32(c):
         for name, a, b in zip(("y", "dx", "gradients"), low, high, strict=True):
             if b.size:
                 error = np.abs(a - b).max() / max(float(np.abs(b).max()), 1e-3)
-                c.require(error < 1e-4, "float32 near float64", f"{name} is {error:.1e} (relative) away from float64.")
+                c.require(
+                    error < 1e-4, "float32 near float64", f"{name} differs from float64 by {error:.1e} (relative)."
+                )
 
 
 def check_gradients_in_training(c):

@@ -1,4 +1,4 @@
-"""Checking the gradients of the networks of a GAN: each layer at its own shapes, then a whole training step."""
+"""Checks of the gradients of a GAN: each layer at its own shapes, then a whole training step."""
 
 import copy
 
@@ -10,7 +10,7 @@ from minigan.gan import GAN
 from minigan.optimizers import SGD
 
 TOLERANCE = 1e-6
-POINTS = 3  # at which a layer is measured before its gradient counts as wrong
+POINTS = 3  # a gradient counts as wrong only if it is wrong at so many points
 BATCH = 3
 
 # For the whole step: the length of a step of all parameters, short because it may cross the kink of any of 100,000
@@ -19,10 +19,10 @@ STEP, DRAWS = 1e-7, 10 * DIRECTIONS
 
 
 def check_layer_of_network(layer, seed):
-    """Return the worst relative error of dx and all parameter gradients; GradientError where it is not rounding.
+    """Return the worst relative error of dx and all parameter gradients; GradientError if it is not rounding.
 
-    A kink of an activation within the step of a difference can look like a wrong gradient, but only at this very
-    point: what is wrong at one point is measured at others, and a wrong gradient is wrong at all of them.
+    A kink of an activation within the step of a difference can look like a wrong gradient, but only at this point. So a
+    gradient that seems wrong is measured at other points too: a wrong gradient is wrong at all of them.
     """
     for point in range(POINTS):
         try:
@@ -78,14 +78,14 @@ def check_step(networks, name, latent, objective, data_range, seed):
         kink = abs(analytic - numeric) <= 0.55 * abs(up - 2 * loss + down) / STEP  # see check_gradients
         if error > TOLERANCE and not kink:
             raise GradientError(
-                f"the {name}'s loss in a training step: along a direction of all its parameters the slope is "
-                f"{numeric:+.6e}, by its gradient {analytic:+.6e}."
+                f"the {name}'s loss in a training step: along a direction in which all its parameters change, the "
+                f"measured slope is {numeric:+.6e}, but its gradient gives {analytic:+.6e}."
             )
         if error <= TOLERANCE:
             errors.append(error)
         if len(errors) == DIRECTIONS:
             return max(errors)
     raise GradientError(
-        f"the {name}'s loss in a training step: a kink in {DRAWS - len(errors)} of {DRAWS} directions. Try another "
+        f"the {name}'s loss in a training step: {DRAWS - len(errors)} of {DRAWS} directions meet a kink. Try another "
         "seed (--seed)."
     )

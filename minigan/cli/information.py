@@ -138,7 +138,7 @@ def cuda_version(ask):
 
 
 def caches():
-    """The data sets and the classifiers that were put aside: each folder with its size."""
+    """Return the data sets and the classifiers that were put aside: each folder with its size."""
     folder = cache_folder("")
     found = {"folder": f"{folder} (MINIGAN_CACHE chooses another one)"}
     if not folder.is_dir():

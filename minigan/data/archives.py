@@ -18,7 +18,7 @@ PLAIN_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
 
 
 def read_files(path, limit):
-    """The files of the archive `path`: {name: content}, the names without "./", the contents as memoryviews.
+    """Return the files of the archive `path`: {name: content}, the names without "./", the contents as memoryviews.
 
     Errors: DataError where it is damaged or unsafe, or unpacks to more than `limit` bytes.
     """
@@ -58,7 +58,7 @@ def _check_member(member, path):
     if name.anchor or ".." in name.parts:
         problem = "whose name leads out of the folder"
     elif member.type not in PLAIN_TYPES or member.issparse():
-        problem = "which is a link, a device or another thing that is no plain file"
+        problem = "which is a link, a device or something else that is not a regular file"
     else:
         return
     raise DataError(f"{path}: the archive holds {some([member.name])!r}, {problem}: it is refused. {ADVICE}")

@@ -13,16 +13,16 @@ from minigan.options import is_count, require_range, require_rng, shown
 
 
 def scale(images: Array, low: float = -1, high: float = 1, dtype: DType = "float32") -> Array:
-    """Bytes 0..255 as numbers in [low, high] of the given dtype: low + (high - low) / 255 * images.
+    """Return bytes 0..255 as numbers in [low, high] of the given dtype: low + (high - low) / 255 * images.
 
-    [-1, 1] is the range of tanh, [0, 1] that of the sigmoid: take the range of the generator's last layer.
+    Use the range of the generator's last layer: [-1, 1] for tanh, [0, 1] for the sigmoid.
     """
     dtype = _checked_dtype("scale", dtype)
     low, high = require_range("scale", low, high)
     if not backend.is_array(images) or images.dtype != np.uint8:
         raise DtypeError(
-            f"scale: expected a uint8 array of values 0..255, got {_describe(images)}. Numbers that are scaled already "
-            f'need no scaling; float values 0..255 become bytes by images.round().astype("uint8").'
+            f"scale: expected a uint8 array of values 0..255, got {_describe(images)}. Numbers that are already "
+            'scaled need no scaling. Convert floats 0..255 to bytes by images.round().astype("uint8").'
         )
     return scaled(images, low, high, dtype)
 
@@ -30,13 +30,13 @@ def scale(images: Array, low: float = -1, high: float = 1, dtype: DType = "float
 def batches(
     images: Array, batch_size: int, rng: Rng, low: float = -1, high: float = 1, dtype: DType = "float32"
 ) -> Iterator[Array]:
-    """One epoch of mini-batches (batch_size, h, w, c): every image at most once, in an order drawn from `rng`.
+    """Yield one epoch of mini-batches (batch_size, h, w, c): every image at most once, in random order.
 
     images  uint8 (n, h, w, c), scaled to [low, high] one batch at a time, or finite floats, handed out as they are
     rng     a numpy.random.Generator: from the same seed come the same batches, bit for bit
 
-    Every batch is full: the n mod batch_size images that are left over are dropped, others in each epoch, so that
-    batch statistics and buffers keep one size. Options and data are checked at the call, not at the first batch.
+    Every batch is full: n mod batch_size images are left out, others in each epoch. So batch statistics and buffers
+    keep one size. Options and data are checked at the call, not at the first batch.
     """
     dtype = _checked_dtype("batches", dtype)
     low, high = require_range("batches", low, high)
@@ -63,8 +63,8 @@ def _tell_of_dark_bytes(images):
     on_cpu = not backend.reading_waits(backend.array_module(images))
     if on_cpu and images.dtype == np.uint8 and images.max() == 1:
         warnings.warn(
-            "batches: the bytes are 0 and 1 alone, of 0 to 255: nearly black images. Were they floats in [0, 1]? "
-            'These become bytes by (images * 255).round().astype("uint8").',
+            "batches: all bytes are 0 or 1, of 0 to 255, so the images are nearly black. Were they floats in [0, "
+            '1]? Convert floats to bytes by (images * 255).round().astype("uint8").',
             MisuseWarning,
             stacklevel=3,
         )
@@ -84,8 +84,8 @@ def _checked_dtype(where, dtype):
 def _check_images(images):
     if not backend.is_array(images) or images.ndim != 4:
         raise ShapeError(
-            f"batches: expected an array of images (n, h, w, c), got {_describe(images)}. Of a Dataset give .images; "
-            f"grey images (n, h, w) get their channel axis by images[..., np.newaxis]."
+            f"batches: expected an array of images (n, h, w, c), got {_describe(images)}. Pass the .images of a "
+            "Dataset; give grey images (n, h, w) a channel axis by images[..., np.newaxis]."
         )
     if images.size == 0:
         raise DataError(f"batches: there are no images: got {_describe(images)}.")
@@ -111,8 +111,8 @@ def _check_batch_size(batch_size, n):
         raise OptionError(f"batches: expected batch_size to be a whole number of at least 1, got {shown(batch_size)}.")
     if batch_size > n:
         raise OptionError(
-            f"batches: batch_size is {batch_size}, but there are only {n} images, so that no batch would be full. "
-            f"Take a batch_size of at most {n}, or more images."
+            f"batches: batch_size is {batch_size}, but there are only {n} images, so no batch would be full. Use a "
+            f"batch_size of at most {n}, or more images."
         )
 
 

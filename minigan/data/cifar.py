@@ -104,7 +104,7 @@ def _records(content, origin, file):
 
 
 def _join(parts):
-    """The read-only images (n, h, w, c) and labels of the records, with the colours of a pixel side by side."""
+    """Return the read-only images (n, h, w, c) and labels of the records, with the colours of a pixel side by side."""
     n = sum(map(len, parts))
     images, labels = np.empty((n, SIDE, SIDE, CHANNELS), np.uint8), np.empty(n, np.uint8)
     start = 0

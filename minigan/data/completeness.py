@@ -12,7 +12,7 @@ class UnofficialDataWarning(UserWarning):
 
 
 def partial(name, split, where, count, official, lacking=()):
-    """The warnings that `where` holds `count` of `official` images; none where nothing is lacking.
+    """Return the warnings that `where` holds `count` of `official` images; none where nothing is lacking.
 
     lacking  what else is not there: names of files, "labels"
     """
@@ -20,8 +20,8 @@ def partial(name, split, where, count, official, lacking=()):
         return []
     without = f", without {' and '.join(lacking)}" if lacking else ""
     text = (
-        f'{name}, split "{split}": {where} holds {count:,} of the {official:,} images{without}. They are used as they '
-        f"are; put the official files there, or leave directory (--data-dir) out, for the whole set."
+        f'{name}, split "{split}": {where} holds {count:,} of the {official:,} images{without}. They are used as '
+        "they are. For the whole set, put the official files there, or leave directory (--data-dir) out."
     )
     return [PartialDataWarning(text)]
 
@@ -32,9 +32,9 @@ def unofficial(name, split, files):
     others = [f"{origin} has the MD5 {found}, expected {md5}" for origin, found, md5 in sums if found != md5]
     if not others:
         return []
-    more = f"; {len(others) - 1} more files are others, too" if len(others) > 1 else ""
+    more = f"; {len(others) - 1} more files are not official" if len(others) > 1 else ""
     text = (
-        f'{name}, split "{split}": not the official file: {others[0]}{more}. What is in there can be anything, and is '
-        "used as it is; put the official files there, or leave directory (--data-dir) out, for the official set."
+        f'{name}, split "{split}": not the official file: {others[0]}{more}. It can contain anything, and is used as '
+        "it is. For the official set, put the official files there, or leave directory (--data-dir) out."
     )
     return [UnofficialDataWarning(text)]

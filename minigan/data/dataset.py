@@ -62,7 +62,7 @@ class Dataset:
 
 
 def load(name: str, directory: PathLike | None = None, split: str = "train") -> Dataset:
-    """The data set `name` (one of NAMES), split "train" or "test".
+    """Return the data set `name` (one of NAMES), split "train" or "test".
 
     digits                10,000 training digits of MNIST, 1,000 of each class, built in
     mnist, fashion-mnist  grey images of 28 x 28 pixels in four idx files
@@ -105,13 +105,13 @@ def _read_digits_file():
         content = DIGITS_PATH.read_bytes()
     except OSError as error:
         raise DataError(
-            f"{DIGITS_PATH}: cannot be read: {error.strerror or error}. It is part of minigan: install minigan anew."
+            f"{DIGITS_PATH}: cannot be read: {error.strerror or error}. It is part of minigan: install minigan again."
         ) from error
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if md5 != sources.DIGITS_MD5:
         raise DataError(
             f"{DIGITS_PATH}: the built-in digits are damaged: {len(content)} bytes with MD5 {md5}, expected "
-            f"{sources.DIGITS_MD5}. Install minigan anew."
+            f"{sources.DIGITS_MD5}. Install minigan again."
         )
     return content
 

@@ -51,9 +51,9 @@ def fetch(name, md5, mirrors, folder):
             failures.append((url, error))
     tried = "".join(f"\n  {url}: {_reason(error)}" for url, error in failures)
     raise DataError(
-        f"cannot download {name}:{tried}\nFetch it by other means, put it into a folder together with the other "
-        f'files of its data set, and give that folder: directory="DIR" (--data-dir DIR). The built-in data set '
-        f'"digits" needs no download.'
+        f"cannot download {name}:{tried}\nDownload it in another way, put it into a folder together with the other "
+        'files of its data set, and give that folder: directory="DIR" (--data-dir DIR). The built-in data set '
+        '"digits" needs no download.'
     ) from failures[-1][1]
 
 
@@ -87,7 +87,7 @@ def _quiet_pooch():
 
 
 def _reason(error):
-    """A failed download in a few words; the full error is chained."""
+    """Return a failed download in a few words; the full error is chained."""
     import requests  # slow to import and already there: pooch has used it
 
     if isinstance(error, requests.HTTPError):
@@ -95,5 +95,5 @@ def _reason(error):
     if isinstance(error, requests.Timeout):
         return f"no answer within {TIMEOUT} s"
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        return f"the connection failed or broke off ({type(error).__name__})"
+        return f"the connection failed or was interrupted ({type(error).__name__})"
     return str(error)

@@ -18,13 +18,13 @@ KINDS = {UNSIGNED_BYTES + 3: "images", UNSIGNED_BYTES + 1: "labels"}
 
 
 def find(folder, file):
-    """The path in `folder` of the IdxFile `file` under one of the names in use, gzipped or not; None without one."""
+    """Return the path in `folder` of the IdxFile `file` under one of the names in use, gzipped or not, or None."""
     dotted = file.name.replace("-idx", ".idx")  # as some older programs unpack it
     return reading.find(folder, file.name + ".gz", file.name, dotted + ".gz", dotted)
 
 
 def read(path, file):
-    """The read-only uint8 array in the idx file `path`, gzipped where its name ends in .gz.
+    """Return the read-only uint8 array in the idx file `path`, gzipped where its name ends in .gz.
 
     Errors: DataError unless the uncompressed content is exactly that of the IdxFile `file`.
     """
@@ -40,7 +40,7 @@ def read(path, file):
 
 
 def _what_is_wrong(content, md5, file, header_size, size):
-    """Why `content` is not that of `file`, as the second half of a sentence; the most telling reason first."""
+    """Return why `content` is not that of `file`, as the second half of a sentence; the most telling reason first."""
     known = sources.identify(md5)
     if known:
         return f"this is {known}"

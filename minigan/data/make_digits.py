@@ -18,7 +18,7 @@ PER_CLASS = 1000
 
 
 def choose(labels, per_class):
-    """The indices, in rising order, of the first `per_class` labels of each class."""
+    """Return the indices, in rising order, of the first `per_class` labels of each class."""
     return np.sort(np.concatenate([np.flatnonzero(labels == c)[:per_class] for c in np.unique(labels)]))
 
 

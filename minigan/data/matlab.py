@@ -19,7 +19,7 @@ HEAD = 1024  # bytes: enough for the elements before the numbers
 
 
 def shapes(content, wanted):
-    """The shape of each variable in the bytes `content` of a MATLAB 5 file, by name.
+    """Return the shape of each variable in the bytes `content` of a MATLAB 5 file, by name.
 
     Those of the names `wanted` are arrays of real numbers, all of them there. Errors: ValueError, struct.error or
     zlib.error, for anything else.
@@ -49,7 +49,7 @@ def _unpacked(head):
 
 
 def _matrix(head, order, wanted):
-    """The name and the shape of the matrix that starts with the bytes `head`."""
+    """Return the name and the shape of the matrix that starts with the bytes `head`."""
     (kind,) = struct.unpack_from(f"{order}I", head)
     if kind != MATRIX:
         raise ValueError("unknown compressed element")
@@ -69,7 +69,7 @@ def _matrix(head, order, wanted):
 
 
 def _element(head, at, order):
-    """(type, size, start of the data, start of the next element) of the element at byte `at`."""
+    """Return (type, size, start of the data, start of the next element) of the element at byte `at`."""
     kind, size = struct.unpack_from(f"{order}II", head, at)
     if kind >> 16:  # up to four bytes of data stand in the tag itself
         return kind & 0xFFFF, kind >> 16, at + 4, at + 8

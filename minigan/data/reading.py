@@ -8,13 +8,12 @@ from minigan.errors import DataError
 from minigan.files import printable
 
 ADVICE = (
-    "Remove it from this folder and put the official file there; without a directory (directory=, --data-dir) minigan "
-    "downloads what is missing."
+    "Replace it by the official file. Without a directory (directory=, --data-dir), minigan downloads missing files."
 )
 
 
 def find(folder, *names):
-    """The path of the first of the files `names` that lies in `folder`; None without one."""
+    """Return the path of the first of the files `names` that lies in `folder`, or None."""
     # os.path.isfile is False, and no error, in a folder that may not be looked into.
     return next((folder / name for name in names if os.path.isfile(folder / name)), None)
 
@@ -26,7 +25,7 @@ def read_at_most(path, limit):
             stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
             return stream.read(limit)
     except EOFError as error:
-        raise DataError(f"{path}: the gzip file is truncated, as after a download that broke off. {ADVICE}") from error
+        raise DataError(f"{path}: the gzip file is truncated, perhaps by an interrupted download. {ADVICE}") from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: not a sound gzip file ({error}). {ADVICE}") from error
     except OSError as error:
@@ -34,7 +33,7 @@ def read_at_most(path, limit):
 
 
 def unreadable(path, error):
-    """The DataError for the file `path` that the system does not let us read."""
+    """Return the DataError for the file `path` that the system does not let us read."""
     return DataError(f"{path}: cannot be read: {error.strerror or error}. Check its permissions.")
 
 
@@ -51,6 +50,6 @@ def listing(folder, wanted):
 
 
 def some(names, most=10, longest=100):
-    """Names that come from elsewhere, in a few words; "nothing" without any"""
+    """Return names that come from elsewhere, in a few words; "nothing" without any"""
     more = [f"and {len(names) - most} more"] if len(names) > most else []
     return ", ".join([printable(name)[:longest] for name in sorted(names)[:most]] + more) or "nothing"

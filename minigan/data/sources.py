@@ -190,7 +190,7 @@ SVHN = MatSet(
 
 
 def identify(md5):
-    """Which official file has this uncompressed content ("the mnist train images file"); None where none has."""
+    """Return which official file has this uncompressed content ("the mnist train images file"); None where none has."""
     for name, idx_set in IDX_SETS.items():
         for split, files in idx_set.files.items():
             for kind, file in zip(("images", "labels"), files, strict=True):

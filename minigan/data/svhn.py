@@ -21,7 +21,7 @@ ROOM = 2**24  # bytes that a file may hold besides its images: labels, headers
 
 
 def load(directory, split):
-    """(images, labels, warnings) of one split; labels is None where the file has none.
+    """Return (images, labels, warnings) of one split; labels is None where the file has none.
 
     The warnings say where this is only a part of the official set, or another one.
 

@@ -1,4 +1,4 @@
-"""An experiment: networks, data and recipe under a name, what a report claims of it, and the GAN made of it."""
+"""An experiment: networks, data and recipe under a name, the claim of a report, and the GAN that it makes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ NORMAL, NON_SATURATING, ADAM = Normal(100), NonSaturating(), partial(Adam, lr=2e
 
 @dataclass(frozen=True)
 class Experiment:
-    """Networks and their recipe; the defaults are what the reports have in common.
+    """The networks of an experiment and their recipe; the defaults are what the reports have in common.
 
     generator, discriminator   functions of the shape of an image that give the lists of layers
     g_optimizer, d_optimizer   functions of a network that give its optimizer
@@ -87,7 +87,7 @@ class Experiment:
 
     @property
     def report(self) -> str:
-        """The letter of the report; empty for minigan's own recipes."""
+        """Return the letter of the report; empty for minigan's own recipes."""
         return self.name[0] if self.name[0].isupper() else ""
 
     @property
@@ -96,7 +96,7 @@ class Experiment:
         return (32, 32, 3) if self.dataset in ("cifar10", "svhn") else (28, 28, 1)
 
     def make_networks(self, image_shape: Shape, seed: Seed = 0, device: str = "cpu") -> tuple[Sequential, ...]:
-        """(generator, discriminator) for images of a shape (h, w, c)"""
+        """Return (generator, discriminator) for images of a shape (h, w, c)"""
         image_shape = require_shape(self.name, image_shape=image_shape)
         parts = ((self.generator, (self.latent.size,)), (self.discriminator, image_shape))
         return tuple(
@@ -105,7 +105,7 @@ class Experiment:
         )
 
     def make_gan(self, image_shape: Shape = (28, 28, 1), seed: Seed = 0, device: str = "cpu") -> GAN:
-        """The GAN for images of a shape; `seed` decides over weights, dropout, latents and label noise.
+        """Return the GAN for images of a shape; `seed` decides over weights, dropout, latents and label noise.
 
         Errors     ShapeError where this experiment cannot make images of the shape, OptionError for the seed
         """
@@ -114,8 +114,8 @@ class Experiment:
         generator, discriminator = self.make_networks(image_shape, seed, device)
         if generator.output_shape != tuple(image_shape):
             raise ShapeError(
-                f"{self.name} makes images of {generator.output_shape}, the data set has {tuple(image_shape)}: its "
-                "generator doubles the size from step to step. Choose another data set, or another experiment."
+                f"{self.name} makes images of {generator.output_shape}, but the data set has {tuple(image_shape)}: "
+                "its generator doubles the size several times. Choose another data set or another experiment."
             )
         return GAN(
             generator,

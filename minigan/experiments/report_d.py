@@ -29,7 +29,7 @@ D1, D1_128, D1_512 = mlp("D1", 256), mlp("D1-units128", 128), mlp("D1-units512",
 
 
 def convolutional(name, kernel_size=5, strides=2):
-    """A generator of transposed convolutions against a convolutional discriminator, 5 channels each."""
+    """Return a generator of transposed convolutions against a convolutional discriminator, 5 channels each."""
     return D1.but(
         name,
         networks=f"G Conv2DTranspose {kernel_size}x{kernel_size} s{strides}, 5-5 channels, capped by Dense; D likewise",
@@ -55,7 +55,7 @@ D3 = D2.but(
 
 
 def recurrent(name, units, aliases=()):
-    """Two LSTM layers in both networks."""
+    """Return an experiment with two LSTM layers in both networks."""
     return D2.but(
         name,
         networks=f"G LSTM {units}-{units}, capped by Dense 784 tanh; D LSTM {units}-{units}, Dense 1",

@@ -18,7 +18,7 @@ E1 = Experiment(
 
 
 def transposed(name, features):
-    """Two transposed convolutions behind a Dense layer of 7 x 7 x `features`."""
+    """Return an experiment with two transposed convolutions behind a Dense layer of 7 x 7 x `features`."""
     return E1.but(
         name,
         networks=f"G Dense 7x7x{features}, two Conv2DTranspose s2; D Conv2D 32-64 s2",

@@ -1,8 +1,8 @@
-"""How good are generated images? Figures that compare them with real ones through a small classifier.
+"""Metrics of generated images: they compare generated with real images through a small classifier.
 
 reference = load_reference(data.load("mnist"))                      trains the classifier once, then caches it
-figures = evaluate(gan.sample(10_000, seed=0), reference)           a dict of plain numbers
-print(table({"my GAN": figures}))
+scores = evaluate(gan.sample(10_000, seed=0), reference)            a dict of plain numbers
+print(table({"my GAN": scores}))
 """
 
 from minigan.metrics.classifier import features_and_probabilities, train_classifier, trained_classifier

@@ -1,4 +1,4 @@
-"""Sets of images with known faults, to see what the figures say of each: real, noisy, incomplete, repeated, garbage."""
+"""Sets of images with known faults, to see how each metric reacts: real, noisy, incomplete, repeated, garbage."""
 
 import numpy as np
 
@@ -13,8 +13,8 @@ COMPONENTS = 100
 def known_sets(train, real, count, seed=0):
     """Yield (name, images): `count` images each, float32 in [-1, 1].
 
-    train      the Dataset to which garbage is fitted; real: another one, of images that it does not hold; both with
-               labels. Where a set needs more real images than there are, they are repeated in turn
+    train      the Dataset to which garbage is fitted; real: another Dataset with other images; both with labels. If a
+               set needs more real images than there are, they are repeated
     """
     for dataset in (train, real):
         if dataset.labels is None:
@@ -38,9 +38,9 @@ def known_sets(train, real, count, seed=0):
 
 
 def gaussian_of_components(images, count, rng):
-    """Draws from the normal distribution with the images' mean and their largest principal components, cut to [-1, 1].
+    """Return draws from a normal distribution with the images' mean and largest principal components, in [-1, 1].
 
-    The sum over pixels is right in mean and covariance, but no draw looks like an image of any class.
+    Mean and covariance of the pixels are right, but no draw looks like an image of any class.
     """
     pixels = pixel_rows(images)
     mean = pixels.mean(axis=0)
@@ -52,7 +52,7 @@ def gaussian_of_components(images, count, rng):
 
 
 def independent_pixels(images, count, rng):
-    """Each pixel from the same place of an image drawn for this pixel alone: every pixel right, no pixel beside it."""
+    """Return images in which each pixel comes from another random image: each pixel is right, but no two fit."""
     flat = images.reshape(len(images), -1)
     drawn = flat[rng.integers(len(images), size=(count, flat.shape[1])), np.arange(flat.shape[1])]
     return as_floats(drawn.reshape(count, *images.shape[1:]))

@@ -1,12 +1,12 @@
-"""What the classifier's answers say: is each image clearly of one class, and are all classes there?"""
+"""Metrics of the classifier's answers: does each image clearly show one class, and are all classes there?"""
 
 import numpy as np
 
 
 def classifier_score(probabilities):
-    """exp E_x KL(p(y|x) || p(y)), from 1 (all answers the same) to the number of classes.
+    """Return exp E_x KL(p(y|x) || p(y)), from 1 (all answers the same) to the number of classes.
 
-    It is high where every single answer is sure and all answers together are spread over the classes.
+    It is high if every single answer is sure, and all answers together cover the classes equally.
     Shapes     probabilities p(y|x) (n, classes), rows that sum to 1; p(y) is their mean
     Source     Salimans et al. 2016, arXiv:1606.03498, section 4: the Inception score, with another classifier
     """
@@ -15,18 +15,18 @@ def classifier_score(probabilities):
 
 
 def mean_confidence(probabilities):
-    """The mean of the largest probability of each image."""
+    """Return the mean of the largest probability of each image."""
     return float(probabilities.max(axis=1).mean())
 
 
 def class_shares(probabilities):
-    """The class histogram: which share of the images the classifier puts into each class, (classes,)."""
+    """Return the class histogram, (classes,): the share of images that the classifier puts into each class."""
     classes = probabilities.shape[1]
     return np.bincount(probabilities.argmax(axis=1), minlength=classes) / len(probabilities)
 
 
 def kl_to_uniform(shares):
-    """KL(shares || uniform) = sum_k s[k] log(s[k] K), from 0 (all K classes alike) to log K (one class)."""
+    """Return KL(shares || uniform) = sum_k s[k] log(s[k] K), from 0 (all K classes alike) to log K (one class)."""
     return float(x_log_x(shares).sum() + np.log(len(shares)))
 
 

@@ -38,11 +38,11 @@ def make_classifier(image_shape, classes, seed=0):
 def train_classifier(
     dataset: Dataset, seed: Seed = 0, steps: int = STEPS, device: str = "cpu", quiet: bool = False
 ) -> Sequential:
-    """A classifier trained on the images and labels of `dataset`: Adam on the softmax cross-entropy.
+    """Return a classifier trained on the images and labels of `dataset`, by Adam on the softmax cross-entropy.
 
-    The learning rate falls linearly to 0, so that the last batches do not decide what the classifier is like.
+    The learning rate falls linearly to 0, so that the last batches do not have too much influence.
     Options    seed: of the weights and the order of the images; steps: batches of 128; quiet: no progress bar
-    Errors     DataError where the data set has no labels
+    Errors     DataError if the data set has no labels
     """
     require_labels(dataset)
     seed, quiet = require_seed("train_classifier", seed=seed), require_flag("train_classifier", quiet=quiet)
@@ -68,11 +68,11 @@ def train_classifier(
 
 
 def trained_classifier(dataset: Dataset, seed: Seed = 0, device: str = "cpu", quiet: bool = False) -> Sequential:
-    """The classifier of `dataset`: from the cache folder, or trained and put there.
+    """Return the classifier of `dataset`, from the cache folder, or trained and then stored there.
 
-    The file's name holds a sum over the images, the labels and the recipe, so that no classifier is ever taken for
-    that of other data; a damaged file is replaced.
-    Errors     DataError where the data set has no labels; FileError where the cache folder cannot be written to
+    The file's name contains a checksum of images, labels and recipe, so the classifier of other data is never used. A
+    damaged file is replaced.
+    Errors     DataError if the data set has no labels; FileError if the cache folder cannot be written to
     """
     require_labels(dataset)
     seed, quiet = require_seed("trained_classifier", seed=seed), require_flag("trained_classifier", quiet=quiet)
@@ -82,7 +82,7 @@ def trained_classifier(dataset: Dataset, seed: Seed = 0, device: str = "cpu", qu
         try:
             return Sequential.load(path, device=device)
         except CheckpointError:
-            pass  # damaged: trained anew and replaced
+            pass  # damaged: trained again and replaced
     try:
         make_folder(folder)  # before the training, which would be lost
     except FileError as error:
@@ -99,13 +99,13 @@ def require_labels(dataset):
     require_instance("classifier", data.Dataset, 'minigan.data.load("mnist")', dataset=dataset)
     if dataset.labels is None:
         raise DataError(
-            f"{dataset.name}: the images have no labels, so no classifier can be trained on them, and samples cannot "
-            "be judged. Take files that hold the labels, or another data set."
+            f"{dataset.name}: the images have no labels. So no classifier can be trained on them, and samples cannot "
+            "be judged. Use files with labels, or another data set."
         )
 
 
 def key(dataset, seed):
-    """16 hex digits that depend on all that the trained classifier depends on."""
+    """Return 16 hex digits that depend on everything that the trained classifier depends on."""
     net = make_classifier(dataset.images.shape[1:], len(dataset.classes), seed)
     recipe = [TRAINING, net.config(), seed, STEPS, BATCH_SIZE, LEARNING_RATE, dataset.images.shape]
     total = hashlib.sha256(json.dumps(recipe).encode())
@@ -115,7 +115,7 @@ def key(dataset, seed):
 
 
 def features_and_probabilities(classifier: Sequential, images: Array, batch_size: int = 250) -> tuple[Array, Array]:
-    """What enters the classifier's last layer, and the softmax of what leaves it.
+    """Return the input of the classifier's last layer, and the softmax of its output.
 
     Shapes     images (n, h, w, c), bytes or floats in [-1, 1], on any device -> features (n, 64), probabilities
                (n, classes), NumPy float64
@@ -146,6 +146,6 @@ def softmax(logits):
 
 
 def accuracy(classifier, dataset):
-    """The share of the data set's images that the classifier puts into the right class."""
+    """Return the share of the data set's images that the classifier puts into the right class."""
     _, probabilities = features_and_probabilities(classifier, dataset.images)
     return float((probabilities.argmax(axis=1) == dataset.labels).mean())

@@ -1,4 +1,4 @@
-"""All figures of a set of samples, and tables of them."""
+"""All metrics of a set of samples, and tables of them."""
 
 from minigan.backend import to_cpu
 from minigan.errors import OptionError
@@ -30,10 +30,10 @@ COLUMNS = (
 
 
 def evaluate(samples: Array, reference: Reference) -> dict:
-    """The figures of generated images, as a dict of plain numbers that JSON can hold.
+    """Return all metrics of generated images, as a dict of plain numbers that JSON can hold.
 
-    samples    (n, h, w, c), uint8 0 ... 255 or floats in [-1, 1], at least `reference.samples`; of more, the first
-    Returns    dataset, samples      the data set's name; how many samples were taken
+    samples    (n, h, w, c), uint8 0 ... 255 or floats in [-1, 1]; the first `reference.samples` of them are used
+    Returns    dataset, samples      the data set's name; how many samples were used
                nfd                   normalised Frechet distance in percent, 0 at best
                score                 classifier score, from 1 to the number of classes
                confidence            the mean of the largest class probability
@@ -44,7 +44,7 @@ def evaluate(samples: Array, reference: Reference) -> dict:
                memorisation_ratio, copied_share              or None, and then
                memorisation_note                             the reason, else None
     Errors     ShapeError, DtypeError; NonFiniteError; DataError: too few samples, or not in the range [-1, 1]
-    What each figure means, and what fools it: docs/evaluation.md
+    What each metric means, and what fools it: docs/evaluation.md
     """
     require_instance("evaluate", Reference, 'load_reference(minigan.data.load("mnist"))', reference=reference)
     check_samples(samples, reference.image_shape, reference.samples)
@@ -67,7 +67,7 @@ def evaluate(samples: Array, reference: Reference) -> dict:
 
 
 def memorisation_figures(samples, reference):
-    """The part of `evaluate` that searches for copies of training images."""
+    """Return the metrics of `evaluate` that search for copies of training images."""
     if reference.test_distances is None:
         ratio = copied = None
     else:
@@ -78,7 +78,7 @@ def memorisation_figures(samples, reference):
 
 
 def table(evaluations: dict[str, dict]) -> str:
-    """A Markdown table of evaluations: name -> what `evaluate` returned; one row each, "-" for None."""
+    """Return a Markdown table of evaluations, name -> what `evaluate` returned: one row each, "-" for None."""
     if not isinstance(evaluations, dict) or not all(map(is_evaluation, evaluations.values())):
         raise OptionError(f"table: expected a dict, name -> what evaluate returned, got {shown(evaluations)}.")
     lines = [f"| set | {' | '.join(heading for heading, _, _ in COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]

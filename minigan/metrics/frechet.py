@@ -1,4 +1,4 @@
-"""How far apart two clouds of features are, each described by its mean and covariance alone."""
+"""The Frechet distance between two sets of features, each described only by its mean and covariance."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from minigan.options import require_finite
 
 
 def mean_and_covariance(features: Array) -> tuple[Array, Array]:
-    """The mean (f,) and the unbiased covariance (f, f) of features (n, f), in float64."""
+    """Return the mean (f,) and the unbiased covariance (f, f) of features (n, f), in float64."""
     features = require_finite("mean_and_covariance", 2, features=features)
     if len(features) < 2:
         raise DataError(f"mean_and_covariance: expected at least 2 feature vectors, got {len(features)}.")
@@ -18,12 +18,12 @@ def mean_and_covariance(features: Array) -> tuple[Array, Array]:
 
 
 def frechet_distance(mean1: Array, covariance1: Array, mean2: Array, covariance2: Array) -> float:
-    """The squared Frechet (2-Wasserstein) distance of two normal distributions.
+    """Return the squared Frechet (2-Wasserstein) distance of two normal distributions.
 
     d^2 = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))
 
-    S1 S2 is not symmetric; S1^(1/2) S2 S1^(1/2) is, and has the same eigenvalues. So the trace of the root is the sum
-    of the roots of that matrix's eigenvalues, and both roots come from `eigh`, which neither fails nor turns complex.
+    S1 S2 is not symmetric, but S1^(1/2) S2 S1^(1/2) is, and has the same eigenvalues. So the trace of the root is the
+    sum of the roots of these eigenvalues. Both come from `eigh`, which never fails and never gives complex numbers.
     Source     Dowson & Landau 1982, "The Frechet distance between multivariate normal distributions"
     """
     owner = "frechet_distance"
@@ -44,12 +44,12 @@ def frechet_distance(mean1: Array, covariance1: Array, mean2: Array, covariance2
 
 
 def normalised_frechet_distance(mean: Array, covariance: Array, real_mean: Array, real_covariance: Array) -> float:
-    """nFD, in percent: the Frechet distance to the real features over their total variance.
+    """Return nFD, in percent: the Frechet distance to the real features, divided by their total variance.
 
     nFD = 100 d^2 / tr(S_real)
 
-    0 is a perfect match. 100 is what a generator gets that always makes one image, with the mean of the real features.
-    Errors     DataError where the real features do not vary
+    0 is a perfect match. A generator that always makes one image, with the mean of the real features, gets 100.
+    Errors     DataError if the real features do not vary
     """
     variance = np.trace(require_finite("normalised_frechet_distance", 2, real_covariance=real_covariance))
     if not variance > 0:

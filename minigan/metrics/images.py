@@ -1,4 +1,4 @@
-"""The images that are judged: what is accepted, and how they become floats in [-1, 1] or rows of pixels."""
+"""The images that are judged: their checks, and how they become floats in [-1, 1] or rows of pixels."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ from minigan.options import alone, require_array, shown
 
 
 def as_floats(images):
-    """Bytes 0 ... 255 as float32 in [-1, 1]; floats stay as they are."""
+    """Return bytes 0 ... 255 as float32 in [-1, 1]; floats are returned as they are."""
     return data.scale(images) if images.dtype == np.uint8 else images
 
 
 def pixel_rows(images):
-    """Images (n, h, w, c) as NumPy rows (n, h w c) of float64 in [-1, 1]."""
+    """Return images (n, h, w, c) as NumPy rows (n, h w c) of float64 in [-1, 1]."""
     return to_cpu(as_floats(images)).reshape(len(images), -1).astype("float64")
 
 
@@ -32,7 +32,7 @@ def check_images(owner, **arrays):
 
 
 def check_samples(samples, image_shape, count):
-    """Refuse what cannot be judged: `count` images of `image_shape`, bytes or finite floats in [-1, 1], are needed."""
+    """Raise an error unless there are `count` images of `image_shape`: bytes, or finite floats in [-1, 1]."""
     if not is_array(samples) or samples.shape[1:] != image_shape:
         raise ShapeError(
             f"evaluate: expected samples of shape (n, {', '.join(map(str, image_shape))}), like the real images, got "
@@ -40,8 +40,8 @@ def check_samples(samples, image_shape, count):
         )
     if len(samples) < count:
         raise DataError(
-            f"evaluate: expected at least {count:,} samples, got {len(samples):,}. The figures depend on the number of "
-            f"samples, so it is the same for all: gan.sample({count}, seed=0)."
+            f"evaluate: expected at least {count:,} samples, got {len(samples):,}. The metrics depend on the number "
+            f"of samples, so it must be the same for all: gan.sample({count}, seed=0)."
         )
     if samples.dtype == np.uint8:
         return
@@ -50,7 +50,7 @@ def check_samples(samples, image_shape, count):
     if not bool(array_module(samples).isfinite(samples).all()):
         raise NonFiniteError("evaluate: the samples hold NaN or infinity: the generator's training has diverged.")
     low, high = float(samples.min()), float(samples.max())
-    # Images of [-1, 1] without any value below 0 are conceivable; that their darkest value is just 0 is not.
+    # Images in [-1, 1] may have no value below 0, but then their darkest value is hardly exactly 0.
     if low < -1 or high > 1 or 0 <= low < 0.01:
         raise DataError(
             f"evaluate: expected samples in [-1, 1], -1 black and 1 white; these go from {low:.4g} to {high:.4g}. From "

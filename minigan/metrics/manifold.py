@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: do the samples lie where the real images lie, and everywhere there?"""
+"""Precision, recall, density and coverage: are the samples among the real images, and do they cover all of them?"""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from minigan.options import require_count, require_finite
 
 
 def precision_recall_density_coverage(real: Array, samples: Array, k: int = 5) -> dict[str, float]:
-    """Four figures from balls around the points, each as large as the distance to the point's k-th nearest neighbour.
+    """Return four metrics from balls around the points, each as large as the distance to the k-th nearest neighbour.
 
     B(x_i): the ball around the real point i, out to its k-th nearest real point;  B(s_j): likewise among the samples
 

@@ -1,4 +1,4 @@
-"""Has the generator learned its training images by heart? How near samples come to them, and how near others do."""
+"""Memorisation: are the samples nearer to the training images than images that the GAN has never seen?"""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from minigan.metrics.neighbors import row_blocks, squared_distances
 
 
 def nearest_training_images(samples: Array, train_images: Array) -> Array:
-    """The index of the training image nearest to each sample, by the Euclidean distance of their pixels: (n,).
+    """Return the index of the training image nearest to each sample, by the Euclidean distance of pixels: (n,).
 
     Shapes     samples (n, h, w, c), train_images (m, h, w, c), bytes or floats in [-1, 1]
     Cost       2 n m h w c flops; the training images become floats, and distances, in blocks of 32 MiB
@@ -31,20 +31,20 @@ def nearest_training_images(samples: Array, train_images: Array) -> Array:
 
 
 def distances_to_training(images, train_images):
-    """The distance of each image to its nearest training image, (n,): exactly 0 for a copy."""
+    """Return the distance of each image to its nearest training image, (n,): exactly 0 for a copy."""
     nearest = nearest_training_images(images, train_images)
     return np.linalg.norm(pixel_rows(images) - pixel_rows(train_images[nearest]), axis=1)
 
 
 def memorisation(sample_distances, test_distances):
-    """(ratio, copied): how near samples lie to the training images, measured by test images, which nobody memorised.
+    """Return (ratio, copied): how near samples are to the training images, compared with test images.
 
-    ratio      median of the samples' distances over that of the test images': about 1 is healthy, 0 are copies
+    ratio      median of the samples' distances over that of the test images': about 1 is healthy, 0 means copies
     copied     the share of samples nearer than the nearest percent of the test images: about .01 is healthy
     Shapes     the distances of distances_to_training, (n,) and (m,)
     """
     median = np.median(test_distances)
     if median == 0:
-        raise DataError("memorisation: the test images are copies of training images. Take images of another split.")
+        raise DataError("memorisation: the test images are copies of training images. Use images of another split.")
     ratio = np.median(sample_distances) / median
     return float(ratio), float((sample_distances < np.percentile(test_distances, 1)).mean())

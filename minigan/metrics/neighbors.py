@@ -1,4 +1,4 @@
-"""Distances between many points, by matrix products, in blocks: however many points, the memory stays bounded."""
+"""Distances between many points, by matrix products in blocks, so that the memory is bounded."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ BLOCK_BYTES = 2**25  # 32 MiB: no array of distances is larger
 
 
 def row_blocks(rows, columns):
-    """Slices that cut a float64 matrix (rows, columns) into blocks of at most BLOCK_BYTES, and at least one row."""
+    """Return slices that cut a float64 matrix (rows, columns) into blocks of at most BLOCK_BYTES, or of one row."""
     step = max(1, BLOCK_BYTES // (8 * columns))
     return [slice(start, start + step) for start in range(0, rows, step)]
 
 
 def squared_distances(x, y):
-    """d^2[i,j] = |x_i|^2 + |y_j|^2 - 2 x_i y_j for x (n, f) and y (m, f): (n, m), float64.
+    """Return d^2[i,j] = |x_i|^2 + |y_j|^2 - 2 x_i y_j for x (n, f) and y (m, f): (n, m), float64.
 
     The sum of three large numbers can miss a small distance by about 1e-16 |x|^2; it is never below 0.
     """
@@ -23,7 +23,7 @@ def squared_distances(x, y):
 
 
 def squared_radii(x, k):
-    """The squared distance of each point of x (n, f) to its k-th nearest neighbour in x, itself not counted: (n,)."""
+    """Return the squared distance of each point of x (n, f) to its k-th nearest other point in x: (n,)."""
     radii = np.empty(len(x))
     for block in row_blocks(len(x), len(x)):
         squares = squared_distances(x[block], x)

@@ -1,4 +1,4 @@
-"""What all evaluations on one data set share, computed once: the classifier and what it says of the real images."""
+"""What all evaluations on one data set share, computed once: the classifier and its features of the real images."""
 
 import numpy as np
 
@@ -16,16 +16,16 @@ SEED = 0  # of every random choice in an evaluation: which real images, which sa
 
 
 class Reference:
-    """The real side of an evaluation.
+    """The real images of an evaluation, with their classifier and features.
 
     Options    train: the Dataset that the GAN learned from; classifier: that of `trained_classifier(train)`
-               test: a Dataset of images that the GAN has not seen, or None: then memorisation is not judged, and
-               `no_test` is the reason that is reported
-               samples: how many generated images an evaluation takes. Half as many real and generated ones are
-               compared by their neighbours, a tenth is searched for copies; figures at another number are others
+               test: a Dataset of images that the GAN has not seen. With None, memorisation is not judged, and
+               `no_test` is reported as the reason
+               samples: how many generated images an evaluation uses. Half as many real and generated images are
+               compared by their neighbours, and a tenth is searched for copies. The metrics depend on this number
     Holds      mean, covariance: of the features of all training images; real_features (samples / 2, 64), drawn from
                them; train_images; test_distances (samples / 10,): to the nearest training images, or None
-    Errors     DataError where the training set is too small, ShapeError where test images have another shape
+    Errors     DataError if the training set is too small, ShapeError if test images have another shape
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class Reference:
         self.samples, self.neighbor_samples, self.copy_samples = samples, samples // 2, max(1, samples // 10)
         if len(train) < self.neighbor_samples:
             raise DataError(
-                f"Reference: the training set {train.name!r} holds {len(train):,} images, of which "
-                f"{self.neighbor_samples:,} are compared with samples. Take samples={2 * len(train)} at most."
+                f"Reference: the training set {train.name!r} has {len(train):,} images, but "
+                f"{self.neighbor_samples:,} are compared with samples. Use samples={2 * len(train)} at most."
             )
         self.name, self.classifier, self.train_images = train.name, classifier, train.images
         self.image_shape = train.images.shape[1:]
@@ -58,25 +58,25 @@ class Reference:
     def _measure_test_images(self, test):
         if test.images.shape[1:] != self.image_shape:
             raise ShapeError(
-                f"Reference: the training images have the shape {self.image_shape}, the test images "
-                f"{test.images.shape[1:]}. Take both splits of one data set."
+                f"Reference: the training images have the shape {self.image_shape}, but the test images "
+                f"{test.images.shape[1:]}. Use both splits of one data set."
             )
         images = test.images[chosen(len(test), self.copy_samples)]
         self.test_distances, self.no_test = distances_to_training(images, self.train_images), None
 
 
 def chosen(count, size):
-    """`size` different indices below `count` at random, the same ones every time; all of them where there are fewer."""
+    """Return `size` different random indices below `count`, always the same ones; all of them if there are fewer."""
     return np.random.default_rng(SEED).permutation(count)[:size]
 
 
 def load_reference(
     train: Dataset, directory: PathLike | None = None, samples: int = 10_000, device: str = "cpu", quiet: bool = False
 ) -> Reference:
-    """The Reference of a training set that `minigan.data.load` gave, its classifier cached.
+    """Return the Reference of a training set from `minigan.data.load`; the classifier is cached.
 
-    directory  where the test split is read from, as by `minigan.data.load`. Where there is none (the built-in digits,
-               a partial folder), memorisation is not judged: every image that could take its part was seen by the GAN
+    directory  where the test split is read from, as in `minigan.data.load`. If there is none (the built-in digits, a
+               partial folder), memorisation is not judged, since the GAN has seen all images
     Errors     those of `trained_classifier` and Reference
     """
     samples = require_count("load_reference", samples=samples)

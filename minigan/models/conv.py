@@ -22,7 +22,7 @@ from minigan.options import require_count, require_flag
 
 
 def transposed_generator(image_shape: Shape = (28, 28, 1), features: int = 128) -> list[Layer]:
-    """E2's generator: 7 x 7 x features, then two transposed convolutions that double the image."""
+    """Return E2's generator: 7 x 7 x features, then two transposed convolutions that double the image."""
     height, width, channels = first_image("transposed_generator", image_shape, 4)
     features = require_count("transposed_generator", features=features)
     return [
@@ -37,7 +37,7 @@ def transposed_generator(image_shape: Shape = (28, 28, 1), features: int = 128) 
 
 
 def upsampling_generator(image_shape: Shape = (28, 28, 1), features: int = 128) -> list[Layer]:
-    """E3's and E7's generator: E2's with UpSampling2D and Conv2D in place of each transposed convolution."""
+    """Return E3's and E7's generator: E2's with UpSampling2D and Conv2D in place of each transposed convolution."""
     height, width, channels = first_image("upsampling_generator", image_shape, 4)
     features = require_count("upsampling_generator", features=features)
     return [
@@ -67,7 +67,7 @@ def conv_discriminator(deeper: bool = False) -> list[Layer]:
 
 
 def dense_to_conv_generator(image_shape: Shape = (28, 28, 1), width: int = 128) -> list[Layer]:
-    """E1's generator: four Dense layers, the last one an image of 64 channels, then one convolution."""
+    """Return E1's generator: four Dense layers, the last one an image of 64 channels, then one convolution."""
     rows, columns, channels = image_sizes("dense_to_conv_generator", image_shape)
     return [
         Dense(width),
@@ -85,7 +85,7 @@ def dense_to_conv_generator(image_shape: Shape = (28, 28, 1), width: int = 128) 
 
 
 def cifar_transposed_generator(image_shape: Shape = (32, 32, 3)) -> list[Layer]:
-    """E8's generator: 4 x 4 x 256, then three transposed convolutions to 8, 16 and 32 pixels."""
+    """Return E8's generator: 4 x 4 x 256, then three transposed convolutions to 8, 16 and 32 pixels."""
     height, width, channels = first_image("cifar_transposed_generator", image_shape, 8)
     return [
         Dense(height * width * 256),
@@ -101,7 +101,7 @@ def cifar_transposed_generator(image_shape: Shape = (32, 32, 3)) -> list[Layer]:
 
 
 def cifar_upsampling_generator(image_shape: Shape = (32, 32, 3)) -> list[Layer]:
-    """E8's generator with UpSampling2D and Conv2D in place of each transposed convolution."""
+    """Return E8's generator with UpSampling2D and Conv2D in place of each transposed convolution."""
     height, width, channels = first_image("cifar_upsampling_generator", image_shape, 8)
     return [
         Dense(height * width * 256),
@@ -160,7 +160,7 @@ def capped_conv_generator(
 def capped_conv_discriminator(
     kernel_size: Size = 5, strides: Size = 2, features: int = 5, pooling: bool = False
 ) -> list[Layer]:
-    """D2's discriminator: two convolutions with 5 channels, one logit; D3's has pooling between them."""
+    """Return D2's discriminator: two convolutions with 5 channels, one logit; D3's has pooling between them."""
     return [
         Conv2D(features, kernel_size, strides),
         LeakyReLU(),
@@ -175,5 +175,5 @@ def capped_conv_discriminator(
 
 
 def pooling_layers(wanted):
-    """D3's pooling: windows of 2 x 2 at every pixel."""
+    """Return D3's pooling: windows of 2 x 2 at every pixel."""
     return [MaxPool2D(2, strides=1, padding="same")] if require_flag("pooling_layers", pooling=wanted) else []

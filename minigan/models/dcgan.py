@@ -21,7 +21,7 @@ from minigan.models.sizes import first_image
 
 
 def dcgan_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
-    """C1's generator: 7 x 7 x 256, then transposed convolutions to 14 and 28 pixels; C2's starts at 8 x 8."""
+    """Return C1's generator: 7 x 7 x 256, then transposed convolutions to 14 and 28 pixels; C2's starts at 8 x 8."""
     height, width, channels = first_image("dcgan_generator", image_shape, 4)
     return [
         Dense(height * width * 256, use_bias=False),
@@ -40,7 +40,7 @@ def dcgan_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
 
 
 def dcgan_discriminator() -> list[Layer]:
-    """C1's and C2's discriminator: three convolutions that halve the image, each with Dropout .3; one logit."""
+    """Return C1's and C2's discriminator: three convolutions that halve the image, each with Dropout .3; one logit."""
     return [
         Conv2D(64, 5, strides=2),
         LeakyReLU(),
@@ -57,7 +57,7 @@ def dcgan_discriminator() -> list[Layer]:
 
 
 def small_dcgan_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
-    """minigan's own: half the width of C1 and one convolution less, which learns in fewer steps."""
+    """Return minigan's own: half the width of C1 and one convolution less, which learns in fewer steps."""
     height, width, channels = first_image("small_dcgan_generator", image_shape, 4)
     return [
         Dense(height * width * 128, use_bias=False),
@@ -73,7 +73,7 @@ def small_dcgan_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
 
 
 def small_upsampling_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
-    """small_dcgan_generator with UpSampling2D and Conv2D in place of each transposed convolution."""
+    """Return small_dcgan_generator with UpSampling2D and Conv2D in place of each transposed convolution."""
     height, width, channels = first_image("small_upsampling_generator", image_shape, 4)
     return [
         Dense(height * width * 128, use_bias=False),
@@ -91,7 +91,7 @@ def small_upsampling_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
 
 
 def small_dcgan_discriminator() -> list[Layer]:
-    """minigan's own: two convolutions that halve the image, each with Dropout .3; one logit."""
+    """Return minigan's own: two convolutions that halve the image, each with Dropout .3; one logit."""
     return [
         Conv2D(32, 5, strides=2),
         LeakyReLU(),

@@ -22,7 +22,7 @@ def pays(logits):
 
 
 def binary_cross_entropy(logits, targets):
-    """(value, dlogits) for targets of the shape of the logits, or one number for all"""
+    """Return (value, dlogits) for targets of the shape of the logits, or one number for all"""
     xp, number = array_module(logits), isinstance(targets, (int, float))
     x, dx = xp.ascontiguousarray(logits).reshape(-1), xp.empty(logits.size, logits.dtype)
     t = targets if number else xp.ascontiguousarray(targets).reshape(-1)
@@ -36,7 +36,7 @@ def binary_cross_entropy(logits, targets):
 
 
 def mean_in_pieces(x, t, dx):
-    """The mean loss of a vector of logits; the gradient goes into dx."""
+    """Return the mean loss of a vector of logits; the gradient goes into dx."""
     total = 0.0
     for start in range(0, x.size, PIECE):
         piece = slice(start, start + PIECE)
@@ -46,7 +46,7 @@ def mean_in_pieces(x, t, dx):
 
 
 def losses_of(x, t, dx, count):
-    """The loss of each logit of a piece; its gradient, over `count`, goes into dx."""
+    """Return the loss of each logit of a piece; its gradient, over `count`, goes into dx."""
     e = np.exp(-np.abs(x))
     if isinstance(t, (int, float)) and t in (0, 1):  # the targets of a GAN need half of it
         larger = x if t == 0 else -x

@@ -19,7 +19,7 @@ def gather_scaled(images, order, low, high, dtype):
 
 
 def scaled(images, low, high, dtype):
-    """Bytes 0..255 as numbers from low to high."""
+    """Return bytes 0..255 as numbers from low to high."""
     # in place and with Python numbers, which leave the dtype alone
     images = images.astype(dtype)
     images *= float(high - low) / 255

@@ -16,12 +16,12 @@ LEVELS = 2**16
 
 
 def drop_levels(rate):
-    """How many of the 65,536 levels drop a unit; at least one is left to keep it."""
+    """Return how many of the 65,536 levels drop a unit; at least one is left to keep it."""
     return min(round(rate * LEVELS), LEVELS - 1)
 
 
 def kept_scale(rate):
-    """What makes good for the dropped units, exactly: one over the true share of those that are kept"""
+    """Return what makes good for the dropped units, exactly: one over the true share of those that are kept"""
     return LEVELS / (LEVELS - drop_levels(rate))
 
 
@@ -41,12 +41,12 @@ def keep_mask(shape, rate, seed, call, xp):
 
 
 def philox_words(count, seed, call):
-    """The words 4, 5, ... of Philox with the key (seed, 0) and the counters (block, call, 0, 0), four a block"""
+    """Return the words 4, 5, ... of Philox with the key (seed, 0) and the counters (block, call, 0, 0), four a block"""
     # NumPy counts up before it makes a block, so the first block is number 1
     generator = np.random.Philox(key=np.array([seed, 0], np.uint64), counter=np.array([0, call, 0, 0], np.uint64))
     return generator.random_raw(count)
 
 
 def draw_seed(rng, xp):
-    """A layer's own seed, drawn once while the network is built: an array of one integer."""
+    """Return a layer's own seed, drawn once while the network is built: an array of one integer."""
     return xp.asarray(rng.integers(2**63, size=()))

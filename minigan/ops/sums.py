@@ -63,13 +63,13 @@ def dot_in_float64(x, y):
 
 
 def in_parts(x):
-    """(the rows in parts of PART, those left over) of a NumPy array (n, c): (p, PART, c), (n - p PART, c)"""
+    """Return (the rows in parts of PART, those left over) of a NumPy array (n, c): (p, PART, c), (n - p PART, c)"""
     whole = len(x) - len(x) % PART
     return x[:whole].reshape(-1, PART, x.shape[1]), x[whole:]
 
 
 def sum_in_parts(x, y=None, out=None):
-    """The sums of about sqrt(n) parts of the rows, then the sum of those."""
+    """Return the sums of about sqrt(n) parts of the rows, then the sum of those."""
     xp, (rows, columns) = array_module(x), x.shape
     x, y = (array if array is None else xp.ascontiguousarray(array) for array in (x, y))
     while True:
@@ -82,7 +82,7 @@ def sum_in_parts(x, y=None, out=None):
 
 
 def part_length(rows):
-    """How many rows one thread of a GPU adds up: about the square root, so that both rounds take as long"""
+    """Return how many rows one thread of a GPU adds up: about the square root, so that both rounds take as long"""
     return rows if rows <= SHORT else max(math.isqrt(rows), SHORT)
 
 

@@ -19,7 +19,7 @@ ALGORITHMS = {plan.name: plan for plan in (Im2col, Kn2row, Fourier)}
 
 
 def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, algorithm):
-    """The plan for a convolution of images (h, w, c) with kernels (kh, kw, c, o).
+    """Return the plan for a convolution of images (h, w, c) with kernels (kh, kw, c, o).
 
     "auto" takes the one that costs least for an image, by Plan.cost, whose own matrices are not too large; on a GPU
     always im2col, until measured otherwise. Costs are counted from the shapes: the others leave nothing behind.
@@ -34,7 +34,7 @@ def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, alg
 
 
 def choose_plan(owner, arguments, algorithm):
-    """The plan of that algorithm, or the cheapest."""
+    """Return the plan of that algorithm, or the cheapest."""
     image_shape, dtype, xp = arguments[0], *arguments[-2:]
     if xp is not np and algorithm in ("auto", "im2col"):
         return Im2colGpu(*arguments)
@@ -45,9 +45,9 @@ def choose_plan(owner, arguments, algorithm):
     if plan.constants() > LARGEST:
         (h, w, _), gigabytes = image_shape, plan.constants() * np.dtype(dtype).itemsize / 1e9
         raise OptionError(
-            f'{owner}: algorithm="{algorithm}" needs matrices of {plan.constants():,} numbers, {gigabytes:.1f} GB, for '
-            f'images of {h} x {w} pixels; at most {LARGEST:,} are made. Take algorithm="auto", which takes another one '
-            "then, or a larger stride."
+            f'{owner}: algorithm="{algorithm}" needs matrices of {plan.constants():,} numbers, {gigabytes:.1f} GB, '
+            f'for images of {h} x {w} pixels; the limit is {LARGEST:,}. Use algorithm="auto", which chooses another '
+            "algorithm here, or a larger stride."
         )
     return plan
 

@@ -144,7 +144,7 @@ class Fourier(Plan):
         return self.xp.ascontiguousarray(y.transpose(2, 0, 1, 3))
 
     def input_gradient(self, output, kernel):
-        """The gradient of correlate with respect to the image"""
+        """Return the gradient of correlate with respect to the image"""
         terms = matmul(output, kernel.transpose(0, 2, 1))
         (h, w, c), (sh, sw), n = self.image_shape, self.strides, terms.shape[1]
         u, v = self.rows.cells, self.columns.cells
@@ -152,7 +152,7 @@ class Fourier(Plan):
         return phases.transpose(2, 0, 3, 1, 4, 5).reshape(n, u * sh, v * sw, c)[:, :h, :w]
 
     def weight_gradient(self, image, output):
-        """The gradient of correlate with respect to the kernel"""
+        """Return the gradient of correlate with respect to the kernel"""
         terms = matmul(image.transpose(0, 2, 1), output)
         (kh, kw, c, o), (sh, sw) = self.kernel_shape, self.strides
         (u, front), (v, left) = (self.rows.taps, self.rows.front), (self.columns.taps, self.columns.front)
@@ -175,7 +175,7 @@ class Fourier(Plan):
         return math.prod(self.strides) * self.kernel_shape[2]
 
     def flops(self):
-        """The kernel's transform is shared by a batch and not counted."""
+        """Return the flops; the kernel's transform is shared by a batch and not counted."""
         c, o, cells, outputs = self.phase_channels, self.kernel_shape[3], self.cells(), math.prod(self.outputs)
         return 2 * self.M * (cells * c + c * o + outputs * o)
 

@@ -63,7 +63,7 @@ class Im2col(Plan):
         return self.unpad(dx)
 
     def columns(self, padded):
-        """The windows of a block of padded images as rows: (n, ...) -> (n p q, kh kw c), a copy"""
+        """Return the windows of a block of padded images as rows: (n, ...) -> (n p q, kh kw c), a copy"""
         (kh, kw), (sh, sw), (p, q) = self.kernel_shape[:2], self.strides, self.outputs
         n, h, w, c = padded.shape
         # a row of a window, kw c numbers, lies contiguously in memory; only where they begin differs. (The strides are

@@ -64,7 +64,7 @@ class Kn2row(Plan):
         return dw.reshape(kh, kw, o, c).transpose(0, 1, 3, 2)
 
     def spread(self, output):
-        """Each output pixel laid at every place of its window: (o, n, p, q) -> (kh kw o, n h w)"""
+        """Return each output pixel laid at every place of its window: (o, n, p, q) -> (kh kw o, n h w)"""
         kh, kw, _, o = self.kernel_shape
         spread = self.xp.zeros((kh, kw, *output.shape[:2], *self.padded), output.dtype)
         for u, v, rows, columns in self.places():

@@ -32,7 +32,7 @@ class Plan:
         return self  # a plan never changes: copies of a layer share it
 
     def __reduce__(self):
-        """A pickle holds the shapes; the plan is made again."""
+        """Return what a pickle holds: the shapes; the plan is made again."""
         shapes = (self.image_shape, self.kernel_shape, self.strides, self.pads, self.outputs)
         return plan_again, (type(self), *shapes, self.dtype, device_name(self.xp))
 
@@ -41,18 +41,18 @@ class Plan:
         return self.xp.pad(x, ((0, 0), *self.pads, (0, 0))) if any(map(any, self.pads)) else x
 
     def unpad(self, x):
-        """The inner part of padded images"""
+        """Return the inner part of padded images"""
         (h, w, _), ((top, _), (left, _)) = self.image_shape, self.pads
         return x[:, top : top + h, left : left + w]
 
     @property
     def padded(self):
-        """Height and width with the zeros around"""
+        """Return height and width with the zeros around"""
         (h, w, _), ((top, bottom), (left, right)) = self.image_shape, self.pads
         return h + top + bottom, w + left + right
 
     def blocks(self, n):
-        """Slices of the batch whose large matrix holds about `block` numbers."""
+        """Return slices of the batch whose large matrix holds about `block` numbers."""
         step = max(1, self.block // self.matrix_size())
         return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
@@ -66,5 +66,5 @@ class Plan:
 
 
 def plan_again(kind, image_shape, kernel_shape, strides, pads, outputs, dtype, device):
-    """The plan that a pickle describes."""
+    """Return the plan that a pickle describes."""
     return kind(image_shape, kernel_shape, strides, pads, outputs, dtype, module_of(device))

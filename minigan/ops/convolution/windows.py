@@ -56,7 +56,7 @@ def pads(size, k, stride, padding, axis):
 
 
 def output_size(owner, image, window, strides, padding):
-    """((rows, columns), ((top, bottom), (left, right))) of the windows over an image (h, w, ...).
+    """Return ((rows, columns), ((top, bottom), (left, right))) of the windows over an image (h, w, ...).
 
     Errors: ShapeError, with the formula, where a window is larger than the padded image.
     """
@@ -68,7 +68,7 @@ def output_size(owner, image, window, strides, padding):
             raise ShapeError(
                 f"{owner}: the output would be empty: a window of {k} does not fit {'height' if axis == 0 else 'width'}"
                 f" {size} with padding {before} + {after}; out = ({size} + {before} + {after} - {k}) // {stride} + 1. "
-                'Take a smaller window, more padding ("same"), or fewer layers that halve the image before it.'
+                'Use a smaller window, more padding ("same"), or fewer layers before it that halve the image.'
             )
         sizes.append((size + before + after - k) // stride + 1)
         all_pads.append((before, after))
@@ -86,7 +86,7 @@ def places_on_image(image, window, strides, pads):
 
 
 def transposed_size(owner, small, window, strides, padding):
-    """The image (rows, columns) whose windows number `small`: what a transposed convolution makes.
+    """Return the image (rows, columns) whose windows number `small`: what a transposed convolution makes.
 
     "same": size stride; otherwise (size - 1) stride + k, less the padding, as PyTorch's with output_padding 0.
     """

@@ -10,7 +10,7 @@ from minigan.ops.random_bits import drop_levels, kept_scale
 
 
 def fuses(xp):
-    """Whether arrays of this module are worth it."""
+    """Return whether arrays of this module are worth it."""
     return xp is not np
 
 

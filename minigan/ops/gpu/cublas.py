@@ -24,7 +24,7 @@ WORKSPACE = 32 * 2**20  # bytes; what cuBLAS would otherwise allocate while a gr
 
 
 def tf32():
-    """Whether products of float32 may round their factors to the 10 bits of TF32: CuPy's own switch says."""
+    """Return whether products of float32 may round their factors to the 10 bits of TF32: CuPy's own switch says."""
     return os.environ.get("CUPY_TF32", "0") not in ("", "0")
 
 
@@ -97,7 +97,7 @@ def prepared():
 
 @lru_cache(maxsize=1)
 def own_handle(library):
-    """A handle that nobody else changes the settings of."""
+    """Return a handle that nobody else changes the settings of."""
     handle = ctypes.c_void_p()
     status = library.cublasCreate_v2(ctypes.byref(handle))
     if status:
@@ -107,13 +107,13 @@ def own_handle(library):
 
 @lru_cache(maxsize=1)
 def workspace(cupy):
-    """Memory for cuBLAS, from the common pool and for good: it must outlive every graph."""
+    """Return memory for cuBLAS, from the common pool and for good: it must outlive every graph."""
     return cupy.empty(WORKSPACE, "uint8")
 
 
 @lru_cache(maxsize=1)
 def load_library():
-    """The cuBLAS that CuPy works with, for ctypes; None where it is not found."""
+    """Return the cuBLAS that CuPy works with, for ctypes; None where it is not found."""
     try:
         from cuda.pathfinder import load_nvidia_dynamic_lib  # comes with CuPy
 

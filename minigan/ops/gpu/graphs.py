@@ -17,12 +17,12 @@ recording = None  # the CapturedStep that is being recorded, if any
 
 
 def captures(xp):
-    """Whether steps on the arrays of this module can be graphs: those of CuPy."""
+    """Return whether steps on the arrays of this module can be graphs: those of CuPy."""
     return xp is not np
 
 
 def from_host(make, xp):
-    """The NumPy array that `make()` gives, as an array of the module `xp`.
+    """Return the NumPy array that `make()` gives, as an array of the module `xp`.
 
     All that the CPU contributes to a training step passes here: in a captured step `make` is called again before
     every launch, in the same order, and its array written to where the graph reads it.
@@ -66,7 +66,7 @@ class CapturedStep:
             recording = None
 
     def add_input(self, make, array):
-        """Memory for an input; what it holds at first is written when the recording is over."""
+        """Return memory for an input; what it holds at first is written when the recording is over."""
         memory = backend.cupy.empty(array.shape, array.dtype)
         self.inputs.append((make, memory, array))
         return memory

@@ -21,7 +21,7 @@ class Im2colGpu(Im2col):
         return columns
 
     def input_gradient(self, output, kernel):
-        """The adjoint of columns: every pixel gathers its sum from the windows that cover it."""
+        """Return the adjoint of columns: every pixel gathers its sum from the windows that cover it."""
         dx = self.xp.empty((len(output), *self.image_shape), output.dtype)
         for block in self.blocks(len(output)):
             columns = matmul(output[block].reshape(-1, output.shape[2]), kernel.T)

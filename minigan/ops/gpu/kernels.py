@@ -44,7 +44,7 @@ def checked(name, arg, dtype):
 
 @cache
 def function(cupy, name, dtype):
-    """A kernel, compiled for one type of numbers at its first use."""
+    """Return a kernel, compiled for one type of numbers at its first use."""
     return module(cupy, dtype).get_function(name)
 
 
