@@ -165,7 +165,7 @@ class Layer:
         kept = tuple(array if self.owns(array) else backend.protected(array, self.current_x) for array in arrays)
         self.cache, self.current_x = (samples, kept), None
 
-    def owns(self, array):
+    def owns(self, array: Any) -> bool:
         """Return whether an object is one of the layer's own parameters or state, which the optimizer must change."""
         return any(array is own for kind in (self.params, self.state) for own in kind.arrays.values())
 
