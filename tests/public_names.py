@@ -56,7 +56,7 @@ INTERNAL_METHODS = {
     *("add_param", "add_state", "add_grad", "save_for_backward", "saved", "keep", "take_cache", "check_input", "bind"),
     *("convert", "forget_grads", "update", "numbers", "next_numbers", "draw", "compute_step", "check", "half_square"),
     *("plan_for", "make_plan", "product", "switched", "padded", "pictures", "spread", "checked_state"),
-    *("add_bias_gradient", "after_discriminator_step"),
+    *("add_bias_gradient", "after_discriminator_step", "owns"),
 }
 # Their methods only say that a subclass has to write them.
 ABSTRACT = (Layer, objectives.Objective, optimizers.Optimizer, initializers.Initializer, latent.Latent)
