@@ -1,8 +1,8 @@
-"""What the figures say of images whose faults are known: the table in docs/evaluation.md.
+"""Compute the metrics of images whose faults are known: the table in docs/evaluation.md.
 
     python benchmarks/calibration.py --data-dir DIR [--dataset mnist] [--seeds 3]
 
-For each seed a classifier is trained anew (its seed is the only difference) and judges the same sets.
+For each seed, a new classifier is trained (only its seed is different). All classifiers judge the same sets.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main(args):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="What the figures say of images whose faults are known.")
+    parser = argparse.ArgumentParser(description="Compute the metrics of images whose faults are known.")
     parser.add_argument("--dataset", default="mnist", help="with labels and both splits, default mnist")
     parser.add_argument("--data-dir", help="folder of its files; without it: cache or download")
     parser.add_argument("--seeds", type=int, default=3, help="classifiers, default 3")

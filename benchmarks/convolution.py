@@ -1,14 +1,14 @@
-"""The three maps of each convolution layer by every algorithm of minigan, beside PyTorch on the same work.
+"""Time the three maps of each convolution layer, by every algorithm of minigan and by PyTorch.
 
     python benchmarks/convolution.py                  needs PyTorch: pip install torch
     python benchmarks/convolution.py --layers C1-G1 C1-D2 --rounds 9
 
 Batch 256, float32, no bias. PyTorch runs in both memory layouts, and the one with the smaller median is the reference.
-Every layer, map and program is a process of its own; those of one layer take turns.
+Every layer, map and program is a process of its own. The processes of one layer take turns.
 
-Who pays for encoding: forward for x and the kernel, which are then kept, as the layers keep them; dy is encoded once
-for dW and dx, and dW pays. So the row "all" is what a forward and a backward pass of the layer cost. PyTorch, where it
-brings its operands into an order of its own, does so within each map.
+Encoding takes time, too. The time of forward includes the encoding of x and of the kernel, which are then kept, as the
+layers keep them. dy is encoded once for dW and dx, and the time of dW includes this. So the row "all" is the cost of a
+forward and a backward pass of the layer. If PyTorch reorders its operands, it does so within each map.
 """
 
 import statistics
@@ -44,12 +44,12 @@ class Layer(NamedTuple):
 
     @property
     def shapes(self):
-        """Of an image, the kernel and an output."""
+        """Return the shapes of an image, the kernel and an output."""
         size, p, k = self.size, -(-self.size // self.stride), self.k
         return (size, size, self.channels), (k, k, self.channels, self.filters), (p, p, self.filters)
 
     def plan(self, algorithm, dtype="float32"):
-        """minigan's plan for the convolution that this layer is, or is the adjoint of."""
+        """Return minigan's plan for the convolution that this layer is, or whose adjoint it is."""
         image, kernel, (p, _, _) = self.shapes
         # as many zeros as for "same", but laid as PyTorch lays them: the odd one before the image
         before = self.k // 2
@@ -57,7 +57,7 @@ class Layer(NamedTuple):
         return make_plan(self.kind, image, kernel, (self.stride,) * 2, (pads, pads), np.dtype(dtype), np, algorithm)
 
     def arrays(self, n, dtype):
-        """Random images, kernel and outputs."""
+        """Return random images, kernel and outputs."""
         image, kernel, output = self.shapes
         rng = np.random.default_rng(0)
         return [rng.standard_normal(shape).astype(dtype) for shape in ((n, *image), kernel, (n, *output))]
@@ -82,7 +82,7 @@ LAYERS = {
 
 
 def minigan_maps(layer, algorithm, n=BATCH, dtype="float32"):
-    """{map: a function that computes it by the layer's plan}."""
+    """Return {map: a function that computes it with the layer's plan}."""
     keep_freed_memory()  # as the training programs do
     plan = layer.plan(algorithm, dtype)
     image, kernel, output = layer.arrays(n, dtype)
@@ -105,7 +105,7 @@ def minigan_maps(layer, algorithm, n=BATCH, dtype="float32"):
 
 
 def torch_maps(layer, layout, n=BATCH, dtype="float32"):
-    """{map: a function that computes it by PyTorch}, on images (n, c, h, w) and a kernel (filters, channels, k, k)."""
+    """Return {map: a function that computes it with PyTorch}: images (n, c, h, w), kernel (filters, channels, k, k)."""
     import torch
 
     memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
@@ -127,13 +127,13 @@ def torch_maps(layer, layout, n=BATCH, dtype="float32"):
 
 
 def raced(key):
-    """The algorithms that count at most HOPELESS times the cost of the cheapest for this layer."""
+    """Return the algorithms that count at most HOPELESS times the cost of the cheapest for this layer."""
     costs = {algorithm: LAYERS[key].plan(algorithm).cost() for algorithm in ALGORITHMS}
     return [algorithm for algorithm, cost in costs.items() if cost <= HOPELESS * min(costs.values())]
 
 
 def contestants(key):
-    """{"layer, map, program": what makes its step}, for all maps and programs of one layer."""
+    """Return {"layer, map, program": what makes its step}, for all maps and programs of one layer."""
     programs = {**dict.fromkeys(LAYOUTS, torch_maps), **dict.fromkeys(raced(key), minigan_maps)}
     return {
         contestant(key, name, program): lambda maps=maps, program=program, name=name: maps(LAYERS[key], program)[name]
@@ -147,7 +147,7 @@ def contestant(key, name, program):
 
 
 def rows(key, times):
-    """The rows of the table for one layer: its maps, then their sum in each round."""
+    """Return the rows of the table for one layer: its maps, then their sum in each round."""
     algorithms = raced(key)
     per_map = {name: {p: times[contestant(key, name, p)] for p in (*LAYOUTS, *algorithms)} for name in MAPS}
     per_map["all"] = {p: list(map(sum, zip(*(per_map[name][p] for name in MAPS), strict=True))) for p in per_map["dx"]}

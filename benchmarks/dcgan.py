@@ -1,11 +1,11 @@
-"""The whole training step of the DCGAN C1 on 28 x 28 images, batch 256, minigan beside PyTorch on the same work.
+"""Time the whole training step of the DCGAN C1 on 28 x 28 images, batch 256, in minigan and in PyTorch.
 
     python benchmarks/dcgan.py                        needs PyTorch: pip install torch
     python benchmarks/dcgan.py --only "PyTorch eager" "minigan auto"
 
-"PyTorch eager" is the usual loop, in both memory layouts; "PyTorch tuned" has D's parameters frozen in G's step, Adam
-fused, activations in place, channels_last. minigan keeps freed memory, as its training programs do; "PyTorch tuned,
-memory kept" shows what the same does for PyTorch.
+"PyTorch eager" is the usual loop, in both memory layouts. "PyTorch tuned" freezes D's parameters in G's step, fuses
+Adam, computes activations in place, and uses channels_last. minigan keeps freed memory, as its training commands do.
+"PyTorch tuned, memory kept" does the same with PyTorch.
 """
 
 from gan_step import batch_stream, torch_gan_step

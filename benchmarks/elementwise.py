@@ -1,4 +1,4 @@
-"""The small choices of the layers, each beside the way it avoids, in nanoseconds a number.
+"""Time the small choices in the layers, each beside the slower way, in nanoseconds for each number.
 
 python benchmarks/elementwise.py
 """
@@ -11,7 +11,7 @@ SHAPE = (256, 1024)
 
 
 def nanoseconds(function, repeats=9, calls=10):
-    """The median time of a call, by the numbers of an array of SHAPE."""
+    """Return the median time of a call, divided by the number of numbers in an array of SHAPE."""
     function()
     times = []
     for _ in range(repeats):

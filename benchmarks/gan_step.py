@@ -1,10 +1,10 @@
-"""What the benchmarks of GAN steps share: the stream of real images, and PyTorch's step on them."""
+"""The parts that all benchmarks of GAN steps use: the stream of real images, and PyTorch's step."""
 
 import numpy as np
 
 
 def batch_stream(batch):
-    """Endless shuffled batches (batch, 28, 28, 1) of the digits as float32 in [-1, 1]."""
+    """Yield shuffled batches (batch, 28, 28, 1) of the digits as float32 in [-1, 1], without end."""
     from minigan import data
 
     images, rng = data.load("digits").images, np.random.default_rng(0)

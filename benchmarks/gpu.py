@@ -1,13 +1,13 @@
-"""The whole training step on a GPU, minigan beside PyTorch on the same work.
+"""Time the whole training step on a GPU, in minigan and in PyTorch.
 
     python benchmarks/gpu.py mlp                      needs CuPy, PyTorch with CUDA, and a GPU
     python benchmarks/gpu.py dcgan --rounds 30
-    CUPY_TF32=1 python benchmarks/gpu.py dcgan        TF32 for minigan and for PyTorch alike; without it, for neither
+    CUPY_TF32=1 python benchmarks/gpu.py dcgan        TF32 for minigan and for PyTorch; without it, for neither
 
-mlp: the networks of benchmarks/mlp_gan.py, batch 128. dcgan: C1, batch 256. The digits lie on the GPU as bytes, and
-every step gathers its batch there. All contestants live in one process and take turns; a turn is a number of steps
-between two CUDA events. Losses are read after the last turn only; their means stand in the table, so that a contestant
-that does not do the work shows.
+mlp: the networks of benchmarks/mlp_gan.py, batch 128. dcgan: C1, batch 256. The digits are on the GPU as bytes, and
+every step gathers its batch there. All contestants are in one process and take turns. A turn is a number of steps
+between two CUDA events. The losses are read only after the last turn. Their means are in the table: they would show
+if a contestant did not do the work.
 """
 
 import argparse
@@ -163,7 +163,7 @@ CONTESTANTS = {
 
 
 def elapsed(step, count, losses):
-    """Milliseconds a step, between two events on the default stream."""
+    """Return the milliseconds of a step, between two events on the default stream."""
     cupy = backend.cupy
     start, end = cupy.cuda.Event(), cupy.cuda.Event()
     start.record()

@@ -1,9 +1,9 @@
-"""Time several programs side by side: each in a process of its own, taking turns, so that all meet the same machine.
+"""Time several programs side by side. Each has its own process, and they take turns on the same machine.
 
-A contestant is a function without arguments that makes a `step`; a benchmark file holds a table of them and calls
-`main(__file__, CONTESTANTS, references)`, or takes the times from `race` and makes a table of its own. Times on a
-shared machine drift by tens of percent within minutes; the ratio within one round hardly does, so it is the median of
-these ratios that is reported.
+A contestant is a function without arguments that makes a `step`. A benchmark file has a table of them. It calls
+`main(__file__, CONTESTANTS, references)`, or takes the times from `race` and makes a table of its own. On a shared
+machine, times drift by tens of percent within minutes. But the ratio within one round hardly changes. So the reports
+give the median of these ratios.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main(file, contestants, references, steps=8):
 
 
 def options(contestants, rounds, steps):
-    """The command line that every race has."""
+    """Return the command line that every race has."""
     parser = argparse.ArgumentParser(description="Time the contestants side by side, in turns.")
     parser.add_argument("--rounds", type=int, default=rounds, help=f"turns of {steps} steps for each")
     parser.add_argument("--threads", type=int, default=2, help="threads of BLAS and of PyTorch")
@@ -37,7 +37,7 @@ def options(contestants, rounds, steps):
 
 
 def work(step):
-    """Take as many steps as each line of standard input says, and answer with their times in seconds."""
+    """Take as many steps as each line of standard input says, and print their times in seconds."""
     step()
     print("ready", flush=True)
     for line in sys.stdin:
@@ -80,18 +80,18 @@ def race(file, names, rounds, steps, threads):
 
 
 def environment(threads):
-    """The variables of a worker: how many threads its BLAS and PyTorch take."""
+    """Return the variables of a worker: how many threads its BLAS and PyTorch take."""
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return {**os.environ, **dict.fromkeys(variables, str(threads))}
 
 
 def ratio(times, reference):
-    """How long the one takes beside the other: the median of the ratios within each round."""
+    """Return how long one takes compared with the other: the median of the ratios within each round."""
     return statistics.median(a / b for a, b in zip(times, reference, strict=True))
 
 
 def print_table(times, references):
-    """The times of a race as a table in Markdown, with the ratios to the contestants in `references`."""
+    """Print the times of a race as a table in Markdown, with the ratios to the contestants in `references`."""
     print("| | median step | " + " | ".join(f"of {name}" for name in references) + " |")
     print("|---|---" + "|---" * len(references) + "|")
     for name, own in times.items():

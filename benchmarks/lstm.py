@@ -1,12 +1,12 @@
-"""Forward and backward of an LSTM, minigan beside PyTorch on the same work.
+"""Time forward and backward of an LSTM, in minigan and in PyTorch.
 
     python benchmarks/lstm.py                         needs PyTorch: pip install torch
     python benchmarks/lstm.py --rounds 30
 
-28 steps of 28 inputs, as the rows of an image, 128 units, batch 256, every state handed out; gradients of the input
-and of all parameters from a random upstream gradient. "PyTorch batch_first" takes and gives (n, steps, size), as
-minigan does, "PyTorch time-first" (steps, n, size), its own order. The matrix products alone, written into existing
-arrays, are the floor that BLAS sets.
+There are 28 steps of 28 inputs, like the rows of an image, 128 units and a batch of 256. Every state is returned. A
+random upstream gradient gives the gradients of the input and of all parameters. "PyTorch batch_first" uses the order
+(n, steps, size), as minigan does. "PyTorch time-first" uses PyTorch's own order (steps, n, size). The matrix products
+alone, written into existing arrays, are the floor that BLAS sets.
 """
 
 import numpy as np
@@ -55,7 +55,7 @@ def torch_step(batch_first):
 
 
 def matrix_products():
-    """The three products of each step, as the layer shapes them: a, the weights' gradients, dx with dh."""
+    """Return a step that does the three products of each time step: a, dW with dU and db, dx with dh."""
     rows = SIZE + UNITS + 1
     weights, xh, a = random_arrays((rows, 4 * UNITS), (STEPS, rows, BATCH), (STEPS, 4 * UNITS, BATCH))
     dweights, dxh = np.empty_like(weights), np.empty((STEPS, rows - 1, BATCH), np.float32)

@@ -1,10 +1,10 @@
-"""Resident memory: over many steps of an MLP-GAN it must not grow; its peak in steps of a DCGAN, beside PyTorch.
+"""Measure resident memory: in many steps of an MLP-GAN it must not grow; its peak in a DCGAN, beside PyTorch.
 
     python benchmarks/memory.py [--steps 2000]        the MLP-GAN of benchmarks/mlp_gan.py
     python benchmarks/memory.py --peak [5]            5 steps of each contestant of benchmarks/dcgan.py; needs PyTorch
 
-Each contestant is a process of its own, and the figures are those of the whole process: interpreter, libraries, images
-and all. Reads /proc/self/status, so Linux only.
+Each contestant is a process of its own. The numbers are for the whole process, with interpreter, libraries and images.
+They come from /proc/self/status, so this works on Linux only.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from mlp_gan import minigan_step
 
 
 def memory_mb(key):
-    """VmRSS, resident now, or VmHWM, the most that was resident since the process began."""
+    """Return VmRSS, the memory that is resident now, or VmHWM, the most since the process started."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith(key)) / 1024
 

@@ -1,12 +1,12 @@
-"""The whole training step of an MLP-GAN, minigan beside PyTorch on the same work.
+"""Time the whole training step of an MLP-GAN, in minigan and in PyTorch.
 
     python benchmarks/mlp_gan.py                      needs PyTorch: pip install torch
     python benchmarks/mlp_gan.py --rounds 30
 
-G 100-256-512-1024-784 tanh, D 784-1024-512-256-1, LeakyReLU 0.2, dropout 0.4 in D, batch 128, Adam for both: one step
-of D on real and on generated images, one step of G, on shuffled batches of the built-in digits. "PyTorch tuned" has
-D's parameters frozen in G's step, Adam fused, activations in place. The matrix products alone, written into existing
-arrays, are the floor that each BLAS sets.
+G 100-256-512-1024-784 tanh, D 784-1024-512-256-1, LeakyReLU 0.2, dropout 0.4 in D, batch 128, Adam for both. A step is
+one step of D on real and on generated images, and one step of G, on shuffled batches of the built-in digits. "PyTorch
+tuned" freezes D's parameters in G's step, fuses Adam, and computes activations in place. The matrix products alone,
+written into existing arrays, are the floor that each BLAS sets.
 """
 
 from itertools import pairwise
@@ -54,7 +54,7 @@ def torch_step(tuned):
 
 
 def shapes_of_products():
-    """(n, in, out, how often x W, x^T dy and dy W^T) of every Dense layer in a step."""
+    """Return (n, in, out, how often x W, x^T dy and dy W^T) for every Dense layer in a step."""
     g, d = (100, *G_WIDTHS, 784), (784, *D_WIDTHS, 1)
     for i in range(4):
         yield BATCH, g[i], g[i + 1], 1, 1, int(i > 0)
@@ -67,7 +67,7 @@ def random_arrays(*shapes):
 
 
 def matrix_products():
-    """Every matrix product of the step by NumPy, into arrays that exist already."""
+    """Return a step that does every matrix product of the training step with NumPy, into existing arrays."""
     products = []
     for n, n_in, n_out, forward, dw, dx in shapes_of_products():
         x, w, dy = random_arrays((n, n_in), (n_in, n_out), (n, n_out))
@@ -81,7 +81,7 @@ def matrix_products():
 
 
 def torch_products():
-    """The same products by PyTorch, which keeps its weights as (out, in)."""
+    """Return a step that does the same products with PyTorch, which keeps its weights as (out, in)."""
     import torch
 
     products = []

@@ -1,4 +1,4 @@
-"""Which functions the step of benchmarks/mlp_gan.py spends its time in.
+"""Show which functions take the time of the step of benchmarks/mlp_gan.py.
 
 python benchmarks/profile_mlp_gan.py [--steps 100]
 """

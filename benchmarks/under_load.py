@@ -1,8 +1,8 @@
-"""Training beside other programs: the step of a small DCGAN with two threads of BLAS and with one.
+"""Time training beside other programs: the step of a small DCGAN with two threads of BLAS and with one.
 
     python benchmarks/under_load.py [--rounds 1] [--busy 0 1 2]
 
-A busy program is a loop in Python that does nothing else; each row has so many of them running.
+A busy program is an endless loop in Python. Each row of the table has a number of them running.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""The chapters of docs/course as notebooks: run them, and write their outputs and pictures into the pages.
+"""Run the chapters of docs/course as notebooks, and write their outputs and pictures into the pages.
 
     python docs/chapters.py                                          all chapters
     python docs/chapters.py docs/course/1_neuron.md                  one
 
 A chapter is a Markdown page, and the page is the notebook. Each block of Python is a cell. A block of text directly
-below it (```text) is what the cell prints, a picture below that is what it shows. This program runs the cells, writes
-both anew, and makes docs/course/notebooks/*.ipynb of the pages, without outputs, for Jupyter. tests/test_course.py
-runs them too, and compares. Where the numbers depend on the machine, the block begins with ```text about: then only
-the words are compared.
+below it (```text) is what the cell prints. A picture below that is what it shows. This program runs the cells and
+writes both again. It also turns the pages into docs/course/notebooks/*.ipynb, without outputs, for Jupyter.
+tests/test_course.py runs the cells too, and compares. If the numbers depend on the machine, the block starts with
+```text about: then only the words are compared.
 """
 
 import ast
@@ -31,12 +31,12 @@ CELL = re.compile(
 
 
 def chapter_pages():
-    """The pages of all chapters, in their order."""
+    """Return the pages of all chapters, in their order."""
     return sorted(COURSE.glob("[0-9]*.md"))
 
 
 def run_cell(code, namespace, name):
-    """Run one cell as a notebook does: returns (what it printed, the pictures that it showed).
+    """Run one cell as a notebook does. Return what it printed and the pictures that it showed.
 
     The value of its last line is shown, too: a picture as a picture, anything else as text.
     """
@@ -71,7 +71,7 @@ def run_chapter(page):
 
 
 def update_chapter(page):
-    """Run a page, and write its outputs and pictures anew. Returns the seconds it took."""
+    """Run a page, write its outputs and pictures again, and return the seconds that this took."""
     start = time.perf_counter()
     text, parts, end = page.read_text(encoding="utf-8"), [], 0
     for match, printed, pictures, _ in run_chapter(page):
@@ -94,7 +94,7 @@ def update_chapter(page):
 
 
 def notebook(page):
-    """The page as a Jupyter notebook without outputs: the text of an .ipynb file."""
+    """Return the page as a Jupyter notebook without outputs: the text of an .ipynb file."""
     text, cells, end = page.read_text(encoding="utf-8"), [], 0
     in_solution = False
     for match in CELL.finditer(text):
@@ -115,7 +115,7 @@ def notebook(page):
 
 
 def add_markdown(cells, text):
-    """Add a cell of text; links lead one folder further up, and what a page folds away has a heading instead."""
+    """Add a cell of text. Links lead one folder further up. What a page folds away gets a heading instead."""
     text = re.sub(r"<details><summary>(.*?)</summary>", r"**\1**", text).replace("</details>", "")
     text = re.sub(r"\]\((?!https?:|#)([^)]+)\)", r"](../\1)", text)
     text = re.sub(r"\n{3,}", "\n\n", text).strip()

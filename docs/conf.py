@@ -1,9 +1,9 @@
-"""How the site is built from these pages: `sphinx-build -W -b html docs out/site`. Needs no network.
+"""Settings of Sphinx, which builds the site from these pages: `sphinx-build -W -b html docs out/site`, offline.
 
     pip install -e ".[docs]"                                          from the root of the repository
 
-The pages are plain Markdown, so that they can be read in the repository, too. What only the site needs is in the
-three hooks: links to code, the code's own pages, and docstrings as they were written.
+The pages are plain Markdown, so you can also read them in the repository. What only the site needs is in three hooks:
+links to code, pages of the code, and docstrings as they were written.
 """
 
 import sys
