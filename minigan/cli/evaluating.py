@@ -48,7 +48,7 @@ def evaluate_runs(args):
             judges[data_of_run] = Judge(run, args)
         evaluations[str(run.folder.path)] = judges[data_of_run].judge(run)
     print(metrics.table({**evaluations, **summaries(runs, evaluations)}))
-    for note in dict.fromkeys(figures["memorisation_note"] for figures in evaluations.values()):
+    for note in dict.fromkeys(scores["memorisation_note"] for scores in evaluations.values()):
         if note:
             print(f"no metrics of memorisation: {note}")
     print(f"evaluation.json and evaluation.png are in {' '.join(evaluations)}")
@@ -75,7 +75,7 @@ class Judge:
         self.say(f"{path}: judging {args.samples:,} samples of step {run.step:,}")
         samples = run.sample(args.samples, args.seed)
         try:
-            figures = metrics.evaluate(samples, self.reference)
+            scores = metrics.evaluate(samples, self.reference)
         except NonFiniteError as error:
             raise NonFiniteError(f"{path}: {error}") from error
         report = {
@@ -83,7 +83,7 @@ class Judge:
             "step": run.step,
             "epoch": run.epoch,
             "seed": args.seed,
-            **figures,
+            **scores,
             "versions": versions(),
         }
         with atomic_write(path / "evaluation.json") as file:
@@ -93,12 +93,12 @@ class Judge:
         pictures.save_evaluation(
             path / "evaluation.png",
             samples[:SHOWN],
-            figures["class_shares"],
+            scores["class_shares"],
             self.train.classes,
             searched,
             data.scale(nearest),
         )
-        return figures
+        return scores
 
     def say(self, text):
         if not self.args.quiet:
@@ -108,8 +108,8 @@ class Judge:
 def summaries(runs, evaluations):
     """Return two rows, mean and standard deviation, for each experiment with several runs on the same data."""
     groups = {}
-    for run, figures in zip(runs, evaluations.values(), strict=True):
-        groups.setdefault((run.experiment.name, run.config.dataset, run.config.images_md5), []).append(figures)
+    for run, scores in zip(runs, evaluations.values(), strict=True):
+        groups.setdefault((run.experiment.name, run.config.dataset, run.config.images_md5), []).append(scores)
     rows = {}
     for (experiment, dataset, _), group in groups.items():
         if len(group) > 1:
@@ -120,5 +120,5 @@ def summaries(runs, evaluations):
 
 def over(group, function):
     """Return a function of each column of the group's scores, or None where one of them is None."""
-    columns = {key: [figures[key] for figures in group] for _, key, _ in COLUMNS}
+    columns = {key: [scores[key] for scores in group] for _, key, _ in COLUMNS}
     return {key: None if None in values else function(values) for key, values in columns.items()}

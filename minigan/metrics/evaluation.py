@@ -62,11 +62,11 @@ def evaluate(samples: Array, reference: Reference) -> dict:
         "class_kl": class_scores.kl_to_uniform(shares),
         "smallest_class": float(shares.min()),
         **precision_recall_density_coverage(reference.real_features, compared, NEIGHBORS),
-        **memorisation_figures(samples, reference),
+        **memorisation_scores(samples, reference),
     }
 
 
-def memorisation_figures(samples, reference):
+def memorisation_scores(samples, reference):
     """Return the metrics of `evaluate` that search for copies of training images."""
     if reference.test_distances is None:
         ratio = copied = None
@@ -82,12 +82,12 @@ def table(evaluations: dict[str, dict]) -> str:
     if not isinstance(evaluations, dict) or not all(map(is_evaluation, evaluations.values())):
         raise OptionError(f"table: expected a dict, name -> what evaluate returned, got {shown(evaluations)}.")
     lines = [f"| set | {' | '.join(heading for heading, _, _ in COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
-    for name, figures in evaluations.items():
-        values = [(figures[key], style) for _, key, style in COLUMNS]
+    for name, scores in evaluations.items():
+        values = [(scores[key], style) for _, key, style in COLUMNS]
         cells = ["-" if value is None else format(value, style) for value, style in values]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def is_evaluation(figures):
-    return isinstance(figures, dict) and all(key in figures for _, key, _ in COLUMNS)
+def is_evaluation(scores):
+    return isinstance(scores, dict) and all(key in scores for _, key, _ in COLUMNS)
