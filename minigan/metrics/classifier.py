@@ -28,9 +28,14 @@ STEPS = 4 * 469  # 4 epochs of MNIST's 60,000 images; as many steps for every da
 def make_classifier(image_shape, classes, seed=0):
     """conv 5 x 5 s2 x 16 - conv 5 x 5 s2 x 32 - Dense 64 - Dense classes, LeakyReLU between: images -> logits."""
     layers = [
-        *(Conv2D(16, 5, strides=2), LeakyReLU()),
-        *(Conv2D(32, 5, strides=2), LeakyReLU()),
-        *(Flatten(), Dense(64), LeakyReLU(), Dense(classes)),
+        Conv2D(16, 5, strides=2),
+        LeakyReLU(),
+        Conv2D(32, 5, strides=2),
+        LeakyReLU(),
+        Flatten(),
+        Dense(64),
+        LeakyReLU(),
+        Dense(classes),
     ]
     return Sequential(layers, image_shape, seed=seed)
 
