@@ -140,7 +140,9 @@ def test_mlp_gan_fits_on_two_printed_pages():
 
 
 def test_ctrl_c_keeps_what_was_made(tmp_path):
-    process = start("mlp_gan.py", "--epochs", 500, "--out", tmp_path)
+    # a shell lets its background jobs ignore Ctrl-C, and they pass that on: the example shall hear it in any case
+    listen = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)} if os.name == "posix" else {}
+    process = start("mlp_gan.py", "--epochs", 500, "--out", tmp_path, **listen)
     deadline = time.monotonic() + 120
     while not (tmp_path / "epoch_001.png").exists():
         assert process.poll() is None and time.monotonic() < deadline
