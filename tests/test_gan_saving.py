@@ -14,7 +14,7 @@ from minigan import GAN, Sequential, npz
 from minigan.errors import CheckpointError, FileError, MiniganError, NonFiniteError, NonFiniteWarning, OptionError
 from minigan.gan import latent, objectives
 from minigan.gan.state import gan_state, state_arrays
-from minigan.initializers import RandomNormal
+from minigan.initializers import Initializer, RandomNormal
 from minigan.layers import (
     LSTM,
     BatchNorm,
@@ -213,6 +213,22 @@ def test_parts_of_ones_own():
         OptionError, match=r"Forgetful cannot be saved, because it does not store its argument 'factor' as self\.factor"
     ):
         make(objective=Forgetful(2)).save(io.BytesIO())
+
+
+class Constant(Initializer):
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, shape, rng, dtype):
+        return np.full(shape, self.value, dtype)
+
+
+def test_an_initializer_of_ones_own():
+    gan = make(lambda: ([Dense(16, initializer=Constant(0.1)), Tanh(), Reshape(SHAPE)], dense()[1]))
+    again = through_a_file(gan, custom_layers=[Constant])
+    assert again.generator.layers[0].initializer.value == 0.1 and everything(again) == everything(gan)
+    with pytest.raises(CheckpointError, match=r"its generator: .*Constant"):
+        through_a_file(gan)
 
 
 def test_a_subclass_of_gan_loads_itself():

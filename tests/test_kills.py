@@ -15,7 +15,7 @@ import pytest
 from run_helpers import SMALL, files, in_child
 
 import minigan.files
-from minigan import pictures
+from minigan import machine, pictures
 from minigan.errors import CheckpointError
 from minigan.experiments import EXPERIMENTS
 from minigan.files import is_leftover
@@ -153,6 +153,19 @@ def test_some_moments(tmp_path, whole):
 @pytest.mark.slow
 def test_many_touches(tmp_path, whole):
     try_touches(tmp_path, whole, MANY, seed=2)
+
+
+@pytest.mark.slow
+def test_moments_with_two_threads(tmp_path):
+    """They add up in another order than one thread, but the same one each time."""
+    before = machine.known(machine.blas_threads)
+    if not machine.set_blas_threads(2):
+        pytest.skip("NumPy has another BLAS here")
+    try:
+        train(tmp_path / "whole")
+        try_moments(tmp_path, files(tmp_path / "whole"), 5 * SOME, seed=3)
+    finally:
+        machine.set_blas_threads(before)
 
 
 @pytest.mark.slow

@@ -91,6 +91,18 @@ def test_a_run_in_two_parts_leaves_the_files_of_one_in_a_single_part(tmp_path, e
     assert said(tmp_path / "parts") == said(tmp_path / "whole")
 
 
+@pytest.mark.slow
+def test_the_wgan_of_the_reports_in_two_parts(tmp_path, no_figures):
+    """C3 itself: five steps of the critic for one of the generator, convolutions, BatchNorm."""
+    options = {"dataset": "digits", "batch_size": 32}
+    start_run(find("C3"), tmp_path / "whole", steps=6, **options).run(quiet=True)
+    start_run(find("C3"), tmp_path / "parts", steps=5, **options).run(quiet=True)
+    resume_run(tmp_path / "parts", steps=6).run(quiet=True)
+    whole, parts = files(tmp_path / "whole"), files(tmp_path / "parts")
+    assert all(parts[name] == content for name, content in whole.items())
+    assert b",0.0," not in whole["history.csv"] and said(tmp_path / "parts") == said(tmp_path / "whole")
+
+
 def test_a_picture_of_half_an_epoch_does_not_stay(tmp_path, no_figures):
     """With a picture after every second epoch, the one drawn at the end of the first part belongs to no whole run."""
     start_run(SMALL, tmp_path / "whole", every=2).run(quiet=True)
