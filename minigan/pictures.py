@@ -6,6 +6,7 @@ Images are arrays (n, h, w, c) in the range [low, high]; files appear only when 
 import io
 import math
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,9 @@ def folder_for_epochs(path: PathLike) -> Path:
     for file in earlier:
         file.unlink()
     if earlier:
-        print(f"{folder}: {len(earlier)} pictures of an earlier run removed; its other files will be overwritten.")
+        sys.stderr.write(
+            f"note: {folder}: {len(earlier)} pictures of an earlier run removed; its other files will be overwritten\n"
+        )
     return folder
 
 

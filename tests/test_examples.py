@@ -124,7 +124,7 @@ def test_mlp_gan_writes_what_it_promises(tmp_path, monkeypatch, few_digits, caps
     assert generator.predict(np.zeros((1, 100), np.float32)).shape == (1, 28, 28, 1)
 
     example.main(options(tmp_path / "a", epochs=1))
-    assert "2 pictures of an earlier run removed" in capsys.readouterr().out
+    assert "2 pictures of an earlier run removed" in capsys.readouterr().err
     assert not (tmp_path / "a" / "epoch_002.png").exists()
     with Image.open(tmp_path / "a" / "learning.gif") as gif:
         assert getattr(gif, "n_frames", 1) == 1

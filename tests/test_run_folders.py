@@ -239,7 +239,7 @@ def test_handlers_are_put_back():
 # links
 
 
-COMMAND = "touch /tmp/owned; #"
+COMMAND = "touch owned; #"
 LINKS = (
     "notes.txt",
     "history.csv",
