@@ -81,7 +81,7 @@ def why_no_gpu():
 
 
 def to_device(x, xp):
-    """Return `x` as an array of the module `xp`, copied over only where it lives elsewhere."""
+    """Return `x` as an array of the module `xp`, copied only if it lives elsewhere."""
     return xp.asarray(to_cpu(x) if xp is np else x)
 
 
@@ -127,5 +127,5 @@ def reading_waits(xp):
 
 
 def finite_where_cheap(x):
-    """False where a CPU array holds NaN or infinity. One on a GPU counts as finite: to look, one would wait for it."""
+    """Return False if a CPU array holds NaN or infinity. A GPU array counts as finite: a look would have to wait."""
     return array_module(x) is not np or bool(np.isfinite(x).all())

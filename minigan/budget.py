@@ -45,7 +45,7 @@ class Budget:
 
 @contextmanager
 def budget(**limits):
-    """Within it, this thread can spend no more than `limits`, by the kinds of LIMITS; those left out are as there."""
+    """Let this thread spend no more than `limits` in the block, by kind; kinds left out have the limits of LIMITS."""
     token = current.set(Budget({**LIMITS, **limits}))
     try:
         yield

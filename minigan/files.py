@@ -169,7 +169,7 @@ def find_link(folder):
 
 
 def printable(text):
-    """`text` (or a path) on one line; characters that a terminal would obey are shown as an escape, such as \\n."""
+    """Return `text` (or a path) on one line; characters that a terminal would obey become escapes, such as \\n."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in str(text))
 
 

@@ -88,7 +88,7 @@ def chosen_threads():
 
 
 def cpu_limit():
-    """How many processors' time the system grants this program, as a container's limit does; None without a limit.
+    """Return how many processors' time a container's limit grants this program; None without a limit.
 
     Such a limit takes time away, not processors: BLAS sees all of them, and starts a thread for each.
     """
@@ -103,7 +103,7 @@ def cpu_limit():
 
 
 def load():
-    """How many programs wanted to compute in the last minute, on average; None where the system does not tell."""
+    """Return how many programs wanted to compute in the last minute, on average; None if the system does not tell."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 

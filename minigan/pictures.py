@@ -43,7 +43,7 @@ def folder_for_epochs(path: PathLike) -> Path:
 
 
 def to_uint8(images: Array, low: float = -1, high: float = 1) -> Array:
-    """Images of the range [low, high] as bytes 0 ... 255, rounded; what lies outside is cut off. Bytes stay bytes.
+    """Return images of the range [low, high] as bytes 0 ... 255, rounded and clipped. Bytes stay bytes.
 
     Errors     DtypeError for other whole numbers, NonFiniteError where there is NaN
     """
@@ -195,7 +195,7 @@ def save_loss_curves(
 
 
 def save_real_beside_generated(path: PathLike, real: Array, generated: Array, low: float = -1, high: float = 1) -> None:
-    """Two grids of the same size side by side, real images left, generated ones right."""
+    """Plot two grids of the same size side by side, real images left, generated ones right."""
     figure = _figure(9, 4.8)
     for place, (title, images) in enumerate((("real", real), ("generated", generated)), start=1):
         show_grid(figure.add_subplot(1, 2, place, title=title), grid(images, low=low, high=high))
@@ -210,7 +210,7 @@ def save_evaluation(
     searched: Array,
     nearest: Array,
 ) -> None:
-    """Return a grid of samples, the histogram of their classes, and samples above the training images nearest to them.
+    """Plot samples, the histogram of their classes, and samples above the training images nearest to them.
 
     samples, searched, nearest   images in [-1, 1]; of the last two as many, paired
     class_shares                 the share of each class, in the order of their names `classes`

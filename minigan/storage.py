@@ -204,7 +204,7 @@ def named_class(config, what, known, where):
 
 
 def as_code(name):
-    """The name of a class as it stands in an example; it comes from a file, and may be anything"""
+    """Return the name of a class as it stands in an example; it comes from a file, and may be anything"""
     return name if isinstance(name, str) and name.isidentifier() and len(name) < 100 else "MyClass"
 
 

@@ -19,7 +19,7 @@ ROOM = 2**24  # bytes that an archive may hold besides the records: headers, tex
 
 
 def load(directory, split):
-    """(images, labels, warnings) of one split; these say where it is only a part of the official set, or another one.
+    """Return (images, labels, warnings) of one split; a warning says if it is not the whole official set.
 
     directory  the folder cifar-10-batches-bin, the folder that holds it or the archive; None: the cache, or a download
     """
@@ -81,7 +81,7 @@ def _names(files):
 
 
 def _records(content, origin, file):
-    """The records (n, 3073) in the content of one .bin file; DataError unless it is at least a part of `file`."""
+    """Return the records (n, 3073) of one .bin file; DataError unless it is at least a part of `file`."""
     whole, over = divmod(len(content), RECORD)
     if len(content) > file.records * RECORD:
         raise DataError(

@@ -27,7 +27,7 @@ def partial(name, split, where, count, official, lacking=()):
 
 
 def unofficial(name, split, files):
-    """The warnings that some of `files`, each (origin, content, MD5 of the official content), are not official."""
+    """Return the warnings that some of `files`, each (origin, content, official MD5), are not official."""
     sums = [(origin, hashlib.md5(content, usedforsecurity=False).hexdigest(), md5) for origin, content, md5 in files]
     others = [f"{origin} has the MD5 {found}, expected {md5}" for origin, found, md5 in sums if found != md5]
     if not others:

@@ -16,12 +16,12 @@ TIMEOUT = 30  # seconds without a byte from the server
 
 
 def cache_folder(name):
-    """The folder of the data set `name` below the environment variable MINIGAN_CACHE or the user's cache folder."""
+    """Return the folder of the data set `name` in the folder MINIGAN_CACHE, or in the user's cache folder."""
     return Path(os.environ.get("MINIGAN_CACHE") or pooch.os_cache("minigan")).expanduser() / name
 
 
 def cached(set_name, name, md5, mirrors):
-    """The path of the official file `name` in the cache, its MD5 sum checked; downloaded where it is not there."""
+    """Return the path of the official file `name` in the cache, with its MD5 sum checked; download it if missing."""
     folder = cache_folder(set_name)
     path = reading.find(folder, name)
     if path is None:
@@ -87,7 +87,7 @@ def _quiet_pooch():
 
 
 def _reason(error):
-    """Return a failed download in a few words; the full error is chained."""
+    """Return why a download failed, in a few words; the full error is chained."""
     import requests  # slow to import and already there: pooch has used it
 
     if isinstance(error, requests.HTTPError):

@@ -19,7 +19,7 @@ def find(folder, *names):
 
 
 def read_at_most(path, limit):
-    """The first `limit` bytes of the file `path`, unpacked where its name ends in .gz; DataError where that fails."""
+    """Return the first `limit` bytes of the file `path`, unpacked if its name ends in .gz; DataError if that fails."""
     try:
         with open(path, "rb") as file:
             stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
@@ -38,7 +38,7 @@ def unreadable(path, error):
 
 
 def listing(folder, wanted):
-    """What `folder` holds, in a few words; DataError, which names the files `wanted` there, where it cannot be read."""
+    """Return what `folder` holds, in a few words; DataError, with the files `wanted` there, if it cannot be read."""
     try:
         names = [path.name + "/" * path.is_dir() for path in folder.iterdir()]
     except OSError as error:

@@ -92,7 +92,7 @@ class Experiment:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """Of its data set: (h, w, c)"""
+        """Return the shape (h, w, c) of the images of its data set."""
         return (32, 32, 3) if self.dataset in ("cifar10", "svhn") else (28, 28, 1)
 
     def make_networks(self, image_shape: Shape, seed: Seed = 0, device: str = "cpu") -> tuple[Sequential, ...]:

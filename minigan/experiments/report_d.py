@@ -11,7 +11,7 @@ from minigan.experiments.parts import adam, for_any_image, mlp_discriminator, ml
 
 
 def mlp(name, width):
-    """Two hidden layers of one width in both networks; the gradients of the MLPs are not clipped."""
+    """Return an experiment with two hidden layers of one width in both networks, and no gradient clipping."""
     return Experiment(
         name,
         f"G {width}-{width}-784 tanh; D {width}-{width}-1; Dropout .5",
@@ -29,7 +29,7 @@ D1, D1_128, D1_512 = mlp("D1", 256), mlp("D1-units128", 128), mlp("D1-units512",
 
 
 def convolutional(name, kernel_size=5, strides=2):
-    """Return a generator of transposed convolutions against a convolutional discriminator, 5 channels each."""
+    """Return an experiment with transposed convolutions in G and convolutions in D, 5 channels each."""
     return D1.but(
         name,
         networks=f"G Conv2DTranspose {kernel_size}x{kernel_size} s{strides}, 5-5 channels, capped by Dense; D likewise",

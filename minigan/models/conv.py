@@ -54,7 +54,7 @@ def upsampling_generator(image_shape: Shape = (28, 28, 1), features: int = 128) 
 
 
 def conv_discriminator(deeper: bool = False) -> list[Layer]:
-    """Report E's discriminator: convolutions 32 and 64 that halve the image, one logit; `deeper`: 128 as well."""
+    """Return report E's discriminator: convolutions 32 and 64 that halve the image; `deeper`: 128 as well."""
     layers = [
         Conv2D(32, 5, strides=2),
         LeakyReLU(0.3),
@@ -120,7 +120,7 @@ def cifar_upsampling_generator(image_shape: Shape = (32, 32, 3)) -> list[Layer]:
 
 
 def same_size_conv_generator(image_shape: Shape = (28, 28, 1), filters: Sequence[int] = (8, 16, 32)) -> list[Layer]:
-    """B10's generator: Dense 784 as an image, three convolutions 3 x 3 at full size; B12's filters are 16, 32, 64."""
+    """Return B10's generator: Dense 784 as an image, three convolutions 3 x 3; B12's filters are 16, 32, 64."""
     height, width, channels = image_sizes("same_size_conv_generator", image_shape)
     layers = [
         Dense(height * width),
@@ -135,7 +135,7 @@ def same_size_conv_generator(image_shape: Shape = (28, 28, 1), filters: Sequence
 def capped_conv_generator(
     image_shape: Shape = (28, 28, 1), kernel_size: Size = 5, strides: Size = 2, features: int = 5, pooling: bool = False
 ) -> list[Layer]:
-    """D2's generator: two transposed convolutions with 5 channels and a Dense behind them; D3's has pooling between."""
+    """Return D2's generator: two transposed convolutions with 5 channels, then Dense; D3's has pooling between."""
     strides, features = require_count("capped_conv_generator", strides=strides, features=features)
     height, width, _ = first_image("capped_conv_generator", image_shape, strides**2)
     return [

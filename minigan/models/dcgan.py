@@ -57,7 +57,7 @@ def dcgan_discriminator() -> list[Layer]:
 
 
 def small_dcgan_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
-    """Return minigan's own: half the width of C1 and one convolution less, which learns in fewer steps."""
+    """Return minigan's own generator: half the width of C1's and one convolution less; it learns in fewer steps."""
     height, width, channels = first_image("small_dcgan_generator", image_shape, 4)
     return [
         Dense(height * width * 128, use_bias=False),
@@ -91,7 +91,7 @@ def small_upsampling_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
 
 
 def small_dcgan_discriminator() -> list[Layer]:
-    """Return minigan's own: two convolutions that halve the image, each with Dropout .3; one logit."""
+    """Return minigan's own discriminator: two convolutions that halve the image, each with Dropout .3; one logit."""
     return [
         Conv2D(32, 5, strides=2),
         LeakyReLU(),

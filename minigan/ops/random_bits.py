@@ -21,12 +21,12 @@ def drop_levels(rate):
 
 
 def kept_scale(rate):
-    """Return what makes good for the dropped units, exactly: one over the true share of those that are kept"""
+    """Return the factor that makes up for the dropped units: one over the exact share of those that are kept"""
     return LEVELS / (LEVELS - drop_levels(rate))
 
 
 def keep_mask(shape, rate, seed, call, xp):
-    """A boolean array that is True with probability 1 - drop_levels(rate) / 65,536, independently for every unit.
+    """Return booleans, one a unit, each True with probability 1 - drop_levels(rate) / 65,536, independently.
 
     seed       the layer's own; call: counts its training passes. Arrays of one integer, on a GPU in its memory
     A word of Philox has 64 bits, enough for four units.

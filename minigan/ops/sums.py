@@ -87,5 +87,5 @@ def part_length(rows):
 
 
 def mean(x):
-    """The mean of all numbers, added up in float64: the sum of many float32 numbers can overflow, their mean cannot"""
+    """Return the mean of all numbers, added up in float64: a sum of many float32 numbers can overflow, a mean cannot"""
     return x.mean(dtype="float64").astype(x.dtype)

@@ -42,7 +42,7 @@ class Matrices:
         cos, sin = np.cos(angles), np.sin(angles)
 
         def terms(k1, k2, k3, height, width, top=0, left=0):
-            """The three functions of the angle at the points of a grid: a row for each term, a column for each point"""
+            """Return the three functions of the angle: a row for each term, a column for each point of a grid."""
             i, j = np.mgrid[top : top + height, left : left + width].reshape(2, -1)
             angle = (f * i * nw + g * j * nh) % (nh * nw)
             k1, k2, k3 = (function.astype(dtype) for function in (k1, k2, k3))
@@ -87,7 +87,7 @@ class Fourier(Plan):
 
     @cached_property
     def matrices(self):
-        """Made when a product first needs them, or shared with a plan that has them"""
+        """Return A, B and D, made when a product first needs them, or shared with a plan that has them."""
         key = (self.rows.key, self.columns.key, np.dtype(self.dtype).name, self.xp.__name__)
         matrices = in_use.get(key)
         if matrices is None:
@@ -164,7 +164,7 @@ class Fourier(Plan):
 
     @property
     def M(self):
-        """How many terms: three for each pair of frequencies, one for each frequency that is its own conjugate"""
+        """Return the number of terms: three for a pair of frequencies, one for a frequency that is its own conjugate"""
         frequencies = self.rows.length * self.columns.length
         single = math.prod(2 - axis.length % 2 for axis in (self.rows, self.columns))
         return (3 * frequencies - single) // 2
@@ -180,13 +180,13 @@ class Fourier(Plan):
         return 2 * self.M * (cells * c + c * o + outputs * o)
 
     def matrix_size(self):
-        """Of the image's transform and of the products"""
+        """Return how many numbers the image's transform and the products hold"""
         return self.M * (self.phase_channels + self.kernel_shape[3])
 
     def cells(self):
-        """Of the image, once the stride is folded into the channels"""
+        """Return the cells of the image, once the stride is folded into the channels"""
         return self.rows.cells * self.columns.cells
 
     def constants(self):
-        """In A, B and D: they grow with the square of the number of pixels"""
+        """Return how many numbers A, B and D hold: they grow with the square of the number of pixels"""
         return self.M * (self.cells() + self.rows.taps * self.columns.taps + math.prod(self.outputs))

@@ -72,7 +72,7 @@ class Kn2row(Plan):
         return spread.reshape(kh * kw * o, -1)
 
     def places(self):
-        """(u, v, rows, columns) for each place of the kernel: where in the padded image it lies in all windows"""
+        """Yield (u, v, rows, columns) for each place of the kernel: where in the padded image all windows have it"""
         (p, q), (sh, sw) = self.outputs, self.strides
         for u, v in np.ndindex(self.kernel_shape[:2]):
             yield u, v, slice(u, u + sh * p, sh), slice(v, v + sw * q, sw)
@@ -81,6 +81,6 @@ class Kn2row(Plan):
         return 2 * self.matrix_size() * self.kernel_shape[2]
 
     def matrix_size(self):
-        """In the products of one image."""
+        """Return how many numbers the products of one image hold."""
         (h, w), (kh, kw, _, o) = self.padded, self.kernel_shape
         return h * w * kh * kw * o

@@ -57,11 +57,11 @@ class Plan:
         return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
     def constants(self):
-        """None, unless the algorithm has matrices of its own"""
+        """Return how many numbers the algorithm's own matrices hold: 0 unless it has some"""
         return 0
 
     def cost(self):
-        """Of one image, in flops: arithmetic and traffic."""
+        """Return the cost of one image in flops: arithmetic and traffic."""
         return self.flops() + FLOPS_A_NUMBER * self.matrix_size()
 
 

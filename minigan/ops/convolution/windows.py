@@ -14,7 +14,7 @@ LARGEST = 2**31 - 1  # size of a window or stride: NumPy counts bytes in 64 bits
 
 
 def pair(owner, name, value):
-    """An option for both axes as (rows, columns): an integer of at least 1, or two of them."""
+    """Return an option for both axes as (rows, columns): an integer of at least 1, or two of them."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(values) != 2 or not all(is_count(size) and size <= LARGEST for size in values):
         raise OptionError(
@@ -76,7 +76,7 @@ def output_size(owner, image, window, strides, padding):
 
 
 def places_on_image(image, window, strides, pads):
-    """For each axis (first, end), NumPy arrays over its windows: their places that lie on the image, not on padding."""
+    """Return (first, end) for each axis, arrays over its windows: the places that lie on the image, not on padding."""
     ranges = []
     for axis in (0, 1):
         (before, after), size, k, stride = pads[axis], image[axis], window[axis], strides[axis]

@@ -49,7 +49,7 @@ def matmul(a, b, out=None):
     kind = int_(REAL[a.dtype.name])
 
     def described(x, leading):
-        """Address, type and leading dimension, and for stacks the distance between two matrices"""
+        """Return address, type and leading dimension, and for stacks the distance between two matrices"""
         distance = [long_(x.strides[0] // x.itemsize)] if stack else []
         return [ctypes.c_void_p(x.data.ptr), kind, int_(leading), *distance]
 

@@ -72,7 +72,7 @@ class CapturedStep:
         return memory
 
     def launch(self):
-        """One step, on the current stream; does not wait for it. The first one takes the inputs of the recording."""
+        """Take one step on the current stream, without waiting; the first one takes the inputs of the recording."""
         for make, memory, array in self.inputs:
             memory.set(array if self.fresh else make())
         self.fresh = False

@@ -30,7 +30,7 @@ def launch(name, dtype, size, *args):
 
 
 def checked(name, arg, dtype):
-    """An argument in the very type that the kernel has for it: CuPy passes on what it gets, whatever it is."""
+    """Return an argument in the very type that the kernel has for it: CuPy passes on whatever it gets."""
     if arg is None:
         return NULL
     if isinstance(arg, float):
