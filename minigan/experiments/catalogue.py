@@ -5,6 +5,7 @@ import difflib
 from minigan.errors import OptionError
 from minigan.experiments import own, report_a, report_b, report_c, report_d, report_e
 from minigan.experiments.experiment import Experiment
+from minigan.experiments.variants import SEPARATOR, by_name
 from minigan.options import shown
 
 EXPERIMENTS = {
@@ -15,12 +16,14 @@ EXPERIMENTS = {
 
 
 def find(name: str) -> Experiment:
-    """Return the experiment of that name or alias, in upper or lower case.
+    """Return the experiment of that name or alias, in upper or lower case, or a variant of it: A4+d_lr=0.001.
 
     Errors     OptionError with the nearest names for another one
     """
     if not isinstance(name, str):
         raise OptionError(f"expected the name of an experiment, got {shown(name)}.")
+    if SEPARATOR in name:
+        return by_name(find, name)
     by_lower = {
         known.lower(): (known, experiment)
         for experiment in EXPERIMENTS.values()

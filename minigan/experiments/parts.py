@@ -1,4 +1,8 @@
-"""What the experiments are written with: networks as functions of the shape of an image."""
+"""What the experiments are written with: networks as functions of the shape of an image, and optimizers.
+
+Networks and optimizers are partial functions (functools.partial). So their options can be read and changed:
+minigan/experiments/variants.py.
+"""
 
 from functools import partial
 
@@ -13,14 +17,29 @@ def adam(lr):
 
 def mlp_generator(*widths, **options):
     """Return Dense layers of these widths, then the image; options as in models.mlp_generator"""
-    return lambda image_shape: models.mlp_generator(widths, image_shape, **options)
+    return partial(with_shape, models.mlp_generator, widths=widths, **options)
 
 
 def mlp_discriminator(*widths, **options):
     """Return Flatten, Dense layers of these widths, one logit; options as in models.mlp_discriminator"""
-    return lambda image_shape: models.mlp_discriminator(widths, **options)
+    return for_any_image(models.mlp_discriminator, widths=widths, **options)
 
 
 def for_any_image(discriminator, **options):
     """Return a discriminator that is the same for every shape of image"""
-    return lambda image_shape: discriminator(**options)
+    return partial(without_shape, discriminator, **options)
+
+
+def with_shape(network, image_shape, **options):
+    return network(image_shape=image_shape, **options)
+
+
+def without_shape(network, image_shape, **options):
+    return network(**options)
+
+
+def network_and_options(layers):
+    """Return the function of minigan.models behind a network of an experiment, and the options that it gets."""
+    if not isinstance(layers, partial):
+        return layers, {}
+    return (layers.args[0] if layers.args else layers.func), layers.keywords
