@@ -14,7 +14,7 @@ from interleave import main
 BATCH = 256
 
 
-def minigan_step(algorithm):
+def minigan_step(algorithm, workers):
     from minigan import GAN, Sequential
     from minigan.models import dcgan_discriminator, dcgan_generator
     from minigan.ops.allocator import keep_freed_memory
@@ -27,6 +27,7 @@ def minigan_step(algorithm):
                 layer.algorithm = algorithm
         networks.append(Sequential(layers, shape, seed=len(networks)))
     gan, batches = GAN(*networks), batch_stream(BATCH)
+    gan.parallel(workers)
     return lambda: gan.train_step(next(batches))
 
 
@@ -76,8 +77,10 @@ CONTESTANTS = {
     "PyTorch eager, channels_last": lambda: torch_step(tuned=False, channels_last=True),
     "PyTorch tuned": lambda: torch_step(tuned=True, channels_last=True),
     "PyTorch tuned, memory kept": lambda: torch_step(tuned=True, channels_last=True, memory_kept=True),
-    "minigan auto": lambda: minigan_step("auto"),
-    "minigan im2col": lambda: minigan_step("im2col"),
+    "minigan, threads of BLAS": lambda: minigan_step("auto", 1),
+    "minigan, workers": lambda: minigan_step("auto", "auto"),
+    "minigan im2col, threads of BLAS": lambda: minigan_step("im2col", 1),
+    "minigan im2col, workers": lambda: minigan_step("im2col", "auto"),
 }
 
 if __name__ == "__main__":

@@ -20,13 +20,14 @@ def random_arrays(*shapes):
     return [rng.standard_normal(shape, dtype=np.float32) for shape in shapes]
 
 
-def minigan_step():
+def minigan_step(workers):
     from minigan import Sequential
     from minigan.layers import LSTM
     from minigan.ops.allocator import keep_freed_memory
 
     keep_freed_memory()  # as the training programs do
     net = Sequential([LSTM(UNITS, return_sequences=True)], input_shape=(STEPS, SIZE))
+    net.parallel(workers)
     x, dy = random_arrays((BATCH, STEPS, SIZE), (BATCH, STEPS, UNITS))
 
     def step():
@@ -73,7 +74,8 @@ def matrix_products():
 CONTESTANTS = {
     "PyTorch batch_first": lambda: torch_step(batch_first=True),
     "PyTorch time-first": lambda: torch_step(batch_first=False),
-    "minigan": minigan_step,
+    "minigan, threads of BLAS": lambda: minigan_step(1),
+    "minigan, workers": lambda: minigan_step("auto"),
     "its matrix products alone, NumPy": matrix_products,
 }
 

@@ -19,13 +19,14 @@ BATCH = 128
 G_WIDTHS, D_WIDTHS = (256, 512, 1024), (1024, 512, 256)
 
 
-def minigan_step():
+def minigan_step(workers):
     from minigan import GAN, Sequential
     from minigan.models import mlp_discriminator, mlp_generator
 
     generator = Sequential(mlp_generator(G_WIDTHS), input_shape=(100,), seed=0)
     discriminator = Sequential(mlp_discriminator(D_WIDTHS, dropout=0.4), input_shape=(28, 28, 1), seed=1)
     gan, batches = GAN(generator, discriminator), batch_stream(BATCH)
+    gan.parallel(workers)
     return lambda: gan.train_step(next(batches))
 
 
@@ -99,7 +100,8 @@ def torch_products():
 CONTESTANTS = {
     "PyTorch eager": lambda: torch_step(tuned=False),
     "PyTorch tuned": lambda: torch_step(tuned=True),
-    "minigan": minigan_step,
+    "minigan, threads of BLAS": lambda: minigan_step(1),
+    "minigan, workers": lambda: minigan_step("auto"),
     "its matrix products alone, NumPy": matrix_products,
     "its matrix products alone, PyTorch": torch_products,
 }

@@ -9,6 +9,9 @@ import math
 import os
 import platform
 import re
+import threading
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +53,7 @@ def blas_library():
     return f"{entry['name']} {entry['version']}"
 
 
+@cache
 def openblas():
     """Return the OpenBLAS in NumPy's wheel, as a library to call; None where NumPy has another BLAS."""
     folder = Path(np.__file__).parent
@@ -80,6 +84,29 @@ def set_blas_threads(count):
     except (AttributeError, OSError):
         return False
     return True
+
+
+class OneThread:
+    """How many workers of this process want BLAS to use one thread now, and how many it used before."""
+
+    lock, users, before = threading.Lock(), 0, None
+
+
+@contextmanager
+def one_blas_thread():
+    """Let BLAS use one thread in the block: in each of several workers, BLAS has one core."""
+    with OneThread.lock:
+        if not OneThread.users:
+            OneThread.before = known(blas_threads)
+            set_blas_threads(1)
+        OneThread.users += 1
+    try:
+        yield
+    finally:
+        with OneThread.lock:
+            OneThread.users -= 1
+            if not OneThread.users and isinstance(OneThread.before, int):
+                set_blas_threads(OneThread.before)
 
 
 def chosen_threads():

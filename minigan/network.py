@@ -17,6 +17,7 @@ from minigan.layers.base import Layer, saves_nothing, saving_nothing
 from minigan.layers.fused import fuse
 from minigan.memory import require_room
 from minigan.options import require_count, require_dtype, require_flag, require_seed, require_shape, shown
+from minigan.parallel.sharing import share_network
 
 
 class Sequential(Layer):
@@ -40,6 +41,7 @@ class Sequential(Layer):
         device: str = "cpu",
     ):
         self._layers = checked_layers(layers)
+        self.shared = None  # a SharedNetwork where threads share the batch
         rng = np.random.default_rng(require_seed("Sequential", seed=seed))
         dtype, xp = require_dtype("Sequential", dtype), backend.device_module(device)
         if input_shape is not None:
@@ -124,7 +126,13 @@ class Sequential(Layer):
         """
         self.check_input(x)
         training = require_flag("Sequential.forward", training=training)
-        self.save_for_backward()
+        is_shared = self.shared is not None and self.shared.shares(len(x))
+        self.save_for_backward(is_shared)
+        run = self.shared.forward if is_shared else self.run_forward
+        return run(x, training)
+
+    def run_forward(self, x, training):
+        """Pass checked rows through all layers."""
         given = x
         if not saves_nothing():
             x = backend.safe_copy(x)
@@ -141,7 +149,12 @@ class Sequential(Layer):
         Without `input_grad` it ends at the first layer that has parameters: nothing before that is needed.
         """
         param_grads, input_grad = require_flag("Sequential.backward", param_grads=param_grads, input_grad=input_grad)
-        self.saved(dy)
+        is_shared = self.saved(dy)
+        run = self.shared.backward if is_shared else self.run_backward
+        return run(dy, param_grads, input_grad)
+
+    def run_backward(self, dy, param_grads, input_grad):
+        """Pass checked rows through all layers, last to first."""
         parts = self.parts
         first = 0 if input_grad else next((i for i, part in enumerate(parts) if part.params), len(parts))
         if not (param_grads or input_grad):
@@ -152,10 +165,36 @@ class Sequential(Layer):
             part.clear_cache()
         return dy if input_grad else None
 
+    def owns(self, array):
+        """Return False: all arrays belong to the layers."""
+        return False
+
     def clear_cache(self):
         self.cache = None
         for layer in self.layers:
             layer.clear_cache()
+        if self.shared is not None:
+            self.shared.clear_cache()
+
+    def parallel(self, workers: int | str = "auto") -> int:
+        """Let threads share every batch from now on: each computes a part of its rows. Returns the number of threads.
+
+        The results do not depend on the number of threads, but for rounding; with one number they are always the same
+        bits. Call `parallel` again after a change of a layer's options. Copies of the network start with one thread.
+        workers    how many threads; "auto": as many as BLAS has, which have nothing to do meanwhile, and only for
+                   batches that are worth it. 1 ends the sharing
+        Errors     OptionError on a GPU, or for a layer of your own that mixes the samples of a batch and does not sum
+                   over the workers
+        How it works: docs/parallel.md
+        """
+        self.require_built()
+        self.shared = share_network(self, workers)
+        return self.workers
+
+    @property
+    def workers(self) -> int:
+        """Return how many threads share a batch."""
+        return 1 if self.shared is None else self.shared.size
 
     @property
     def mixes_samples(self):
@@ -177,9 +216,12 @@ class Sequential(Layer):
 
     def write_forgotten_zeros(self):
         """Write the zeros that `forget_grads` postponed."""
-        for layer in with_inner_layers(self):
-            if not isinstance(layer, Sequential):
-                layer.grads.write_zeros()
+        for layer in self.inner_layers():
+            layer.grads.write_zeros()
+
+    def inner_layers(self) -> list[Layer]:
+        """Return all layers, with those of networks within the network in place of these."""
+        return [layer for layer in with_inner_layers(self) if not isinstance(layer, Sequential)]
 
     def predict(self, x: Array, batch_size: int = 256) -> Array:
         """Return the outputs for x in inference mode, batch by batch: x (n, ...) -> a new array (n, ...).
@@ -216,12 +258,16 @@ class Sequential(Layer):
         self._allocate()
 
     def __getstate__(self):
-        """Return what copies and pickles hold: only the layers. Flat vectors and their views are made again."""
-        made_again = ("_flat_params", "_flat_grads", "_params", "_grads", "_state", "parts")
+        """Return what copies and pickles hold: only the layers. Flat vectors and their views are made again.
+
+        Threads that share the batches stay behind.
+        """
+        made_again = ("_flat_params", "_flat_grads", "_params", "_grads", "_state", "parts", "shared")
         return {name: value for name, value in super().__getstate__().items() if name not in made_again}
 
     def __setstate__(self, values):
         super().__setstate__(values)
+        self.shared = None
         if self.input_shape is not None:
             self._allocate()
 

@@ -22,6 +22,7 @@ from minigan.options import require_built, require_epsilon, require_flag, requir
 class Optimizer:
     """The base class of all optimizers: the network, the learning rate, the number of steps taken."""
 
+    elementwise = False  # True if `update` treats each number of the vector by itself, so that threads can share it
     doubtful_lr = math.inf  # from this learning rate on, a warning: it is nearly always a mistake
 
     def __init__(self, net: Sequential, lr: float):
@@ -48,7 +49,15 @@ class Optimizer:
     def step(self) -> None:
         """Update the parameters from the gradients. The gradients stay as they are (`zero_grads` clears them)."""
         numbers = from_host(self.next_numbers, self.xp)
-        self.update(self.net.flat_params, self.net.flat_grads, numbers)
+        if self.net.shared and self.is_elementwise():
+            self.net.shared.update(self, numbers)
+        else:
+            self.update(self.net.flat_params, self.net.flat_grads, numbers)
+
+    def is_elementwise(self):
+        """Return whether the class that defines `update` says that it treats each number of the vector by itself."""
+        owner = next(kind for kind in type(self).__mro__ if "update" in vars(kind))
+        return vars(owner).get("elementwise", False) and "update" not in vars(self)
 
     def update(self, params, grads, numbers):
         """Change the vector `params` in place; `numbers` are what `numbers()` returns."""
@@ -73,6 +82,8 @@ class SGD(Optimizer):
                (4) p <- p - lr (g + momentum v)        Nesterov: the gradient as if one step further
     Source     Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"
     """
+
+    elementwise = True
 
     def __init__(self, net: Sequential, lr: float, momentum: float = 0.0, nesterov: bool = False):
         super().__init__(net, lr)
@@ -107,6 +118,7 @@ class RMSProp(Optimizer):
     Source     Tieleman & Hinton 2012, Coursera "Neural Networks for Machine Learning", lecture 6.5
     """
 
+    elementwise = True
     doubtful_lr = 1
 
     def __init__(self, net: Sequential, lr: float, rho: float = 0.99, epsilon: float = 1e-8):
@@ -137,6 +149,7 @@ class Adam(Optimizer):
     Source     Kingma & Ba 2015, arXiv:1412.6980, algorithm 1
     """
 
+    elementwise = True
     doubtful_lr = 1
 
     def __init__(

@@ -26,6 +26,7 @@ from minigan.layers import (
     UpSampling2D,
 )
 from minigan.ops.random_bits import keep_mask
+from minigan.parallel.group import ALONE
 from minigan.ops.sums import column_dot, column_sum
 
 
@@ -342,6 +343,8 @@ class DropoutUnscaled(Dropout):
 class BrokenBatchNorm(BatchNorm):
     """BatchNorm whose dx in training a subclass gets wrong."""
 
+    asks_group = False  # it sums over its own rows
+
     def backward(self, dy, param_grads=True, input_grad=True):
         xhat, inverse_std, training = self.saved(dy)
         dbeta, dgamma = column_sum(dy), column_dot(dy, xhat)
@@ -399,7 +402,7 @@ class BatchNormTrainingBackwardOnly(BatchNorm):
     def forward(self, x, training=False):
         y = super().forward(x, training)
         n, (xhat, inverse_std, _) = self.cache
-        self.cache = (n, (xhat, inverse_std, True))
+        self.cache = (n, (xhat, inverse_std, len(xhat)))
         return y
 
 
@@ -686,6 +689,66 @@ class HiddenState(Layer):
     def backward(self, dy, param_grads=True, input_grad=True):
         scale = self.saved(dy)
         return dy * scale if input_grad else None
+
+
+class BatchNormOfOwnRows(BatchNorm):
+    """Batch statistics of a worker's own rows, though it says that it sums over all workers."""
+
+    cause = "workers. y is different"
+
+    def forward(self, x, training=False):
+        self.group = ALONE
+        return super().forward(x, training)
+
+
+class BatchNormMeansOfOwnRows(BatchNorm):
+    """Right statistics forward, but dx with the sums of a worker's own rows: only dx is wrong."""
+
+    cause = "workers. dx is different"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.group = ALONE
+        return super().backward(dy, param_grads, input_grad)
+
+
+class BatchNormGradientTwice(BatchNorm):
+    """The gradient of all rows in each worker, where the workers' gradients are added up anyway."""
+
+    cause = "workers. gradients is different"
+
+    def add_grad(self, name, value, *operands):
+        super().add_grad(name, self.group.sum(value))
+
+
+class DropoutSameForAll(Dropout):
+    """The same mask in each worker: not the one that the whole batch would get."""
+
+    cause = "workers. y is different"
+
+    def __init__(self):
+        super().__init__(0.4)
+
+    def forward(self, x, training=False):
+        self.group = ALONE
+        return super().forward(x, training)
+
+
+class SumsInOneWorker(Layer):
+    """A sum over the workers that only the first one asks for: without a check the others would wait for ever."""
+
+    cause = "do not call group.sum alike"
+    mixes_samples = asks_group = True
+
+    def forward(self, x, training=False):
+        total = x.sum(axis=0)
+        if self.group.rank == 0:
+            total = self.group.sum(total)
+        self.save_for_backward(None)
+        return x + 0 * total
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.saved(dy)
+        return dy if input_grad else None
 
 
 IMAGES = (Conv2D, Conv2DTranspose, UpSampling2D, MaxPool2D, AveragePool2D)

@@ -225,6 +225,33 @@ def check_mixes_samples(c):
         )
 
 
+def check_workers(c):
+    """Two workers that share a batch compute what one computes."""
+    net = c.network()
+    if net.mixes_samples and not net.layers[0].asks_group:
+        return None  # such a layer always gets whole batches
+    x, dy = c.batch(net)
+    for training in (True, False):
+        alone, shared = copy.deepcopy(net), copy.deepcopy(net)
+        shared.parallel(2)
+        results = []
+        for twin in (alone, shared):
+            try:
+                y = np.array(twin.forward(x, training))
+                results.append((y, twin.backward(dy), twin.flat_grads.copy(), *twin.state.values()))
+            except OptionError as error:  # some worker sums where another does not
+                c.require(False, "workers", str(error))
+        for name, one, two in zip(("y", "dx", "gradients", *net.state), *results, strict=True):
+            c.require(
+                np.allclose(one, two, rtol=1e-10, atol=1e-12),
+                "workers",
+                f"{name} is different if two workers share the batch. A sum over the batch must be a sum over all "
+                "workers: self.group.sum(...), self.group.total(len(x)). Random numbers must follow from the places of "
+                "the rows in the whole batch: self.group.places(len(x)). Examples: BatchNorm, Dropout.",
+            )
+    return None
+
+
 def check_gradient_options(c):
     """param_grads=False leaves grads alone, input_grad=False returns None, and neither changes the other."""
     net = c.network()
@@ -368,4 +395,5 @@ CLAUSES = (
     check_float32,
     check_gradients_in_training,
     check_gradients_in_inference,
+    check_workers,
 )

@@ -165,6 +165,29 @@ class GAN:
             raise OptionError(f"GAN.capture: expected say as a function of one text, such as print, got {shown(say)}.")
         self._step = capture_steps(self, say)
 
+    def parallel(self, workers: int | str = "auto") -> int:
+        """Let threads share every batch from now on, in both networks and in both updates. Returns their number.
+
+        The results do not depend on the number of threads, but for rounding; with one number they are always the same
+        bits. Call `parallel` again after a change of a layer's options, and on a copy.
+        workers    how many threads; "auto": as many as BLAS has, which have nothing to do meanwhile; 1 ends the sharing
+        Errors     OptionError on a GPU, or for a layer of your own that mixes the samples of a batch and does not sum
+                   over the workers
+        How it works: docs/parallel.md
+        """
+        before = self.generator.shared
+        try:
+            self.generator.parallel(workers)
+            return self.discriminator.parallel(workers)
+        except BaseException:
+            self.generator.shared = before
+            raise
+
+    @property
+    def workers(self) -> int:
+        """Return how many threads share a batch."""
+        return max(self.generator.workers, self.discriminator.workers)
+
     def _train_discriminator(self, images, generated):
         """Update D on the sum of both losses; the gradient with respect to the images is not computed."""
         net, objective = self.discriminator, self.objective

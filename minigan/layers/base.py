@@ -2,10 +2,10 @@
 
 import inspect
 import math
-import threading
 import warnings
 from collections.abc import Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
@@ -18,8 +18,10 @@ from minigan.hints import Array, DType, Rng, Shape
 from minigan.layers.arrays import ArraysAttribute, Gradients, NamedArrays
 from minigan.memory import require_room
 from minigan.options import require_dtype, require_module, require_rng, require_shape, shown
+from minigan.parallel.group import ALONE, Group
 
-this_thread = threading.local()  # .saves_nothing is True where this thread is within `saving_nothing`
+# True within `saving_nothing`; each thread has its own, and workers take over that of the thread they work for
+saves_no_arrays = ContextVar("saves_no_arrays", default=False)
 
 
 @contextmanager
@@ -28,17 +30,16 @@ def saving_nothing():
 
     So inference does not touch what a training forward has saved, in this thread or in another one.
     """
-    before = getattr(this_thread, "saves_nothing", False)
-    this_thread.saves_nothing = True
+    token = saves_no_arrays.set(True)
     try:
         yield
     finally:
-        this_thread.saves_nothing = before
+        saves_no_arrays.reset(token)
 
 
 def saves_nothing():
     """Return whether this thread is within `saving_nothing`."""
-    return getattr(this_thread, "saves_nothing", False)
+    return saves_no_arrays.get()
 
 
 class Layer:
@@ -67,10 +68,12 @@ class Layer:
     output_shape: tuple[int, ...] = None
     dtype: np.dtype = None
     xp: ModuleType = None
+    group: Group = ALONE  # the workers that share the batch; a formula over the whole batch sums over them
     # what forward saved for backward: (number of samples, arrays); and the x of the current forward pass
     cache = current_x = None
 
     mixes_samples = False  # True if the output of a sample depends on the other samples of its batch (BatchNorm)
+    asks_group = False  # True for a layer that mixes samples, and sums over all workers where they share a batch
 
     def build(self, input_shape: Shape, rng: Rng, dtype: DType, xp: ModuleType) -> Shape:
         """Set the shapes. A subclass with parameters calls this first, then `add_param`, and returns its output shape.
@@ -245,8 +248,8 @@ class Layer:
         self.dtype, self.xp, self.cache = np.dtype(dtype), xp, None
 
     def __getstate__(self):
-        """Return what copies and pickles hold: not what forward saved, and the device by name."""
-        values = {name: value for name, value in vars(self).items() if name not in ("cache", "current_x")}
+        """Return what copies and pickles hold: not what forward saved nor the group, and the device by name."""
+        values = {name: value for name, value in vars(self).items() if name not in ("cache", "current_x", "group")}
         return {**values, "xp": None if self.xp is None else backend.device_name(self.xp)}
 
     def __setstate__(self, values):

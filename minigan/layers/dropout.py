@@ -34,7 +34,8 @@ class Dropout(Layer):
         if not training or self.rate == 0:
             self.save_for_backward(None)
             return x
-        keep = keep_mask(x.shape, self.rate, self.state["seed"], self.state["calls"], self.xp)
+        places = self.group.places(len(x))
+        keep = keep_mask(x.shape, self.rate, self.state["seed"], self.state["calls"], self.xp, places)
         self.state["calls"] += 1
         self.save_for_backward(keep)
         return self.switched(x, keep)

@@ -45,7 +45,8 @@ class FusedLayers:
             self.save(self.activation, x, y)
         else:
             seed, calls = dropout.state["seed"], dropout.state["calls"]
-            self.save(dropout, x, ops.bias_leaky_dropout(y, b, slope, dropout.rate, seed, calls))
+            places = dropout.group.places(len(x))
+            self.save(dropout, x, ops.bias_leaky_dropout(y, b, slope, dropout.rate, seed, calls, places))
             calls += 1
         return y
 

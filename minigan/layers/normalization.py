@@ -5,7 +5,7 @@ from minigan.initializers import Ones, Zeros
 from minigan.layers.base import Layer
 from minigan.misuse import tell_once
 from minigan.ops.squares import half_the_largest
-from minigan.ops.sums import column_dot, column_mean_square, column_sum
+from minigan.ops.sums import column_dot, column_square_sum, column_sum
 from minigan.options import require_epsilon, require_share
 
 ONE_ROW = (
@@ -32,7 +32,7 @@ class BatchNorm(Layer):
     Source     Ioffe & Szegedy 2015, arXiv:1502.03167; docs/layers/batchnorm.md
     """
 
-    mixes_samples = True
+    mixes_samples = asks_group = True
 
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5):
         self.momentum = require_share("BatchNorm", momentum=momentum)
@@ -56,25 +56,27 @@ class BatchNorm(Layer):
         self.check_input(x)
         rows = x.reshape(-1, x.shape[-1])
         if training:
-            if len(rows) == 1:
+            m = self.group.total(len(rows))
+            if m == 1:
                 tell_once(self, ONE_ROW.format(self.name))
-            mean = column_sum(rows) / len(rows)
+            mean = self.group.sum(column_sum(rows)) / m
             xhat = rows - mean
-            variance = column_mean_square(xhat)  # in float64: the square of 1e20 is beyond float32
+            variance = self.group.sum(column_square_sum(xhat)) / m  # in float64: the square of 1e20 is beyond float32
             for name, new in (("mean", mean), ("variance", self.xp.minimum(variance, half_the_largest(self.dtype)))):
                 self.state[name] *= self.momentum
                 self.state[name] += ((1 - self.momentum) * new).astype(self.dtype)
         else:
+            m = None
             xhat, variance = rows - self.state["mean"], self.state["variance"]
         inverse_std = (1 / self.xp.sqrt(variance + self.epsilon)).astype(self.dtype)
         xhat *= inverse_std
-        self.save_for_backward(xhat, inverse_std, training)
+        self.save_for_backward(xhat, inverse_std, m)
         y = xhat * self.params["gamma"]
         y += self.params["beta"]
         return y.reshape(x.shape)
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        xhat, inverse_std, training = self.saved(dy)
+        xhat, inverse_std, m = self.saved(dy)
         rows = dy.reshape(xhat.shape)
         dbeta = column_sum(rows)  # (1)
         dgamma = column_dot(rows, xhat)  # (2)
@@ -84,11 +86,13 @@ class BatchNorm(Layer):
         if not input_grad:
             return None
         scale = self.params["gamma"] * inverse_std
-        if not training:
+        if m is None:
             return (rows * scale).reshape(dy.shape)  # (4)
-        dx = xhat * (-dgamma / len(rows))  # (3)
+        # like all gradients, those above are the part of this worker's rows; (3) needs the sums over the whole batch
+        dbeta, dgamma = self.group.sum(dbeta), self.group.sum(dgamma)
+        dx = xhat * (-dgamma / m)  # (3)
         dx += rows
-        dx -= dbeta / len(rows)
+        dx -= dbeta / m
         dx *= scale
         return dx.reshape(dy.shape)
 

@@ -15,11 +15,10 @@ import numpy as np
 
 from minigan.backend import array_module
 from minigan.ops.gpu.kernels import launch
-from minigan.ops.pieces import in_pieces
+from minigan.ops.pieces import PIECE, in_pieces
 from minigan.ops.squares import bounded
 
 FEW = 2**12  # numbers, for which the plain formula takes no time worth saving
-PIECE = 2**16  # numbers at a time: parameters, gradients and both moments are 1 MB together
 
 
 def pays(params):
@@ -40,7 +39,7 @@ def adam_update(params, grads, m, v, numbers, beta1, beta2, epsilon, limit):
     lr, a, b = map(float, numbers)
     rate, floor = lr * math.sqrt(b) / a, epsilon * math.sqrt(b)
     scratch = np.empty(min(PIECE, params.size), params.dtype)
-    for p, g, m_piece, v_piece in in_pieces(params, grads, m, v, piece=PIECE):
+    for p, g, m_piece, v_piece in in_pieces(params, grads, m, v):
         t, g = scratch[: p.size], bounded(g, limit)
         m_piece *= beta1
         m_piece += g

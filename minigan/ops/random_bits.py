@@ -25,26 +25,40 @@ def kept_scale(rate):
     return LEVELS / (LEVELS - drop_levels(rate))
 
 
-def keep_mask(shape, rate, seed, call, xp):
+def keep_mask(shape, rate, seed, call, xp, places=None):
     """Return booleans, one a unit, each True with probability 1 - drop_levels(rate) / 65,536, independently.
 
     seed       the layer's own; call: counts its training passes. Arrays of one integer, on a GPU in its memory
-    A word of Philox has 64 bits, enough for four units.
+    places     slices of a larger batch: the rows that `shape` holds of it, where workers share it; None for all rows
     """
-    size = math.prod(shape)
+    keep, units, start = xp.empty(shape, bool), math.prod(shape[1:]), 0
+    for place in (slice(0, shape[0]),) if places is None else places:
+        rows = keep[start : start + place.stop - place.start]
+        fill_mask(rows, place.start * units, drop_levels(rate), seed, call, xp)
+        start += len(rows)
+    return keep
+
+
+def fill_mask(keep, first, levels, seed, call, xp):
+    """Write the mask of consecutive units of a pass into `keep`; `first` is the number of the first of them."""
     if xp is not np:
-        keep = xp.empty(shape, bool)
-        launch("dropout_mask", np.float32, size, keep, seed, call, drop_levels(rate))
-        return keep
-    keep = philox_words(-(-size // 4), int(seed), int(call)).view(np.uint16)[:size] >= drop_levels(rate)
-    return keep.reshape(shape)
+        launch("dropout_mask", np.float32, keep.size, keep, seed, call, levels, first)
+        return
+    # a word of Philox has 64 bits, enough for four units
+    start, stop = first // 4, -(-(first + keep.size) // 4)
+    bits = philox_words(start, stop, int(seed), int(call)).view(np.uint16)[first - 4 * start :]
+    np.greater_equal(bits[: keep.size].reshape(keep.shape), levels, out=keep)
 
 
-def philox_words(count, seed, call):
-    """Return the words 4, 5, ... of Philox with the key (seed, 0) and the counters (block, call, 0, 0), four a block"""
-    # NumPy counts up before it makes a block, so the first block is number 1
-    generator = np.random.Philox(key=np.array([seed, 0], np.uint64), counter=np.array([0, call, 0, 0], np.uint64))
-    return generator.random_raw(count)
+def philox_words(start, stop, seed, call):
+    """Return the words `start` to `stop` of Philox with the key (seed, 0) and the counters (block, call, 0, 0).
+
+    A block has four words. The first word is number 0, of block 1: NumPy counts up before it makes a block.
+    """
+    block, left_out = divmod(start, 4)
+    bits = np.random.Philox(key=np.array([seed, 0], np.uint64), counter=np.array([block, call, 0, 0], np.uint64))
+    words = np.random.Generator(bits).integers(2**64, size=stop - 4 * block, dtype=np.uint64)
+    return words[left_out:]
 
 
 def draw_seed(rng, xp):

@@ -37,8 +37,8 @@ def column_dot(x, y):
     return dot_in_float64(x, y).astype(x.dtype) if array_module(x) is np else sum_in_parts(x, y)
 
 
-def column_mean_square(x):
-    """1/n sum_n x[n, c]^2 for each column, in float64, since squares of float32 can overflow: x (n, c) -> (c,)"""
+def column_square_sum(x):
+    """sum_n x[n, c]^2 for each column, in float64, since squares of float32 can overflow: x (n, c) -> (c,)"""
     xp = array_module(x)
     if xp is np:
         with np.errstate(over="ignore"):
@@ -46,11 +46,11 @@ def column_mean_square(x):
         if not np.isfinite(total).all():
             x = x.astype("float64")
             total = dot_in_float64(x, x)
-        return total / len(x)
+        return total
     x, length = xp.ascontiguousarray(x), part_length(len(x))
     parts = xp.empty((-(-len(x) // length), x.shape[1]), "float64")
     launch("column_squares", x.dtype, parts.size, x, parts, *x.shape, length)
-    return sum_in_parts(parts) / len(x)
+    return sum_in_parts(parts)
 
 
 def dot_in_float64(x, y):

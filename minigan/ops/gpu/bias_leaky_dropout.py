@@ -2,6 +2,8 @@
 memory there. On a CPU the layers do it one after the other, which is as fast; they are the twins of these kernels.
 """
 
+import math
+
 import numpy as np
 
 from minigan.backend import array_module
@@ -27,14 +29,30 @@ def leaky_backward(dy, y, slope):
     return dz
 
 
-def bias_leaky_dropout(y, b, slope, rate, seed, call):
+def bias_leaky_dropout(y, b, slope, rate, seed, call, places=None):
     """y <- keep scale max(z, slope z), z = y + b, in place; returns what the backward pass needs, a byte an element.
 
     Bit 0: kept, the same units as random_bits.keep_mask; bit 1: z > 0
+    places     slices of a larger batch: the rows that y holds of it; None for all rows
     """
     keep = array_module(y).empty(y.shape, "uint8")
     arguments = (float(slope), drop_levels(rate), kept_scale(rate), y.shape[-1])
-    launch("bias_leaky_dropout", y.dtype, y.size, y, b, keep, seed, call, *arguments)
+    units, start = math.prod(y.shape[1:]), 0
+    for place in (slice(0, len(y)),) if places is None else places:
+        rows = slice(start, start + place.stop - place.start)
+        launch(
+            "bias_leaky_dropout",
+            y.dtype,
+            y[rows].size,
+            y[rows],
+            b,
+            keep[rows],
+            seed,
+            call,
+            *arguments,
+            place.start * units,
+        )
+        start = rows.stop
     return keep
 
 

@@ -135,11 +135,12 @@ DEVICE byte is_kept(word bits, int lane, int levels) {
   return (int)(bits >> (16 * lane) & 0xFFFF) >= levels;
 }
 
-// keep[i] = 1 or 0, four units a thread
-KERNEL dropout_mask(byte* keep, const long long* seed, const long long* call, int levels, int size) {
-  FOR(index, (size + 3) / 4) {
-    word bits = random_word(seed[0], call[0], index);
-    for (int lane = 0, i = 4 * index; lane < 4 && i < size; ++lane, ++i) keep[i] = is_kept(bits, lane, levels);
+// keep[i] = 1 or 0 for unit number first + i of the pass, four units a thread
+KERNEL dropout_mask(byte* keep, const long long* seed, const long long* call, int levels, int first, int size) {
+  FOR(index, (first % 4 + size + 3) / 4) {
+    word bits = random_word(seed[0], call[0], first / 4 + index);
+    for (int lane = 0, i = 4 * index - first % 4; lane < 4 && i < size; ++lane, ++i)
+      if (i >= 0) keep[i] = is_kept(bits, lane, levels);
   }
 }
 
@@ -163,10 +164,11 @@ KERNEL bias_leaky(real* y, const real* b, real slope, int units, int size) {
 // The same, then y = keep scale y, keep as in dropout_mask. LeakyReLU's backward needs the sign of z, which a dropped
 // unit loses: it is kept beside it, so bit 0 of `keep` says whether the unit is kept and bit 1 whether z > 0.
 KERNEL bias_leaky_dropout(real* y, const real* b, byte* keep, const long long* seed, const long long* call, real slope,
-                          int levels, real scale, int units, int size) {
-  FOR(index, (size + 3) / 4) {
-    word bits = random_word(seed[0], call[0], index);
-    for (int lane = 0, i = 4 * index; lane < 4 && i < size; ++lane, ++i) {
+                          int levels, real scale, int units, int first, int size) {
+  FOR(index, (first % 4 + size + 3) / 4) {
+    word bits = random_word(seed[0], call[0], first / 4 + index);
+    for (int lane = 0, i = 4 * index - first % 4; lane < 4 && i < size; ++lane, ++i) {
+      if (i < 0) continue;
       real z = b ? y[i] + b[i % units] : y[i];
       keep[i] = is_kept(bits, lane, levels) | (z > 0) << 1;
       y[i] = keep[i] & 1 ? leaky(z, slope) * scale : (real)0;
