@@ -128,10 +128,10 @@ class Sequential(Layer):
         training = require_flag("Sequential.forward", training=training)
         is_shared = self.shared is not None and self.shared.shares(len(x))
         self.save_for_backward(is_shared)
-        run = self.shared.forward if is_shared else self.run_forward
+        run = self.shared.forward if is_shared else self._forward_rows
         return run(x, training)
 
-    def run_forward(self, x, training):
+    def _forward_rows(self, x, training):
         """Pass checked rows through all layers."""
         given = x
         if not saves_nothing():
@@ -150,10 +150,10 @@ class Sequential(Layer):
         """
         param_grads, input_grad = require_flag("Sequential.backward", param_grads=param_grads, input_grad=input_grad)
         is_shared = self.saved(dy)
-        run = self.shared.backward if is_shared else self.run_backward
+        run = self.shared.backward if is_shared else self._backward_rows
         return run(dy, param_grads, input_grad)
 
-    def run_backward(self, dy, param_grads, input_grad):
+    def _backward_rows(self, dy, param_grads, input_grad):
         """Pass checked rows through all layers, last to first."""
         parts = self.parts
         first = 0 if input_grad else next((i for i, part in enumerate(parts) if part.params), len(parts))

@@ -26,8 +26,8 @@ from minigan.layers import (
     UpSampling2D,
 )
 from minigan.ops.random_bits import keep_mask
-from minigan.parallel.group import ALONE
 from minigan.ops.sums import column_dot, column_sum
+from minigan.parallel.group import ALONE
 
 
 class BrokenDense(Dense):

@@ -1,4 +1,4 @@
-"""Workers that share a batch: the results do not depend on their number, and nothing that goes wrong makes them wait."""
+"""Workers that share a batch: their number changes no result, and nothing that goes wrong makes them wait for ever."""
 
 import copy
 import os

@@ -57,7 +57,7 @@ class SharedNetwork:
         y = net.xp.empty((len(x), *net.output_shape), net.dtype)
 
         def work(rank, network, rows):
-            y[rows] = network.run_forward(x[rows], training)
+            y[rows] = network._forward_rows(x[rows], training)
 
         self.run(len(x), work)
         return y
@@ -70,7 +70,7 @@ class SharedNetwork:
         def work(rank, network, rows):
             if rank and param_grads:
                 network.forget_grads()
-            part = network.run_backward(dy[rows], param_grads, input_grad)
+            part = network._backward_rows(dy[rows], param_grads, input_grad)
             if input_grad:
                 dx[rows] = part
             if param_grads:

@@ -12,7 +12,7 @@ LEAST_FLOPS = 10_000_000
 
 def share_network(net, workers):
     """Return the SharedNetwork for a number of workers or "auto", or None for one worker."""
-    auto = workers == "auto" and isinstance(workers, str)
+    auto = isinstance(workers, str) and workers == "auto"
     if not auto and not is_count(workers):
         raise OptionError(f'parallel: expected workers as a number of threads, or "auto", got {shown(workers)}.')
     reason = why_not(net)

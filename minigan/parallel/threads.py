@@ -67,7 +67,8 @@ def require_alike(parts):
     seen = {part if isinstance(part, str) else f"a sum of {part.dtype} of shape {part.shape}" for part in parts}
     if len(seen) > 1:
         raise OptionError(
-            f"the workers that share a batch do not call group.sum alike: one is at {', another at '.join(sorted(seen))}. "
+            "the workers that share a batch do not call group.sum alike: one is at "
+            f"{', another at '.join(sorted(seen))}. "
             "A layer has to call it equally often, with arrays of the same shape, whatever rows it gets."
         )
 
