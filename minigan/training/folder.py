@@ -38,6 +38,10 @@ OWNER = re.compile(r"process \d{1,12} on [\w.-]{1,80} since [\d :-]{19}\n", re.A
 CONFIG_LIMIT = 2**20  # bytes; the largest that minigan writes have some ten thousand
 
 
+class InUseError(FileError):
+    """Another process, or another Training of this process, has locked the folder of the run."""
+
+
 class RunFolder:
     """The folder of an existing run."""
 
@@ -82,7 +86,7 @@ class RunFolder:
         """Lock the folder until `release`, or until this process ends, however it ends.
 
         Returns    False if this object had locked it before
-        Errors     FileError if another process has locked it, or another Training in this process
+        Errors     InUseError if another process has locked it, or another Training in this process
         """
         if self.unlock:
             return False
@@ -93,7 +97,7 @@ class RunFolder:
             if try_lock(descriptor) is False:
                 owner = os.read(descriptor, 200).decode("ascii", "replace")
                 close()
-                raise FileError(
+                raise InUseError(
                     f"{self.path} is in use: {owner.strip() if OWNER.fullmatch(owner) else 'another process'} trains "
                     "there. Two processes at once would spoil the run. Wait until that process ends, or stop it "
                     "with Ctrl-C. In Python: training.close()."

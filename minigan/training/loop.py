@@ -170,6 +170,7 @@ class Training:
         self.step, self.losses, self.history = 0, [], []
         self.remarks = []  # notes from opening the run; shown when training starts
         self.health = Health(gan, folder.note)
+        self.stop_request = StopRequest()
 
     @property
     def epoch(self):
@@ -236,6 +237,10 @@ class Training:
         """Unlock the folder, so that others can resume the run; `run` does this at its end."""
         self.folder.release()
 
+    def stop(self) -> None:
+        """Stop a run that trains in another thread: it finishes its step and saves, as after Ctrl-C."""
+        self.stop_request.ask()
+
     def run(self, quiet: bool = False) -> int | None:
         """Train to the end and return None; stop at the first Ctrl-C or SIGTERM and return the signal's number.
 
@@ -246,6 +251,7 @@ class Training:
         try:
             return self.train(quiet)
         finally:
+            self.stop_request = StopRequest()
             self.close()
 
     def require_newest(self):
@@ -276,7 +282,7 @@ class Training:
         board = TensorBoard(folder.path / "tensorboard", self.step) if config.tensorboard else None
         watchers = [bar, self.health, *([board] if board else [])]
         try:
-            with StopRequest() as stop, warnings.catch_warnings():
+            with self.stop_request as stop, warnings.catch_warnings():
                 warnings.simplefilter("ignore", NonFiniteWarning)  # the health watcher reports it, with the layer
                 while self.step < config.total_steps and not stop.signal:
                     self.train_epoch(stop, watchers)

@@ -1,4 +1,4 @@
-"""Stopping a run with Ctrl-C or SIGTERM: the loop finishes the current step, then it stops."""
+"""Stopping a run with Ctrl-C or SIGTERM, or from another thread: the loop finishes the current step, then it stops."""
 
 import signal
 import threading
@@ -11,13 +11,19 @@ class StopRequest:
         while not stop.signal: ...
 
     Python gives signals to its main thread only. In any other thread (of a web server, of Dask, of some notebooks) this
-    class does nothing: signals act as before, and `signal` stays None.
+    class does nothing: signals act as before. But any thread can set `signal` by `ask`, also before the context.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __enter__(self):
+    def __init__(self):
         self.signal, self.previous = None, {}
+
+    def ask(self):
+        """Ask to stop, as Ctrl-C does."""
+        self.signal = signal.SIGINT
+
+    def __enter__(self):
         if threading.current_thread() is threading.main_thread():
             for number in self.SIGNALS:
                 if signal.getsignal(number) is not None:  # None: a handler that is not Python's and cannot be restored

@@ -1,0 +1,190 @@
+"""One run of a study, in the process of a worker: train it, or continue it, and judge it."""
+
+import threading
+import time
+import traceback
+import warnings
+from pathlib import Path
+
+from minigan.errors import MiniganError, OptionError
+from minigan.experiments import find
+from minigan.files import printable
+from minigan.ops.allocator import keep_freed_memory
+from minigan.study.results import SCORES, read_result, write_result
+from minigan.training.folder import InUseError, RunFolder
+from minigan.training.judging import Judge
+from minigan.training.loop import resume_run, start_run
+from minigan.training.trained import load_trained
+
+FINISHED, STOPPED, SKIPPED = "finished", "stopped", "skipped"
+ONE_AT_A_TIME = threading.Lock()  # a worker with several threads has one run at a time
+
+# What the requests to stop find: each session is one call of the command `study`
+lock, running, stopped = threading.Lock(), {}, set()
+judges = {}  # the judge that runs of this process share
+
+
+class RunError(MiniganError):
+    """An error in a run, as text: any error could come from a worker, but not each can be sent."""
+
+    def __init__(self, text: str, details: str = "") -> None:
+        super().__init__(text, details)
+
+    def __str__(self):
+        return self.args[0]
+
+    @property
+    def details(self):
+        """Return the traceback, if the error is none of minigan's own."""
+        return self.args[1]
+
+
+def work(job, session=""):
+    """Train and judge one run; return (FINISHED, STOPPED or SKIPPED, a text or the row of results).
+
+    Errors     RunError
+    """
+    try:
+        with ONE_AT_A_TIME:
+            return train_and_judge(job, session)
+    except InUseError as error:
+        return SKIPPED, str(error)
+    except MiniganError as error:
+        raise RunError(f"{type(error).__name__}: {error}") from None
+    except MemoryError as error:
+        raise RunError(f"out of memory ({error}). Use a smaller batch, or fewer workers at once.") from None
+    except Exception as error:
+        raise RunError(f"{type(error).__name__}: {error}", traceback.format_exc()) from None
+
+
+def train_and_judge(job, session):
+    """Do the work of `work`."""
+    keep_freed_memory()
+    if session in stopped:
+        return STOPPED, "before it began"
+    folder = RunFolder(job.path)
+    row = read_result(folder.path)
+    if row:
+        return FINISHED, row
+    with warnings.catch_warnings(record=True) as caught:
+        training = open_run(job)
+        try:
+            before, start = training.step, time.perf_counter()
+            if train(training, session):
+                return STOPPED, f"after {training.step:,} steps"
+            seconds, steps = time.perf_counter() - start, training.step - before
+        finally:
+            training.close()
+            for text in dict.fromkeys(str(warning.message) for warning in caught):
+                training.folder.note(f"warning: {text}")
+    folder.lock()  # nobody else judges or continues the run meanwhile
+    try:
+        scores = judge_run(job)
+        row = row_of(job, training, scores, seconds / steps if steps else None)
+        write_result(folder.path, row)
+    finally:
+        folder.release()
+    return FINISHED, row
+
+
+def open_run(job):
+    """Return the run in its folder, new or continued, locked."""
+    folder = Path(job.path)
+    if (folder / "config.json").exists():
+        training = resume_run(folder, device=None if job.device == "auto" else job.device, data_dir=job.data_dir)
+        try:
+            require_run_of(job, training.config)
+        except OptionError:
+            training.close()
+            raise
+        return training
+    return start_run(
+        find(job.name),
+        folder,
+        dataset=job.dataset,
+        data_dir=job.data_dir,
+        seed=job.seed,
+        device=job.device,
+        epochs=job.epochs,
+        steps=job.steps,
+        batch_size=job.batch_size,
+    )
+
+
+def require_run_of(job, config):
+    """Raise OptionError if the run in the folder is another one than the study wants there."""
+    experiment = find(job.name)
+    wanted = {
+        "experiment": job.name,
+        "seed": job.seed,
+        "steps": job.steps,
+        "epochs": job.epochs or experiment.epochs,
+        "batch_size": job.batch_size or experiment.batch_size,
+        "dataset": job.dataset or experiment.dataset,
+    }
+    for name, value in wanted.items():
+        found = getattr(config, name)
+        if found != value:
+            raise OptionError(
+                f"{printable(job.path)} holds another run than the study: {name} is {found!r} there, {value!r} in the "
+                "study. Was it continued by hand? Move the folder away, and the study trains the run again."
+            )
+
+
+def train(training, session):
+    """Train a run to its end, or until its session is stopped; return the number of the signal then."""
+    with lock:
+        if session in stopped:
+            training.stop()
+        running.setdefault(session, []).append(training)
+    try:
+        return training.run(quiet=True)
+    finally:
+        with lock:
+            running[session].remove(training)
+
+
+def stop_session(session):
+    """Stop the runs of a session in this process: each finishes its step and saves."""
+    with lock:
+        stopped.add(session)
+        for training in running.get(session, []):
+            training.stop()
+
+
+def judge_run(job):
+    """Return the metrics of a trained run."""
+    run = load_trained(job.path, job.device)
+    key = run.config.dataset, run.config.images_md5, job.samples, job.device
+    if key not in judges:
+        judges.clear()  # a judge holds all images of its data set: one is enough
+        judges[key] = Judge(run, job.data_dir, job.samples, job.device, quiet=True)
+    return judges[key].judge(run)
+
+
+def row_of(job, training, scores, seconds_per_step):
+    """Return the row of results of a finished run.
+
+    seconds_per_step   of the session that ended the run; None if it found nothing to train. The whole time is counted
+                       from it: of a session that was killed, nobody knows how long it took
+    """
+    config, last = training.config, training.history[-1]
+    seconds = None if seconds_per_step is None else round(training.step * seconds_per_step, 2)
+    return {
+        "experiment": job.experiment,
+        "options": job.options,
+        "seed": config.seed,
+        "dataset": config.dataset,
+        "batch_size": config.batch_size,
+        "epochs": training.step / config.steps_per_epoch,
+        "steps": training.step,
+        "d_loss": last["d_loss"],
+        "g_loss": last["g_loss"],
+        "samples": scores["samples"],
+        **{name: scores[name] for name in SCORES},
+        "seconds": seconds,
+        "ms_per_step": None if seconds_per_step is None else round(1000 * seconds_per_step, 3),
+        "device": config.device,
+        **config.versions,
+        **config.machine,
+    }

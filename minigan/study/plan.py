@@ -1,0 +1,182 @@
+"""The plan of a study: which runs it has, and where each of them is.
+
+A study is a folder with a run in each of its subfolders, and a file study.json. This file says which study it is. So
+the same command continues the study, and another study does not end up in the same folder.
+"""
+
+import itertools
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from minigan.errors import CheckpointError, OptionError
+from minigan.experiments import find
+from minigan.experiments.variants import SEPARATOR, text_of, value_of
+from minigan.files import atomic_write, is_leftover, make_folder, printable, read_file
+from minigan.options import is_integer, require_count, shown
+from minigan.training.settings import quoted
+
+FILE, FORMAT, LIMIT = "study.json", "minigan study 1", 2**24
+LONGEST = 200  # letters of a folder's name; most systems allow 255
+OF_THE_RUN = "steps"  # the one option of --set that is not one of the experiment, but of the run
+# settings of all runs; the first ones can be set for each run, too: as an option of the experiment, or by --set
+SETTINGS = ("epochs", "batch_size", "dataset", "steps", "samples")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a study: all that a worker needs to train and judge it.
+
+    name       of the experiment, with its changed options: A4+d_lr=0.001
+    steps      the end of the run, if it is set
+    options    of the run as a text for the results: "d_lr=0.001 steps=100"
+    path       the folder of the run
+    """
+
+    name: str
+    seed: int
+    options: str
+    path: str
+    steps: int | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    dataset: str | None = None
+    data_dir: str | None = None
+    device: str = "auto"
+    samples: int = 10_000
+
+    @property
+    def experiment(self):
+        """Return the name of the experiment without its options."""
+        return self.name.split(SEPARATOR)[0]
+
+    @property
+    def label(self):
+        return Path(self.path).name
+
+
+@dataclass(frozen=True)
+class Study:
+    """Which runs a study has: every experiment with every combination of the options, and every seed.
+
+    experiments    names; also variants such as A4+d_lr=0.001
+    options        name -> list of values or texts, as for `variant`; or "steps"
+    the others     settings of all runs, as for `start_run`; samples: how many are judged
+    Errors         OptionError for names, options and values that are unknown, wrong, or there twice
+    """
+
+    experiments: tuple
+    seeds: tuple = (0, 1, 2)
+    options: dict | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    batch_size: int | None = None
+    dataset: str | None = None
+    data_dir: str | None = None
+    device: str = "auto"
+    samples: int = 10_000
+
+    def __post_init__(self):
+        for name in ("epochs", "steps", "batch_size"):
+            if getattr(self, name) is not None:
+                require_count("study", **{name: getattr(self, name)})
+        require_count("study", samples=self.samples)
+        for seed in self.seeds:
+            if not is_integer(seed) or seed < 0:
+                raise OptionError(f"study: expected each seed as an integer of at least 0, got {shown(seed)}.")
+        if not self.experiments or not self.seeds:
+            raise OptionError("study: expected at least one experiment and one seed.")
+        require_different("seed", self.seeds)
+        require_different("experiment", [find(name).name for name in self.experiments])
+        for name, values in (self.options or {}).items():
+            if not values:
+                raise OptionError(f"study: expected at least one value of the option {name}.")
+            require_different(f"value of {name}", [text_of(value_of(name, value)) for value in values])
+            if name in SETTINGS and getattr(self, name) is not None:
+                raise OptionError(f"study: {name} is set twice, for all runs and as an option. Leave one of them out.")
+        self.jobs(Path("."))
+
+    def combinations(self):
+        """Yield every combination of values of the options: {name: value}."""
+        options = self.options or {}
+        for values in itertools.product(*options.values()):
+            yield {name: value_of(name, value) for name, value in zip(options, values, strict=True)}
+
+    def jobs(self, folder: Path) -> list[Job]:
+        """Return all runs of the study in a folder: first all experiments and options with the first seed, and so on.
+
+        So a study that is stopped early has something of everything.
+        """
+        jobs = []
+        for seed, name, changes in itertools.product(self.seeds, self.experiments, list(self.combinations())):
+            steps = self.steps
+            if OF_THE_RUN in changes:
+                steps = require_count("study", steps=changes.pop(OF_THE_RUN))
+            changed = SEPARATOR.join([find(name).name, *(f"{key}={text_of(value)}" for key, value in changes.items())])
+            name = find(changed).name
+            options = name.split(SEPARATOR)[1:]
+            for option in options:
+                if getattr(self, option.split("=")[0], None) is not None:
+                    raise OptionError(f"study: {name} sets {option}, which is set for all runs, too. Leave one out.")
+            if OF_THE_RUN in (self.options or {}):
+                options.append(f"{OF_THE_RUN}={steps}")
+            place = f"{SEPARATOR.join([name.split(SEPARATOR)[0], *options])}-seed{seed}".replace(":", "_")
+            if len(place) > LONGEST:
+                raise OptionError(f"study: the name {place[:60]}... of a run is too long: at most {LONGEST} letters.")
+            settings = {key: getattr(self, key) for key in ("epochs", "batch_size", "dataset", "data_dir", "device")}
+            path = str(Path(folder, place).absolute())
+            jobs.append(Job(name, int(seed), " ".join(options), path, steps, samples=self.samples, **settings))
+        return jobs
+
+    def open(self, folder: Path) -> list[Job]:
+        """Return the runs of the study in its folder: a new one, or the one where this study was begun.
+
+        A study can grow: more experiments, seeds or values than before are added to it.
+        Errors     OptionError if the folder holds another study, or something else
+        """
+        folder = make_folder(folder)
+        jobs, settings = self.jobs(folder), {key: asdict(self)[key] for key in SETTINGS}
+        labels = [job.label for job in jobs]
+        if (folder / FILE).exists():
+            require_same_study(folder, settings, labels)
+        elif any(not is_leftover(path) for path in folder.iterdir()):
+            raise OptionError(
+                f"the folder {printable(folder)} is not empty, and holds no study ({FILE}). Choose another one: "
+                "--out DIR."
+            )
+        with atomic_write(folder / FILE) as file:
+            file.write((json.dumps({"format": FORMAT, "settings": settings, "runs": labels}, indent=2) + "\n").encode())
+        return jobs
+
+
+def require_different(kind, values):
+    """Raise OptionError if two values are equal."""
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise OptionError(f"study: the {kind} {shown(value)} is given twice. Each run is trained once.")
+
+
+def require_same_study(folder, settings, labels):
+    """Raise OptionError unless the study in the folder has these settings, and no runs but these."""
+    path = folder / FILE
+    try:
+        before = json.loads(read_file(path, LIMIT))
+        known, runs = before["settings"], before["runs"]
+        right = before["format"] == FORMAT and isinstance(known, dict) and all(isinstance(run, str) for run in runs)
+    except (ValueError, RecursionError, KeyError, TypeError):
+        right = False
+    if not right:
+        raise CheckpointError(f"{printable(path)}: not the file of a study. Choose another folder: --out DIR.")
+    for key, value in settings.items():
+        if known.get(key) != value:
+            raise OptionError(
+                f"{printable(folder)} holds another study: there {key} is {quoted(known.get(key))}, here "
+                f"{quoted(value)}. Continue a study with its own settings, or choose another folder: --out DIR."
+            )
+    gone = [run for run in runs if run not in set(labels)]
+    if gone:
+        raise OptionError(
+            f"{printable(folder)} holds another study: it has {len(gone)} runs that this command does not have, such "
+            f"as {quoted(gone[0])}. Give the same experiments, seeds and options (more may be added), or choose "
+            "another folder: --out DIR."
+        )

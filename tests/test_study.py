@@ -1,0 +1,496 @@
+"""Studies without Dask: the plan, one run, what is kept, skipped, failed and continued, results and tables."""
+
+import json
+import os
+import signal
+import statistics
+import sys
+import threading
+
+import numpy as np
+import pytest
+from run_helpers import files
+from study_helpers import Here, make_small_world
+
+from minigan.__main__ import main
+from minigan.errors import CheckpointError, DataError, OptionError
+from minigan.experiments import EXPERIMENTS, find
+from minigan.experiments.parts import mlp_discriminator, mlp_generator
+from minigan.gan import GAN
+from minigan.study import cluster, job, studying
+from minigan.study.job import FINISHED, SKIPPED, STOPPED, RunError, stop_session, work
+from minigan.study.plan import Study
+from minigan.study.results import COLUMNS, csv_text, read_csv, read_result
+from minigan.study.studying import run_study, summary
+from minigan.study.table import table
+from minigan.training.loop import resume_run, start_run
+
+SMALL = find("A4").but(
+    "Small", generator=mlp_generator(4), discriminator=mlp_discriminator(4, dropout=0.4), dataset="digits"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_world(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        make_small_world(patch, tmp_path_factory.mktemp("cache"))
+        patch.setitem(EXPERIMENTS, "Small", SMALL)
+        yield
+
+
+def small_study(**changes):
+    return Study(("Small",), **{"seeds": (0, 1), "steps": 3, "batch_size": 100, "samples": 60} | changes)
+
+
+def run(study, folder, before=lambda job: None):
+    """Run a study here; returns its report and the labels of the runs that were begun."""
+    here = Here(before)
+    return run_study(study, folder, here.open, quiet=True), here.jobs
+
+
+# the plan
+
+
+def test_the_runs_of_a_study(tmp_path):
+    study = Study(("A4", "wgan"), (3, 0), {"batch_size": ["64", "128"], "d_lr": ["1e-3"]}, epochs=2, data_dir="d")
+    jobs = study.jobs(tmp_path)
+    assert [job.label for job in jobs] == [
+        f"{name}+batch_size={size}+d_lr=0.001-seed{seed}"
+        for seed in (3, 0)
+        for name in ("A4", "C3")
+        for size in (64, 128)
+    ]
+    assert jobs[1].name == "A4+batch_size=128+d_lr=0.001" and jobs[1].experiment == "A4"
+    assert jobs[1].options == "batch_size=128 d_lr=0.001" and jobs[1].epochs == 2 and jobs[1].data_dir == "d"
+    assert find(jobs[1].name).batch_size == 128 and find(jobs[2].name).make_gan().d_optimizer.lr == 0.001
+
+
+def test_steps_is_an_option_of_the_run(tmp_path):
+    jobs = Study(("A1",), (0,), {"steps": ["10", "20"]}).jobs(tmp_path)
+    assert [(job.label, job.name, job.steps) for job in jobs] == [
+        ("A1+steps=10-seed0", "A1", 10),
+        ("A1+steps=20-seed0", "A1", 20),
+    ]
+
+
+def test_a_variant_takes_more_options_and_ranges_make_names_for_every_system(tmp_path):
+    (job,) = Study(("A1+d_lr=1e-3",), (0,), {"data_range": ["0:1"]}).jobs(tmp_path)
+    assert job.label == "A1+d_lr=0.001+data_range=0_1-seed0" and find(job.name).data_range == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"experiments": ("A77",)}, "there is no experiment 'A77'"),
+        ({"experiments": ()}, "at least one experiment"),
+        ({"experiments": ("A4", "mlp-gan-mnist")}, "the experiment 'A4' is given twice"),
+        ({"experiments": ("A4", "A4+batch_size=64"), "batch_size": 32}, "batch_size=64, which is set for all runs"),
+        ({"seeds": ()}, "and one seed"),
+        ({"seeds": (0, 1, 0)}, "the seed 0 is given twice"),
+        ({"seeds": (-1,)}, "seed as an integer"),
+        ({"seeds": (True,)}, "seed as an integer"),
+        ({"options": {"d_lr": []}}, "at least one value of the option d_lr"),
+        ({"options": {"d_lr": ["1e-3", "0.0010"]}}, "the value of d_lr '0.001' is given twice"),
+        ({"options": {"d_lr": ["fast"]}}, "expected lr > 0, got 'fast'"),
+        ({"options": {"dlr": ["1"]}}, "Did you mean 'd_lr'"),
+        ({"options": {"d_units": ["1"]}}, "A4 has no option 'd_units'"),
+        ({"options": {"steps": ["x"]}}, "expected steps as an integer"),
+        ({"options": {"steps": ["3"]}, "steps": 3}, "steps is set twice"),
+        ({"options": {"epochs": ["3"]}, "epochs": 3}, "epochs is set twice"),
+        ({"options": {"samples": ["3"]}}, "samples is set twice"),
+        ({"options": {"seed": ["3"]}}, "has no option 'seed'"),
+        ({"experiments": ("A4+d_lr=1",), "options": {"d_lr": ["2"]}}, "each once"),
+        ({"options": {"g_widths": [":".join(["64"] * 70)]}}, "too long"),
+        ({"epochs": 0}, "expected epochs"),
+        ({"steps": 1.5}, "expected steps"),
+        ({"samples": 0}, "expected samples"),
+    ],
+)
+def test_wrong_plans(arguments, expected):
+    with pytest.raises(OptionError) as caught:
+        Study(**{"experiments": ("A4",), **arguments})
+    assert expected in str(caught.value)
+
+
+# the folder
+
+
+def test_a_folder_holds_one_study_which_can_grow(tmp_path):
+    small_study(seeds=(0,)).open(tmp_path)
+    assert len(small_study(seeds=(1, 0)).open(tmp_path)) == 2
+    assert len(small_study(seeds=(0, 1), device="cpu", data_dir="moved").open(tmp_path)) == 2
+    for other, expected in (
+        (small_study(seeds=(0,)), "such as 'Small-seed1'"),
+        (small_study(steps=4), "there steps is 3, here 4"),
+        (small_study(samples=61), "there samples is 60, here 61"),
+        (Study(("A1",), (0, 1), steps=3, batch_size=100, samples=60), "2 runs that this command does not have"),
+    ):
+        with pytest.raises(OptionError) as caught:
+            other.open(tmp_path)
+        assert expected in str(caught.value) and "--out" in str(caught.value)
+
+
+def test_a_folder_with_something_else(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OptionError, match="not empty, and holds no study"):
+        small_study().open(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", "null", '{"format": "x"}', '{"format": "minigan study 1", "settings": 3, "runs": []}']
+)
+def test_a_damaged_study_file(tmp_path, text):
+    (tmp_path / "study.json").write_text(text)
+    with pytest.raises(CheckpointError, match="not the file of a study"):
+        small_study().open(tmp_path)
+    assert (tmp_path / "study.json").read_text() == text
+
+
+# the runs
+
+
+def test_a_study_writes_results_and_a_table_and_keeps_what_is_finished(tmp_path, monkeypatch):
+    study = small_study(seeds=(0, 1, 2), options={"d_dropout": [0.1, 0.3]})
+    report, begun = run(study, tmp_path)
+    assert len(begun) == 6 and not (report.failed or report.skipped or report.stopped)
+    rows = read_csv(tmp_path / "results.csv")
+    for row, one in zip(rows, study.jobs(tmp_path), strict=True):
+        folder = tmp_path / one.label
+        found = json.loads((folder / "evaluation.json").read_text())
+        config = json.loads((folder / "config.json").read_text())
+        last = (folder / "history.csv").read_text().splitlines()[-1].split(",")
+        assert (row["experiment"], row["options"], row["seed"]) == ("Small", one.options, one.seed)
+        assert (row["steps"], row["batch_size"], row["dataset"], row["epochs"]) == (3, 100, "digits", 0.5)
+        assert row["nfd"] == pytest.approx(found["nfd"], rel=1e-6) and row["samples"] == found["samples"] == 60
+        assert row["d_loss"] == pytest.approx(float(last[2]), rel=1e-6) and row["error"] is None
+        assert row["minigan"] == found["versions"]["minigan"] and row["processor"] == config["machine"]["processor"]
+        assert row["seconds"] > 0 and row["ms_per_step"] == pytest.approx(1000 * row["seconds"] / 3, rel=0.1, abs=5)
+        assert row["memorisation_ratio"] is None
+    assert (tmp_path / "table.md").read_text() == table(rows) + "\n"
+    assert csv_text(rows) == (tmp_path / "results.csv").read_text()
+    before = files(tmp_path)
+    monkeypatch.setattr(job, "start_run", None)
+    assert run(study, tmp_path)[1] == [] and files(tmp_path) == before
+
+
+def test_a_run_of_a_study_is_the_run_that_train_makes(tmp_path):
+    (one,) = small_study(seeds=(5,), epochs=1, steps=None).jobs(tmp_path)
+    how, _ = work(one)
+    start_run(SMALL, tmp_path / "alone", seed=5, epochs=1, batch_size=100).run(quiet=True)
+    mine, alone = (files(tmp_path / name) for name in (one.label, "alone"))
+    assert how == FINISHED and all(mine[name] == alone[name] for name in alone)
+
+
+def test_a_stopped_run_continues_to_the_last_bit(tmp_path, monkeypatch):
+    (one,) = small_study(seeds=(5,), steps=None, epochs=2).jobs(tmp_path / "study")
+    step, count = GAN.train_step, []
+
+    def stop_at_the_seventh(gan, batch):
+        count.append(1)
+        if len(count) == 7:
+            stop_session("one")
+        return step(gan, batch)
+
+    monkeypatch.setattr(GAN, "train_step", stop_at_the_seventh)
+    assert work(one, "other session")[0] == FINISHED
+    whole = files(tmp_path / "study" / one.label)
+    (tmp_path / "study").rename(tmp_path / "whole")
+    job.stopped.clear()
+    count.clear()
+    how, what = work(one, "one")
+    assert (how, what) == (STOPPED, "after 7 steps") and not read_result(tmp_path / "study" / one.label)
+    assert work(one, "one")[0] == STOPPED and len(count) == 7, "the session is stopped"
+    how, row = work(one, "two")
+    assert (
+        how == FINISHED and row["steps"] == 12 and row["seconds"] == pytest.approx(0.012 * row["ms_per_step"], abs=0.02)
+    )
+    again = files(tmp_path / "study" / one.label)
+    for name in set(whole) - {"result.json"}:  # which holds times
+        assert again[name] == whole[name], name
+
+
+def test_training_stops_from_another_thread(tmp_path):
+    training = start_run(SMALL, tmp_path / "run", batch_size=100, epochs=1000)
+    thread = threading.Thread(target=training.run, args=(True,))
+    thread.start()
+    while training.step < 3:
+        pass
+    training.stop()
+    thread.join(20)
+    assert not thread.is_alive() and 3 <= training.step < 6000
+    again = resume_run(tmp_path / "run", steps=training.step + 1)
+    assert again.step == training.step and again.run(quiet=True) is None
+    stopped_before = resume_run(tmp_path / "run", steps=again.step + 9)
+    stopped_before.stop()
+    assert stopped_before.run(quiet=True) == signal.SIGINT and stopped_before.step == again.step
+    assert stopped_before.run(quiet=True) is None, "a request holds for one call of run"
+
+
+def test_a_failed_run_is_reported_and_tried_again(tmp_path, monkeypatch, capsys):
+    study, step = small_study(seeds=(0, 1, 2)), GAN.train_step
+    broken = {"seed": None}
+
+    def fail(gan, batch):
+        if broken["seed"] == 1:
+            raise ZeroDivisionError("a fault in the code")
+        return step(gan, batch)
+
+    monkeypatch.setattr(GAN, "train_step", fail)
+    here = Here(lambda one: broken.update(seed=one.seed))
+    report = run_study(study, tmp_path, here.open)
+    assert "Small-seed1 failed: ZeroDivisionError: a fault in the code" in capsys.readouterr().err
+    assert [one.seed for one in report.failed] == [1] and len(here.jobs) == 3
+    rows = read_csv(tmp_path / "results.csv")
+    assert [row["error"] for row in rows] == [None, "ZeroDivisionError: a fault in the code", None]
+    assert "in fail" in (tmp_path / "errors.txt").read_text() and "Traceback" in (tmp_path / "errors.txt").read_text()
+    assert "| 3 steps, seeds 0, 2; seed 1 failed |" in summary(tmp_path, report)
+    assert "2 finished, 1 failed; results.csv" in summary(tmp_path, report)
+    broken["seed"] = None
+    report, begun = run(study, tmp_path)
+    assert begun == ["Small-seed1"] and not report.failed and not (tmp_path / "errors.txt").exists()
+    assert [row["error"] for row in read_csv(tmp_path / "results.csv")] == [None] * 3
+
+
+def test_a_run_that_diverges_has_its_error_in_the_results(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        GAN, "train_step", lambda gan, batch: gan.generator.flat_params.fill(np.nan) or (np.nan, np.nan)
+    )
+    report, _ = run(small_study(), tmp_path)
+    assert all("NonFiniteError" in str(error) and not error.details for error in report.failed.values())
+    assert len(report.rows) == 2 and not (tmp_path / "table.md").exists()
+    assert "0 finished, 2 failed" in summary(tmp_path, report)
+
+
+def test_a_run_in_use_is_skipped(tmp_path):
+    """Also while it is judged, and by another thread of this process."""
+    one, other = small_study().jobs(tmp_path)
+    training = start_run(SMALL, one.path, seed=0, steps=3, batch_size=100)
+    how, what = work(one)
+    assert how == SKIPPED and "is in use: process" in what
+    assert work(other)[0] == FINISHED
+    training.close()
+    assert work(one)[0] == FINISHED
+
+
+def test_two_studies_share_a_folder(tmp_path):
+    """What one of them trains, the other one skips; the results are those of all finished runs."""
+    study = small_study()
+    study.open(tmp_path)
+    training = start_run(SMALL, study.jobs(tmp_path)[1].path, seed=1, steps=3, batch_size=100)
+    report, begun = run(study, tmp_path)
+    assert len(begun) == 2 and [one.seed for one in report.skipped] == [1] and len(report.rows) == 1
+    assert "1 finished, 1 in use by others" in summary(tmp_path, report)
+    training.run(quiet=True)
+    report, begun = run(study, tmp_path)
+    assert begun == ["Small-seed1"] and len(report.rows) == 2 and report.rows[1]["seconds"] is None
+
+
+def test_ctrl_c_stops_a_study_and_the_same_command_continues(tmp_path):
+    study = small_study(seeds=(0, 1, 2, 3))
+
+    def stop_in_the_second(one):
+        if one.seed == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    report, begun = run(study, tmp_path, stop_in_the_second)
+    assert report.signal == signal.SIGINT and begun == ["Small-seed0", "Small-seed1", "Small-seed2"]
+    assert report.stopped == ["Small-seed3", "Small-seed2"] and [row["seed"] for row in report.rows] == [0, 1]
+    assert "the same command again" in summary(tmp_path, report)
+    report, begun = run(study, tmp_path)
+    assert begun == ["Small-seed2", "Small-seed3"] and len(report.rows) == 4 and report.signal is None
+
+
+def test_a_run_that_somebody_continued_by_hand(tmp_path):
+    study = small_study()
+    run(study, tmp_path)
+    one = study.jobs(tmp_path)[0]
+    resume_run(one.path, steps=5).run(quiet=True)
+    (tmp_path / one.label / "result.json").unlink()
+    with pytest.raises(RunError, match=r"holds another run than the study: steps is 5 there, 3 in the study"):
+        work(one)
+    resume_run(one.path).close()  # is unlocked
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"seed": 1}', '{"seed": "x"}'])
+def test_a_damaged_result_is_made_again(tmp_path, text):
+    study = small_study(seeds=(0,))
+    report, _ = run(study, tmp_path)
+    (tmp_path / "Small-seed0" / "result.json").write_text(text)
+    again, begun = run(study, tmp_path)
+    assert begun == ["Small-seed0"] and again.rows[0]["nfd"] == report.rows[0]["nfd"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"batch_size": 601}, "batch_size is 601, but digits has only 600 images"),
+        ({"samples": 1202}, "has only 600 images here. To judge 1,202 samples"),
+        ({"dataset": "mnist", "data_dir": "/missing"}, "/missing"),
+    ],
+)
+def test_what_every_run_would_fail_by_is_said_before(tmp_path, changes, expected):
+    with pytest.raises((OptionError, DataError)) as caught:
+        run(small_study(**changes), tmp_path)
+    assert expected in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["study.json"]
+
+
+def test_one_judge_for_all_runs_on_one_data_set(tmp_path, monkeypatch):
+    job.judges.clear()
+    made, judge = [], job.Judge
+    monkeypatch.setattr(job, "Judge", lambda *arguments, **more: made.append(1) or judge(*arguments, **more))
+    run(small_study(seeds=(0, 1, 2)), tmp_path)
+    assert len(made) == 1
+
+
+# the command
+
+
+def command(*arguments):
+    with pytest.raises(SystemExit) as end:
+        main(["study", *map(str, arguments)])
+    return end.value.code or 0
+
+
+def test_the_command(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("distributed")
+    here = Here()
+    asked = []
+
+    def local_cluster(workers, say):
+        asked.append(workers)
+        return here.open(workers, say)
+
+    monkeypatch.setattr(cluster, "local_cluster", local_cluster)
+    arguments = ("Small", "--seeds", 0, 1, "--steps", 3, "--set", "batch_size=100,200", "--samples", 60)
+    arguments = (*arguments, "--workers", 3, "--out", tmp_path, "--quiet")
+    assert command(*arguments) == 0 and asked == [3] and len(here.jobs) == 4
+    out, err = capsys.readouterr()
+    assert err == "" and "| Small, batch_size=200 | 1 epoch, seeds 0, 1 |" in out and "4 finished;" in out
+    assert command(*arguments) == 0 and asked == [3], "no cluster is started for a finished study"
+    assert command(*arguments[:3], "--set", "batch_size=100", *arguments[3:]) == 2
+    monkeypatch.setattr(studying, "run_jobs", lambda jobs, totals, cluster, report, *more: setattr(report, "signal", 2))
+    assert command("Small", "--seeds", 0, "--out", tmp_path / "new", "--samples", 60, "--quiet") == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("A77",), "there is no experiment 'A77'"),
+        ((), "the following arguments are required: NAME"),
+        (("A1", "--seeds"), "expected at least one argument"),
+        (("A1", "--seeds", "-1"), "expected an integer of at least 0"),
+        (("A1", "--seeds", "1", "1"), "the seed 1 is given twice"),
+        (("A1", "--set", "batch_size"), "expected NAME=VALUE,VALUE"),
+        (("A1", "--set", "batch_size="), "expected NAME=VALUE,VALUE"),
+        (("A1", "--set", "batch_size=1,,2"), "expected a number"),
+        (("A1", "--set", "batch_size=0"), "expected batch_size"),
+        (("A1", "--set", "d_lr=1", "--set", "d_lr=2"), "d_lr is given twice"),
+        (("A1", "--workers", "0"), "expected an integer of at least 1"),
+        (("A1", "--workers", "2", "--scheduler", "tcp://x:1"), "its own workers count"),
+        (("A1", "--out", "/dev/null"), "cannot write to the folder"),
+    ],
+)
+def test_wrong_commands(arguments, expected, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert command(*arguments) == 2
+    err = capsys.readouterr().err
+    assert expected in err and err.splitlines()[-1].count("error:") == 1 and not list(tmp_path.iterdir())
+
+
+def test_without_dask(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert command("Small", "--out", tmp_path / "x") == 2
+    assert 'pip install "minigan[study]"' in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_dask_is_imported_only_for_a_study():
+    import subprocess
+
+    script = "import sys; from minigan.__main__ import make_parser; make_parser(); import minigan.study.studying; "
+    script += "import minigan.study.cluster; sys.exit('distributed' in sys.modules or 'dask' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
+
+
+# tables
+
+
+def row(experiment="A1", seed=0, nfd=1.0, **more):
+    return {
+        **dict.fromkeys(COLUMNS),
+        **{"experiment": experiment, "options": "", "seed": seed, "dataset": "digits", "batch_size": 128},
+        **{"epochs": 2.0, "steps": 156, "samples": 100, "nfd": nfd, "score": 5.0},
+        **more,
+    }
+
+
+def test_a_table_has_mean_and_standard_deviation_over_the_seeds():
+    rows = [row(seed=seed, nfd=nfd) for seed, nfd in enumerate((1.0, 2.0, 4.5))]
+    rows += [row("B0", steps=100, epochs=1.28), row(seed=7, nfd=None, error="x"), row("C9", seed=1, error="y")]
+    assert table(rows).splitlines() == [
+        "| experiment | run | nFD % | score |",
+        "|---|---|---|---|",
+        f"| A1 | 2 epochs, seeds 0, 1, 2; seed 7 failed | 2.50 ± {statistics.stdev((1, 2, 4.5)):.2f} | 5.00 ± 0.00 |",
+        "| B0 | 100 steps, seed 0 | 1.00 | 5.00 |",
+        "| C9 | seed 1 failed | - | - |",
+    ]
+    assert table(rows, ["score"], ["B0", "A1"]).splitlines()[2].startswith("| B0 | 100 steps, seed 0 | 5.00 |")
+
+
+def test_runs_that_are_not_alike_are_not_averaged():
+    for other in ({"steps": 78, "epochs": 1.0}, {"samples": 50}, {"batch_size": 64}, {"options": "d_lr=1"}):
+        assert len(table([row(), row(seed=1, **other)]).splitlines()) == 4, other
+    lines = table([row(), row(seed=1, dataset="mnist")]).splitlines()
+    assert "| digits, 2 epochs, seed 0 |" in lines[2] and "| mnist, 2 epochs, seed 1 |" in lines[3]
+    with pytest.raises(OptionError, match="A1 with seed 0 is there twice"):
+        table([row(), row()])
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"columns": ["nFD"]}, "Did you mean 'nfd'"),
+        ({"experiments": ["A2"]}, "the results have no row 'A2'"),
+    ],
+)
+def test_wrong_tables(more, expected):
+    with pytest.raises(OptionError, match=expected):
+        table([row()], **more)
+
+
+def test_a_csv_is_read_as_it_was_written(tmp_path):
+    rows = [
+        row(options="d_lr=0.001 steps=3", nfd=0.123456789, g_loss=float("nan"), processor='a "quoted", one'),
+        row("A2", error="broken\nin two lines"),
+    ]
+    (tmp_path / "x.csv").write_text(csv_text(rows))
+    again = read_csv(tmp_path / "x.csv")
+    assert again[0]["nfd"] == 0.1234568 and np.isnan(again[0]["g_loss"]) and again[0]["seed"] == 0
+    assert again[0]["processor"] == 'a "quoted", one' and again[1]["error"] == "broken\nin two lines"
+    assert csv_text(again) == csv_text(rows)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda text: "", "without a run"),
+        (lambda text: text.replace("nfd,", ""), "expected the columns"),
+        (lambda text: text.replace(",156,", ",many,"), "x.csv, run 1: expected steps as a number, found 'many'"),
+        (lambda text: text.replace(",1,5,", ",inf,5,"), "expected nfd as a number"),
+        (lambda text: text.replace(",1,5,", ",,5,"), "nfd is missing"),
+        (lambda text: text + "A1,,1\n", "run 2: expected the columns"),
+        (lambda text: text[:-1] + ",1\n", "expected the columns"),
+        (lambda text: '"' + text, "not a table|expected the columns"),
+    ],
+)
+def test_damaged_csv_files(tmp_path, change, expected):
+    path = tmp_path / "x.csv"
+    text = csv_text([row()])
+    assert change(text) != text
+    path.write_text(change(text))
+    with pytest.raises(DataError, match=expected):
+        read_csv(path)
+    with pytest.raises(DataError, match="not a table of results"):
+        path.write_bytes(b"\xff\xfe")
+        read_csv(path)

@@ -1,0 +1,183 @@
+"""Studies on Dask itself: processes of this machine, one of which is killed; a scheduler elsewhere; a killed study."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_study import command
+
+from minigan import data
+from minigan.metrics import classifier
+from minigan.study import cluster, plan
+from minigan.study.cluster import ClusterError, local_cluster, remote_cluster
+from minigan.study.results import read_csv
+from minigan.study.studying import run_study
+from minigan.training import checkpoints
+
+pytest.importorskip("distributed")
+savemat = pytest.importorskip("scipy.io").savemat
+THIS = sys.modules[__name__]
+pytestmark = pytest.mark.filterwarnings("ignore::minigan.data.PartialDataWarning")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def images(tmp_path_factory):
+    """A folder with 400 images in the format of SVHN; a cache with a classifier for them, which other processes use."""
+    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 256, (32, 32, 3, 400), np.uint8), np.arange(400) % 10 + 1
+    savemat(folder / "train_32x32.mat", {"X": pixels, "y": labels[:, None].astype(np.uint8)})
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setenv("MINIGAN_CACHE", str(folder))
+        patch.setenv("PYTHONPATH", str(Path(cluster.minigan.__file__).parents[1]))
+        dataset = data.load("svhn", folder)
+        net = classifier.train_classifier(dataset, 0, 10, "cpu", True)
+        (folder / "classifiers").mkdir()
+        net.save(folder / "classifiers" / f"svhn-{classifier.key(dataset, 0)}.npz")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """A Cluster of two processes."""
+    import cloudpickle
+
+    with local_cluster(2, lambda text: None) as found:
+        cloudpickle.register_pickle_by_value(THIS)  # the processes cannot import a test
+        yield found
+        cloudpickle.unregister_pickle_by_value(THIS)
+
+
+def deadly_work(job, session):
+    """Train, but for the seeds 6 and 7: the process is killed, with seed 6 only in the first attempt."""
+    import os
+    import signal
+    from pathlib import Path
+
+    from minigan.study.job import work
+
+    mark = Path(job.path).parent / f"killed{job.seed}"
+    if job.seed == 7 or (job.seed == 6 and not mark.exists()):
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return work(job, session)
+
+
+def run_on(workers, images, folder, seeds):
+    study = plan.Study(("A1+d_widths=4+g_widths=4",), seeds, steps=2, dataset="svhn", data_dir=str(images), samples=100)
+    return run_study(study, folder, lambda runs, say: nullcontext(workers), quiet=True)
+
+
+def test_runs_on_processes_of_this_machine(workers, images, tmp_path):
+    report = run_on(workers, images, tmp_path, seeds=(0, 1, 2))
+    assert not report.failed and len(report.rows) == 3
+    rows = read_csv(tmp_path / "results.csv")
+    assert [(row["steps"], row["BLAS threads"] in ("1", None)) for row in rows] == [(2, True)] * 3
+    assert len({row["nfd"] for row in rows}) == 3
+    owners = {
+        (tmp_path / f"A1+d_widths=4+g_widths=4-seed{seed}" / ".lock").read_text().split()[1] for seed in (0, 1, 2)
+    }
+    assert str(os.getpid()) not in owners
+
+
+def test_a_run_whose_process_dies_fails_alone(workers, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "work", deadly_work)
+    monkeypatch.setattr(workers.client.cluster.scheduler, "allowed_failures", 0)
+    report = run_on(workers, images, tmp_path, seeds=(7, 0, 1))
+    assert [job.seed for job in report.failed] == [7] and "died 1 times" in str(*report.failed.values())
+    assert [(row["seed"], row["error"] is None) for row in report.rows] == [(7, False), (0, True), (1, True)]
+    assert "died" in (tmp_path / "errors.txt").read_text()
+
+
+def test_a_run_whose_process_is_killed_continues_in_another_one(workers, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "work", deadly_work)
+    report = run_on(workers, images, tmp_path, seeds=(6,))
+    assert (tmp_path / "killed6").exists() and not report.failed and len(report.rows) == 1
+
+
+def test_a_scheduler_that_runs_already(workers, images, tmp_path, monkeypatch, capsys):
+    address = workers.client.scheduler.address
+    assert (
+        command("A1", "--seeds", 0, *small(images), "--steps", 2, "--scheduler", address, "--out", tmp_path / "x") == 0
+    )
+    assert "1 finished" in capsys.readouterr().out
+    monkeypatch.setattr(cluster.minigan, "__version__", "9.9")
+    with (
+        pytest.raises(ClusterError, match=r"has minigan 0\.\d.*needs minigan 9\.9"),
+        remote_cluster(address, ".", print),
+    ):
+        pass
+    monkeypatch.undo()
+    with (
+        pytest.raises(ClusterError, match="does not see the folder"),
+        remote_cluster(address, tmp_path / "elsewhere", print),
+    ):
+        pass
+
+
+def test_a_worker_without_minigan(workers, monkeypatch, tmp_path):
+    run = workers.client.run
+    monkeypatch.setattr(
+        workers.client, "run", lambda f, text, **more: run(f, str(text).replace("minigan", "minimal"), **more)
+    )
+    with pytest.raises(ClusterError, match=r"has no minigan \(No module named 'minimal'\)"):
+        workers.require_ready(tmp_path)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "127.0.0.1:1", "nonsense://x", "tcp://", "", "x:y:z"])
+def test_an_unreachable_scheduler(address, images, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cluster, "TIMEOUT", 0.3)
+    assert command("A1", *small(images), "--steps", 2, "--scheduler", address, "--out", tmp_path) == 2
+    assert "no scheduler of Dask answers at" in capsys.readouterr().err
+
+
+def small(images):
+    return ("--dataset", "svhn", "--data-dir", images, "--samples", 100, "--quiet")
+
+
+def start(images, folder):
+    name = "A1+d_widths=4+g_widths=4"
+    arguments = ["study", name, "--seeds", 0, 1, "--epochs", 5, "--workers", 2, "--out", folder, *small(images)]
+    arguments += ["--batch-size", 4]
+    return subprocess.Popen(
+        [sys.executable, "-m", "minigan", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert condition()
+
+
+def test_a_study_that_is_killed_continues_until_it_is_stopped(images, tmp_path):
+    """kill -9 reaches only the study's own process, and its workers end with it; Ctrl-C all that a terminal started."""
+    first = tmp_path / "A1+d_widths=4+g_widths=4-seed0"
+
+    def newest():
+        found = checkpoints.in_folder(first / "checkpoints")
+        return found[-1][0] if found else 0
+
+    with start(images, tmp_path) as program:
+        wait_for(newest)
+        program.kill()
+    killed_at = newest()  # at most one epoch later, which the workers may have ended meanwhile
+    with start(images, tmp_path) as program:
+        wait_for(lambda: "training from step 1" in (first / "notes.txt").read_text())
+        os.killpg(program.pid, signal.SIGINT)
+        out, _ = program.communicate(timeout=60)
+    assert program.returncode == 130 and "stopped" in out and "the same command again" in out
+    notes = (first / "notes.txt").read_text()
+    assert f"training from step {killed_at} of 500" in notes and "stopped by signal 2" in notes
+    assert newest() >= killed_at > 0
