@@ -9,12 +9,14 @@ import reprlib
 import shutil
 
 import pytest
+from study_helpers import Here
 
 from minigan.__main__ import main, make_parser
 from minigan.data import dataset
 from minigan.experiments import EXPERIMENTS, find
 from minigan.experiments.parts import mlp_discriminator, mlp_generator
 from minigan.metrics import classifier
+from minigan.study import cluster
 from minigan.training import loop
 
 NUMBERS = ["0", "-1", "1.5", "1e3", "nan", "inf", "", " 3", "٣", "²", "1_000", "0x10", "True", "9" * 30, "9" * 5000]
@@ -32,9 +34,25 @@ RIGHT = {
     "--n": "4",
     "--rows": "2",
     "--samples": "40",
+    "--retries": "1",
     "--seed": "7",
+    "--seeds": "7",
+    "--set": "d_lr=0.1,0.2",
     "--steps": "2",
+    "--workers": "1",
 }
+SETTINGS = [
+    "",
+    "=",
+    "a=1",
+    "d_lr=",
+    "d_lr=1,1",
+    "d_lr=nan",
+    "steps=1,2",
+    "batch_size=é",
+    "d_widths=1:2,3",
+    "epochs=\x00",
+]
 
 
 TINY = find("A1").but("Tiny", generator=mlp_generator(3), discriminator=mlp_discriminator(2), dataset="digits")
@@ -75,6 +93,8 @@ def world(tmp_path_factory):
         patch.setattr(classifier, "STEPS", 5)
         patch.setitem(EXPERIMENTS, "Tiny", TINY)
         patch.setattr(loop, "StopRequest", OneStep)
+        patch.setattr(cluster, "local_cluster", lambda workers, say: Here().open(workers, say))
+        patch.setattr(cluster, "TIMEOUT", 0.1)
         for method in ("draw", "finish"):
             patch.setattr(loop.Gallery, method, lambda *arguments: [])
         (folder / "file").write_bytes(b"\x00not a run")
@@ -102,8 +122,10 @@ def value_for(action, rng):
         right, odd = [*action.choices], NAMES
     elif action.dest in ("run", "runs"):
         right, odd = ["run"], PATHS
-    elif action.dest == "name":
-        right, odd = ["tiny"], NAMES
+    elif action.dest in ("name", "names"):
+        right, odd = ["tiny", "tiny+d_lr=0.5"], [*NAMES, "tiny+", "tiny+x=1", "tiny+d_lr=" + "9" * 300]
+    elif name == "--set":
+        right, odd = [RIGHT[name]], SETTINGS
     elif name in RIGHT:
         right, odd = [RIGHT[name]], [*NUMBERS, *HUGE, *HUGE]
     else:
