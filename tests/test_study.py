@@ -22,7 +22,7 @@ from minigan.study.job import FINISHED, SKIPPED, STOPPED, RunError, stop_session
 from minigan.study.plan import Study
 from minigan.study.results import COLUMNS, csv_text, read_csv, read_result
 from minigan.study.studying import run_study, summary
-from minigan.study.table import table
+from minigan.study.table import number, table
 from minigan.training.loop import resume_run, start_run
 
 SMALL = find("A4").but(
@@ -435,6 +435,8 @@ def test_a_table_has_mean_and_standard_deviation_over_the_seeds():
         "| B0 | 100 steps, seed 0 | 1.00 | 5.00 |",
         "| C9 | seed 1 failed | - | - |",
     ]
+    assert number(rows, "A1", "nfd:.1f") == f"2.5 ± {statistics.stdev((1, 2, 4.5)):.1f}"
+    assert number(rows, "B0", "score") == "5.00" and number(rows, "C9", "score") == "-"
     assert table(rows, ["score"], ["B0", "A1"]).splitlines()[2].startswith("| B0 | 100 steps, seed 0 | 5.00 |")
 
 
@@ -443,6 +445,10 @@ def test_runs_that_are_not_alike_are_not_averaged():
         assert len(table([row(), row(seed=1, **other)]).splitlines()) == 4, other
     lines = table([row(), row(seed=1, dataset="mnist")]).splitlines()
     assert "| digits, 2 epochs, seed 0 |" in lines[2] and "| mnist, 2 epochs, seed 1 |" in lines[3]
+    both = [row(), row(options="d_lr=1")]
+    assert number(both, "A1,d_lr=1", "nfd") == "1.00"
+    with pytest.raises(OptionError, match="'A1' has 2 rows"):
+        number(both, "A1", "nfd")
     with pytest.raises(OptionError, match="A1 with seed 0 is there twice"):
         table([row(), row()])
 
@@ -451,6 +457,7 @@ def test_runs_that_are_not_alike_are_not_averaged():
     ("more", "expected"),
     [
         ({"columns": ["nFD"]}, "Did you mean 'nfd'"),
+        ({"columns": ["nfd:>99"]}, "expected a format such as .1f"),
         ({"experiments": ["A2"]}, "the results have no row 'A2'"),
     ],
 )
@@ -479,6 +486,8 @@ def test_a_csv_is_read_as_it_was_written(tmp_path):
         (lambda text: text.replace(",156,", ",many,"), "x.csv, run 1: expected steps as a number, found 'many'"),
         (lambda text: text.replace(",1,5,", ",inf,5,"), "expected nfd as a number"),
         (lambda text: text.replace(",1,5,", ",,5,"), "nfd is missing"),
+        (lambda text: text.replace("digits", "a|b"), "expected dataset as a name"),
+        (lambda text: text.replace("A1", "\x1b[31m"), "expected experiment as a name"),
         (lambda text: text + "A1,,1\n", "run 2: expected the columns"),
         (lambda text: text[:-1] + ",1\n", "expected the columns"),
         (lambda text: '"' + text, "not a table|expected the columns"),

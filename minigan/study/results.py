@@ -4,12 +4,12 @@ import csv
 import io
 import json
 import math
+import re
 
 from minigan.errors import DataError
 from minigan.files import atomic_write, printable, read_file
 
 FILE, LIMIT = "result.json", 2**20
-TEXTS = ("experiment", "options", "dataset", "error")
 INTEGERS = ("seed", "batch_size", "steps", "samples")
 SCORES = (
     *("nfd", "score", "confidence", "class_kl", "smallest_class", "precision", "recall", "density", "coverage"),
@@ -86,6 +86,9 @@ def checked_row(row, where):
             values[name] = None if values[name] is None else kind(values[name])
         except ValueError as error:
             raise DataError(f"{printable(where)}: expected {name} as a number, found {row[name][:80]!r}.") from error
+    for name in ("experiment", "options", "dataset"):  # they stand in tables
+        if not re.fullmatch(r"[\w.:=+ -]{0,500}", values[name] or ""):
+            raise DataError(f"{printable(where)}: expected {name} as a name, found {row[name][:80]!r}.")
     values["options"] = values["options"] or ""
     needed = ("experiment", "seed") if values["error"] else ("experiment", "seed", "steps", "nfd")
     for name in needed:

@@ -1,6 +1,7 @@
 """Tables of results: a row for each experiment with its options, with mean and standard deviation over the seeds."""
 
 import math
+import re
 import statistics
 
 from minigan.errors import OptionError
@@ -39,9 +40,9 @@ class Group:
             parts.append(seeds(self.rows))
         return ", ".join(parts) + (f"{'; ' if parts else ''}{seeds(self.failed)} failed" if self.failed else "")
 
-    def value(self, name, style=None):
+    def value(self, column):
         """Return mean ± standard deviation of a column; one number if there is one run, "-" if there is no number."""
-        style = style or STYLES[name][1]
+        name, style = name_and_style(column)
         values = [row[name] for row in self.rows]
         if not values or any(value is None or math.isnan(value) for value in values):
             return "-"
@@ -49,8 +50,18 @@ class Group:
         return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):{style}}"
 
 
-def count(number, noun):
-    return f"{number:,} {noun}{'s' if number != 1 else ''}"
+def name_and_style(column):
+    """Return the name and the format of a column such as "nfd" or "nfd:.1f"."""
+    name, colon, style = column.partition(":")
+    if name not in STYLES:
+        raise OptionError(f"there is no column {name!r}.{hint(name, [*STYLES])} All: {', '.join(STYLES)}.")
+    if colon and not re.fullmatch(r"\.[0-9]f", style):
+        raise OptionError(f"the column {column!r}: expected a format such as .1f, got {style!r}.")
+    return name, style or STYLES[name][1]
+
+
+def count(amount, noun):
+    return f"{amount:,} {noun}{'s' if amount != 1 else ''}"
 
 
 def seeds(rows):
@@ -92,25 +103,31 @@ def table(rows: list[dict], columns: list[str] | None = None, experiments: list[
     """Return a Markdown table of results.
 
     rows           as `read_csv` returns them
-    columns        names of columns with numbers (nfd, score ...); by default those of `evaluate` that have numbers
-    experiments    names: only their rows, in this order
+    columns        names of columns with numbers, with a format or without (nfd, score:.1f ...); by default those of
+                   `evaluate` that have numbers
+    experiments    names, with options or without (A4, "A4,d_lr=0.001"): only their rows, in this order
     Errors         OptionError for unknown names
     """
     groups = groups_of(rows)
     if columns is None:
         columns = [name for _, name, _ in evaluation.COLUMNS if any(group.value(name) != "-" for group in groups)]
-    for name in columns:
-        if name not in STYLES:
-            raise OptionError(f"there is no column {name!r}.{hint(name, [*STYLES])} All: {', '.join(STYLES)}.")
     if experiments is not None:
         groups = [group for name in experiments for group in groups_named(groups, name)]
     with_dataset = len({group.first["dataset"] for group in groups if group.rows}) > 1
-    headings = ["experiment", "run", *(STYLES[name][0] for name in columns)]
+    headings = ["experiment", "run", *(STYLES[name_and_style(column)[0]][0] for column in columns)]
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for group in groups:
         cells = [group.label, group.run(with_dataset), *map(group.value, columns)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def number(rows: list[dict], experiment: str, column: str) -> str:
+    """Return one number of the table of `rows`: mean ± standard deviation over the seeds of an experiment."""
+    groups = groups_named(groups_of(rows), experiment)
+    if len(groups) > 1:
+        raise OptionError(f"{experiment!r} has {len(groups)} rows. Name its options, too: A4,d_lr=0.001.")
+    return groups[0].value(column)
 
 
 def groups_named(groups, name):

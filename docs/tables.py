@@ -1,0 +1,91 @@
+"""Write the tables and numbers of the pages again, from the results of studies in docs/results/*.csv.
+
+    python docs/tables.py                     all pages
+    python docs/tables.py docs/experiments.md one page; it can be any Markdown file
+
+No number of a study is written by hand. A page says where a table comes from, and this program writes what is between
+the two comments:
+
+    <!-- table: results/mlp_gan.csv; columns: nfd:.1f score; rows: A4 A4,d_lr=0.001 -->
+    <!-- end -->
+
+Several files make one table. Without `columns`, these are all metrics; without `rows`, all experiments. A format is
+optional: nfd:.1f. One number in a sentence, with its standard deviation if there are several seeds:
+
+    <!-- number: results/mlp_gan.csv; row: A4; column: nfd -->17.0 ± 2.3<!-- end -->
+
+tests/test_tables.py compares: it fails if a page does not hold what its results say.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent))
+
+from minigan.errors import MiniganError  # noqa: E402
+from minigan.study.results import read_csv  # noqa: E402
+from minigan.study.table import number, table  # noqa: E402
+
+MARKED = re.compile(
+    r"(?P<start><!-- (?P<kind>table|number): (?P<sources>[^;]*?)(?P<options>;.*?)? -->).*?(?P<end><!-- end -->)",
+    re.S,
+)
+STRAY = re.compile(r"<!-- (table|number|end)\b")
+OPTIONS = {"table": {"columns", "rows"}, "number": {"row", "column"}}
+
+
+class PageError(MiniganError):
+    """A page whose marks cannot be understood, or ask for what the results do not have."""
+
+
+def filled(text, folder):
+    """Return the text of a page with all its tables and numbers as the results say; `folder` is the page's."""
+    if STRAY.search(MARKED.sub("", text)):
+        raise PageError("a mark without its end, or an end without its mark: <!-- table: FILE --> ... <!-- end -->")
+    return MARKED.sub(lambda mark: f"{mark['start']}{content(mark, folder)}{mark['end']}", text)
+
+
+def content(mark, folder):
+    """Return what belongs between two marks."""
+    kind, options = mark["kind"], {}
+    for part in filter(str.strip, (mark["options"] or "").split(";")):
+        name, _, words = part.partition(":")
+        options[name.strip()] = words.split()
+    unknown = set(options) - OPTIONS[kind]
+    if unknown or not mark["sources"].split() or not all(options.values()):
+        raise PageError(f"{mark['start']}: expected a file, and of the options {', '.join(OPTIONS[kind])} those needed")
+    rows = [row for source in mark["sources"].split() for row in read_csv(folder / source)]
+    try:
+        if kind == "table":
+            return f"\n{table(rows, options.get('columns'), options.get('rows'))}\n"
+        (row,), (column,) = options["row"], options["column"]
+        return number(rows, row, column)
+    except (MiniganError, KeyError, ValueError) as error:
+        raise PageError(f"{mark['start']}: {error}") from error
+
+
+def marked_pages():
+    """Return all pages of docs/ with a mark."""
+    return [
+        page
+        for page in sorted(DOCS.rglob("*.md"))
+        if re.search(r"^<!-- table: |<!-- number: ", page.read_text(encoding="utf-8"), re.M)
+    ]
+
+
+def main(pages):
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        try:
+            new = filled(text, page.parent)
+        except MiniganError as error:
+            raise SystemExit(f"error: {page}: {error}") from error
+        if new != text:
+            page.write_text(new, encoding="utf-8")
+        print(f"{page.name}: {'written again' if new != text else 'as it was'}")
+
+
+if __name__ == "__main__":
+    main([Path(name).resolve() for name in sys.argv[1:]] or marked_pages())

@@ -1,0 +1,86 @@
+"""The pages hold exactly the tables and numbers that docs/tables.py makes of the results of studies."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from test_study import row
+
+from minigan.study.results import csv_text, read_csv
+from minigan.study.table import table
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+import tables  # noqa: E402
+
+RESULTS = sorted((ROOT / "docs/results").glob("*.csv"))
+
+
+@pytest.fixture
+def results(tmp_path):
+    rows = [row(seed=seed, nfd=nfd) for seed, nfd in enumerate((1.0, 3.0))]
+    (tmp_path / "a.csv").write_text(csv_text(rows))
+    (tmp_path / "b.csv").write_text(csv_text([row("B0", options="d_lr=1", nfd=7.5)]))
+    return tmp_path
+
+
+def test_the_pages_hold_what_the_results_say():
+    pages = tables.marked_pages()
+    assert ROOT / "docs/experiments.md" in pages
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert tables.filled(text, page.parent) == text, f"python docs/tables.py {page.relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.name)
+def test_the_results_are_whole_and_are_used(path):
+    rows = read_csv(path)
+    assert csv_text(rows) == path.read_text(encoding="utf-8")
+    assert all(row["processor"] and row["minigan"] and row["numpy"] and row["seconds"] for row in rows)
+    assert any(f"results/{path.name}" in page.read_text(encoding="utf-8") for page in tables.marked_pages())
+
+
+def test_tables_and_numbers_are_written_between_their_marks(results, capsys):
+    page = results / "page.md"
+    start = "# Page\n\n<!-- table: a.csv b.csv; columns: nfd:.1f; rows: B0 A1 -->"
+    end = "<!-- end -->\n\nIt is <!-- number: a.csv; row: A1; column: nfd -->99<!-- end --> percent, and\n"
+    end += "<!-- number: b.csv; row: B0,d_lr=1; column: nfd:.1f --><!-- end -->.\n"
+    page.write_text(f"{start}\nold numbers\n{end}")
+    tables.main([page])
+    expected = table([*read_csv(results / "a.csv"), *read_csv(results / "b.csv")], ["nfd:.1f"], ["B0", "A1"])
+    assert "| A1 | 2 epochs, seeds 0, 1 | 2.0 ± 1.4 |" in expected
+    numbers = end.replace(">99<", ">2.00 ± 1.41<").replace("--><!-- end -->.", "-->7.5<!-- end -->.")
+    assert page.read_text() == f"{start}\n{expected}\n{numbers}"
+    tables.main([page])
+    assert capsys.readouterr().out == "page.md: written again\npage.md: as it was\n"
+
+
+def test_a_number_that_is_changed_by_hand_is_noticed(results):
+    text = tables.filled("<!-- table: a.csv -->\n<!-- end -->", results)
+    assert tables.filled(text, results) == text
+    changed = text.replace("2.00", "1.00")
+    assert changed != text and tables.filled(changed, results) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- table: a.csv -->",
+        "<!-- end -->",
+        "<!-- table: --><!-- end -->",
+        "<!-- table: missing.csv --><!-- end -->",
+        "<!-- table: a.csv; colums: nfd --><!-- end -->",
+        "<!-- table: a.csv; columns: nonsense --><!-- end -->",
+        "<!-- table: a.csv; rows: A2 --><!-- end -->",
+        "<!-- table: a.csv a.csv --><!-- end -->",
+        "<!-- number: a.csv; row: A1 --><!-- end -->",
+        "<!-- number: a.csv; row: A1 A2; column: nfd --><!-- end -->",
+        "<!-- table: page.md --><!-- end -->",
+    ],
+)
+def test_wrong_marks(results, text):
+    page = results / "page.md"
+    page.write_text(f"text\n\n{text}\n")
+    with pytest.raises(SystemExit) as end:
+        tables.main([page])
+    assert str(end.value).startswith(f"error: {page}: ") and page.read_text() == f"text\n\n{text}\n"
