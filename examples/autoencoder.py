@@ -27,6 +27,7 @@ def main(options):
     encoder = Sequential([Flatten(), Dense(256), ReLU(), Dense(CODE_SIZE)])
     decoder = Sequential([Dense(256), ReLU(), Dense(pixels), Tanh(), Reshape(image_shape)])
     net = Sequential([encoder, decoder], image_shape, seed=options.seed, device=options.device)
+    net.parallel(options.workers)
     loss, optimizer = MeanSquaredError(), Adam(net, lr=LEARNING_RATE, beta1=0.9)
     rng, images = np.random.default_rng(options.seed), backend.to_device(images, net.xp)
     shown = backend.to_device(data.scale(backend.to_cpu(images[:10])), net.xp)

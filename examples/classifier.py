@@ -71,6 +71,7 @@ def main(options):
     images, labels, test_images, test_labels, classes = load(options)
     layers = {"mlp": mlp, "cnn": cnn}[options.network](classes)
     net = Sequential(layers, images.shape[1:], seed=options.seed, device=options.device)
+    net.parallel(options.workers)
     print(net.summary())
     loss, optimizer = SoftmaxCrossEntropy(), Adam(net, lr=LEARNING_RATE, beta1=0.9)
     rng = np.random.default_rng(options.seed)

@@ -25,6 +25,7 @@ def main(options):
     height, width, channels = images.shape[1:]
     layers = [Reshape((height, width * channels)), LSTM(UNITS), Dense(len(digits.classes))]
     net = Sequential(layers, images.shape[1:], seed=options.seed, device=options.device)
+    net.parallel(options.workers)
     loss, optimizer = SoftmaxCrossEntropy(), Adam(net, lr=LEARNING_RATE, beta1=0.9)
     rng = np.random.default_rng(options.seed)
     order = rng.permutation(len(images))

@@ -62,6 +62,8 @@ def main(options):
     image_shape, seed = images.shape[1:], options.seed
     G = Sequential(generator_layers(image_shape), (LATENT_SIZE,), seed=(seed, 0), device=options.device)
     D = Sequential(discriminator_layers(), image_shape, seed=(seed, 1), device=options.device)
+    for net in (G, D):
+        net.parallel(options.workers)  # threads share each batch, inside of forward and backward
     g_optimizer = Adam(G, lr=LEARNING_RATE, beta1=0.5)
     d_optimizer = Adam(D, lr=LEARNING_RATE, beta1=0.5)
     loss = BinaryCrossEntropy()  # takes logits: the sigmoid is in the loss

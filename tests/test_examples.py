@@ -54,7 +54,7 @@ def few_digits(monkeypatch):
 
 
 def options(out=None, **changes):
-    values = dict(epochs=2, seed=4, device="cpu", out=out, dataset="digits", data_dir=None)
+    values = dict(epochs=2, seed=4, device="cpu", workers="auto", out=out, dataset="digits", data_dir=None)
     return SimpleNamespace(**{**values, **changes})
 
 
@@ -86,13 +86,16 @@ def test_the_loop_written_out_gives_the_numbers_of_gan_train_step(script, rates,
     assert_equal_networks(Sequential.load(tmp_path / "discriminator.npz"), discriminator)
 
 
-@pytest.mark.parametrize(("script", "experiment"), [("mlp_gan", "mlp-gan"), ("dcgan", "dcgan")])
+@pytest.mark.parametrize(
+    ("script", "experiment", "workers"), [("mlp_gan", "mlp-gan", 1), ("mlp_gan", "mlp-gan", 2), ("dcgan", "dcgan", 2)]
+)
 def test_an_example_is_the_same_run_as_its_experiment(
-    script, experiment, tmp_path, monkeypatch, few_digits, no_pictures
+    script, experiment, workers, tmp_path, monkeypatch, few_digits, no_pictures
 ):
     """The same seed and data give the same networks from the example and from `python -m minigan train`."""
-    load(script, monkeypatch).main(options(tmp_path / "example"))
-    training = start_run(find(experiment), tmp_path / "run", seed=4, device="cpu", epochs=2, batch_size=BATCH)
+    load(script, monkeypatch).main(options(tmp_path / "example", workers=workers))
+    chosen = dict(seed=4, device="cpu", epochs=2, batch_size=BATCH, workers=workers)
+    training = start_run(find(experiment), tmp_path / "run", **chosen)
     training.run(quiet=True)
     assert_equal_networks(Sequential.load(tmp_path / "example" / "generator.npz"), training.gan.generator)
     assert_equal_networks(Sequential.load(tmp_path / "example" / "discriminator.npz"), training.gan.discriminator)

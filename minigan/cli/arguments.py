@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from minigan import backend, data
+from minigan.parallel.sharing import MOST_WORKERS
 
 MOST = 10**9  # the largest count on a command line: a run that would never end is refused before it starts
 
@@ -20,6 +21,17 @@ def integer(least):
 
 
 positive, seed = integer(1), integer(0)
+
+
+def workers(text):
+    """Read the number of workers for argparse: "auto" or an integer from 1 to MOST_WORKERS."""
+    if text == "auto":
+        return text
+    count = positive(text)
+    if count > MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"expected auto, or an integer from 1 to {MOST_WORKERS}, got {text}")
+    return count
+
 
 OPTIONS = {
     "--dataset": {"choices": data.NAMES, "help": "the data set; default: the experiment's own"},
@@ -38,6 +50,12 @@ OPTIONS = {
         "help": "the same seed gives the same run, bit for bit; default: 0",
     },
     "--device": {"choices": backend.DEVICES, "default": "auto", "help": "default: the GPU if there is one"},
+    "--workers": {
+        "type": workers,
+        "default": "auto",
+        "metavar": "N",
+        "help": "how many threads share each batch; default: auto, one for each core if it is worth it",
+    },
     "--quiet": {"action": "store_true", "help": "show no progress bar"},
 }
 
@@ -57,6 +75,7 @@ def example_options(description, epochs, out=None, **more):
     add_option(parser, "--epochs", default=epochs, help=f"default: {epochs}")
     add_option(parser, "--seed")
     add_option(parser, "--device")
+    add_option(parser, "--workers")
     if out is not None:
         parser.add_argument(
             "--out",

@@ -11,6 +11,7 @@ from minigan.data.download import cache_folder
 from minigan.errors import DeviceError
 from minigan.machine import known
 from minigan.ops.gpu.cublas import tf32
+from minigan.parallel.sharing import auto_workers
 
 PACKAGES = ("numpy", "matplotlib", "scipy", "tensorboardX")
 SLOW_CORES = ("Haswell", "Zen")  # OpenBLAS's kernels without AVX-512
@@ -81,6 +82,7 @@ def blas():
     lines["build"] = known(machine.openblas_text, "config")
     chosen = machine.chosen_threads()
     lines["threads"] = f"{threads} ({chosen or 'as many as OpenBLAS chose'})"
+    lines["workers"] = f"{auto_workers()} (that share each batch by default, instead of these threads; --workers N)"
     advice = [
         known(core_advice, machine.cpu_info(), core),
         known(machine.load_advice, threads, known(machine.usable_cores), machine.load(), chosen),

@@ -14,7 +14,8 @@ from minigan.training.loop import resume_run, start_run
 def add_to(commands):
     train = commands.add_parser("train", help="train an experiment: start a new run, in a new folder")
     train.add_argument("name", help="the name of an experiment: python -m minigan list")
-    for name in ("--dataset", "--data-dir", "--epochs", "--steps", "--batch-size", "--seed", "--device", "--quiet"):
+    options = ("--dataset", "--data-dir", "--epochs", "--steps", "--batch-size", "--seed", "--device", "--workers")
+    for name in (*options, "--quiet"):
         add_option(train, name)
     train.add_argument("--out", type=Path, metavar="DIR", help="the folder of the run; default: out/NAME-seedSEED")
     train.add_argument(
@@ -28,6 +29,7 @@ def add_to(commands):
     for name in ("--epochs", "--steps"):
         add_option(resume, name, help="end the run later than it was started with")
     add_option(resume, "--device", default=None, help="default: the device that the run used before")
+    add_option(resume, "--workers", default=None, help="default: as many as the run had before")
     add_option(resume, "--data-dir", help="the folder of the data set's files, if they were moved")
     add_option(resume, "--quiet")
     resume.set_defaults(command=resume_command)
@@ -42,6 +44,7 @@ def train_command(args):
         data_dir=args.data_dir,
         seed=args.seed,
         device=args.device,
+        workers=args.workers,
         epochs=args.epochs,
         steps=args.steps,
         batch_size=args.batch_size,
@@ -54,14 +57,17 @@ def train_command(args):
 def resume_command(args):
     _, config = RunFolder.open(args.run)
     machine.take_threads_of(config.machine)
-    training = resume_run(args.run, args.epochs, args.steps, args.device, args.data_dir)
+    training = resume_run(args.run, args.epochs, args.steps, args.device, args.data_dir, workers=args.workers)
     return finish(training, args.quiet)
 
 
 def finish(training, quiet):
     """Train to the end and return the exit code: 0, or 128 + the number of the signal that stopped the run."""
     if not quiet:
-        tell_of_load()
+        config = training.config
+        sys.stderr.write(f"{config.experiment}: {config.total_steps:,} steps on {place(config)}\n")
+        if config.workers == 1:
+            tell_of_load()
     signal = training.run(quiet)
     path = training.folder.path
     if signal:
@@ -71,6 +77,13 @@ def finish(training, quiet):
         return 128 + signal
     print(f"finished after {training.step:,} steps; pictures, history and both networks are in {path.resolve()}")
     return 0
+
+
+def place(config):
+    """Return where a run computes, in words."""
+    if config.device == "gpu":
+        return "the GPU"
+    return "the CPU" if config.workers == 1 else f"the CPU, {config.workers} workers share each batch"
 
 
 def tell_of_load():

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from minigan.gan.saving import load_gan, save_gan
 from minigan.hints import Array, PathLike, Seed
 from minigan.initializers import Initializer
 from minigan.layers.base import Layer
+from minigan.machine import one_blas_thread
 from minigan.memory import require_room
 from minigan.network import Sequential
 from minigan.ops.squares import norm
@@ -123,7 +125,9 @@ class GAN:
         """
         self._check_images(images)
         trains_generator = (self.d_updates + 1) % self.d_steps == 0
-        losses = self._step(images, trains_generator)
+        # BLAS's own threads would wait for work on the cores of the workers
+        with one_blas_thread() if self.workers > 1 else nullcontext():
+            losses = self._step(images, trains_generator)
         self.d_updates += 1
         if trains_generator:
             self.g_loss = losses[1]

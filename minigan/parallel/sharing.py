@@ -7,14 +7,19 @@ from minigan.parallel.shared_network import SharedNetwork
 
 # Flops of a forward pass from which "auto" lets threads share a batch: below, they save less time than it takes to wake
 # them up and to wait for the last one.
-LEAST_FLOPS = 10_000_000
+LEAST_FLOPS = 50_000_000
+
+MOST_WORKERS = 256  # a larger number is a mistake: each worker is a thread, with gradients of its own
 
 
 def share_network(net, workers):
     """Return the SharedNetwork for a number of workers or "auto", or None for one worker."""
     auto = isinstance(workers, str) and workers == "auto"
-    if not auto and not is_count(workers):
-        raise OptionError(f'parallel: expected workers as a number of threads, or "auto", got {shown(workers)}.')
+    if not auto and not (is_count(workers) and workers <= MOST_WORKERS):
+        raise OptionError(
+            f'parallel: expected workers as a number of threads from 1 to {MOST_WORKERS}, or "auto", got '
+            f"{shown(workers)}."
+        )
     reason = why_not(net)
     if reason and not auto and workers > 1:
         raise OptionError(f"parallel: {reason}")
@@ -30,7 +35,14 @@ def auto_workers():
     So OPENBLAS_NUM_THREADS=1 keeps a program to one core, as always.
     """
     threads = machine.known(machine.blas_threads)
-    return threads if isinstance(threads, int) else 1
+    return min(threads, MOST_WORKERS) if isinstance(threads, int) else 1
+
+
+def workers_for(gan, batch_size):
+    """Return how many workers "auto" takes for a GAN with batches of one size: 1 if sharing is not worth it."""
+    nets = (gan.generator, gan.discriminator)
+    worth_it = batch_size * sum(net.flops() for net in nets) >= LEAST_FLOPS
+    return min(auto_workers(), batch_size) if worth_it and not any(map(why_not, nets)) else 1
 
 
 def why_not(net):

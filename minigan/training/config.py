@@ -12,6 +12,7 @@ import numpy as np
 import minigan
 from minigan import backend, machine
 from minigan.errors import CheckpointError
+from minigan.parallel.sharing import MOST_WORKERS
 from minigan.training.settings import quoted, require_same
 
 # settings that cannot change when a run is resumed: it would be another run
@@ -56,6 +57,7 @@ ENTRIES = {
     "batch_size": COUNT,
     "seed": (lambda v: type(v) is int and v >= 0, "an integer of at least 0"),
     "device": (lambda v: v in ("cpu", "gpu"), '"cpu" or "gpu"'),
+    "workers": (lambda v: is_count(v) and v <= MOST_WORKERS, f"an integer from 1 to {MOST_WORKERS}"),
     "every": COUNT,
     "tensorboard": BOOL,
     "versions": (
@@ -65,7 +67,7 @@ ENTRIES = {
     "machine": (lambda v: type(v) is dict and all(map(is_text, (*v, *v.values()))), "texts by name"),
     "settings": (lambda v: v is None or type(v) is dict, "settings by name, or null"),
 }
-OPTIONAL = {"machine": {}, "settings": None}  # minigan 0.1 did not keep them
+OPTIONAL = {"machine": {}, "settings": None, "workers": 1}  # minigan 0.1 did not keep them
 
 
 def wrong_entry(values):
@@ -83,6 +85,7 @@ class RunConfig:
     images, images_md5   the number of images in the data set, and the MD5 of their bytes
     image_shape          [h, w, c]
     epochs, steps        the end of the run, whichever comes first; steps may be None
+    workers              how many threads share each batch: results depend on it by rounding
     every                how many epochs lie between two grids of samples
     versions, machine    what the last bits of the results depend on
     settings             everything that the experiment sets: layers, optimizers, latent, objective
@@ -99,6 +102,7 @@ class RunConfig:
     batch_size: int
     seed: int
     device: str
+    workers: int = 1
     every: int = 1
     tensorboard: bool = False
     versions: dict = field(default_factory=versions)

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
@@ -14,6 +15,7 @@ from minigan.files import as_path
 from minigan.gan.state import gan_state
 from minigan.hints import PathLike, Seed
 from minigan.options import require_instance
+from minigan.parallel.sharing import workers_for
 from minigan.training import checkpoints
 from minigan.training.config import RunConfig, images_md5, versions, wrong_entry
 from minigan.training.folder import RunFolder
@@ -44,11 +46,13 @@ def start_run(
     data_dir: PathLike | None = None,
     seed: Seed = 0,
     device: str = "auto",
+    workers: int | str = "auto",
     **options: Any,
 ) -> "Training":
     """Return a new run of an experiment in the folder `out`, ready to train. If anything is wrong, nothing is written.
 
     experiment one that `find` returns, or an Experiment of your own
+    workers    how many threads share each batch; "auto": as many as BLAS has, if a batch is worth it
     options    epochs, steps, batch_size, every, tensorboard; by default, or if None, those of the experiment
     """
     experiment = require_instance("start_run", Experiment, 'find("A4")', experiment=experiment)
@@ -80,6 +84,8 @@ def start_run(
         )
     gan = experiment.make_gan(dataset.images.shape[1:], seed, config.device)
     config.settings = settings_of(experiment, gan)
+    set_workers(gan, config, workers)
+    config.machine = numerics(config.workers)
     return Training(RunFolder.create(out, config), config, experiment, dataset.images, gan)
 
 
@@ -90,10 +96,12 @@ def resume_run(
     device: str | None = None,
     data_dir: PathLike | None = None,
     experiment: Experiment | None = None,
+    workers: int | str | None = None,
 ) -> "Training":
     """Return the run in a folder, ready to continue from its newest undamaged checkpoint. The folder is locked.
 
-    epochs, steps, device    a later end, or another device, than in config.json
+    epochs, steps            a later end than in config.json
+    device, workers          another device, or another number of workers, than in config.json
     data_dir                 the folder of the data set's files, if they were moved
     experiment               the Experiment of your own that the run was started with; minigan's are found by name
     Errors     FileError if another process trains there; CheckpointError if something does not fit
@@ -101,13 +109,13 @@ def resume_run(
     folder, _ = RunFolder.open(path)
     folder.lock()
     try:
-        return resume_owned(folder, epochs, steps, device, data_dir, experiment)
+        return resume_owned(folder, epochs, steps, device, data_dir, experiment, workers)
     except BaseException:
         folder.release()
         raise
 
 
-def resume_owned(folder, epochs, steps, device, data_dir, experiment):
+def resume_owned(folder, epochs, steps, device, data_dir, experiment, workers):
     """Do the work of `resume_run` in a folder that is locked, so that nobody else changes it."""
     folder.refuse_links()
     _, config = RunFolder.open(folder.path)
@@ -123,11 +131,13 @@ def resume_owned(folder, epochs, steps, device, data_dir, experiment):
             f"{len(dataset):,} images now, {config.images:,} then, with other bytes. Give the folder with the old "
             "images (--data-dir DIR), or train again into another folder."
         )
-    before = config.device
-    config.device = before if device is None else backend.device_name(backend.device_module(device))
+    before = config.device, config.workers
+    config.device = config.device if device is None else backend.device_name(backend.device_module(device))
     gan = experiment.make_gan(dataset.images.shape[1:], config.seed, config.device)
     settings = settings_of(experiment, gan)
     require_same(config.settings, settings, folder.path / "config.json", f"the experiment {experiment.name!r}")
+    # on a GPU there is nothing to share
+    set_workers(gan, config, (config.workers if config.device == "cpu" else 1) if workers is None else workers)
     folder.make_folders()
     training = Training(folder, config, experiment, dataset.images, gan)
     training.restore()
@@ -135,10 +145,38 @@ def resume_owned(folder, epochs, steps, device, data_dir, experiment):
         raise OptionError(
             f"{folder.path} has already taken {training.step:,} steps, so it cannot end after {config.total_steps:,}."
         )
-    training.note_changes(before, versions(config.device), machine.numerics())
+    training.note_changes(*before, versions(config.device), numerics(config.workers))
     config.settings = settings
     folder.write_config(config)
     return training
+
+
+def set_workers(gan, config, workers):
+    """Let as many workers as asked for share the batches of a GAN, and note their number in the config."""
+    if isinstance(workers, str) and workers == "auto":
+        workers = workers_for(gan, config.batch_size)
+    gan.parallel(workers)
+    if workers > config.batch_size:
+        raise OptionError(
+            f"workers is {workers}, but a batch has only {config.batch_size} images, and each worker needs one. Choose "
+            f"at most {config.batch_size} workers, or a larger batch."
+        )
+    config.workers = gan.workers
+
+
+def numerics(workers):
+    """Return what the last bits of a run depend on: with several workers, BLAS has one thread in each."""
+    return {**machine.numerics(), **({"BLAS threads": "1"} if workers > 1 else {})}
+
+
+def one_thread(workers):
+    """Return a context in which BLAS has one thread, if there are several workers."""
+    return machine.one_blas_thread() if workers > 1 else nullcontext()
+
+
+def in_words(workers):
+    """Return a number of workers as text."""
+    return "1 worker" if workers == 1 else f"{workers} workers"
 
 
 def absolute(data_dir):
@@ -205,12 +243,14 @@ class Training:
             ) from error
         self.gallery.remove_after(len(self.history))
 
-    def note_changes(self, device, versions, machine):
-        """Report versions or a machine that have changed since the run last trained, and store the new ones."""
+    def note_changes(self, device, workers, versions, machine):
+        """Report what has changed since the run last trained, and store the new versions and machine."""
         config = self.config
         changes = config.changes(versions, machine)
         if device != config.device:
             changes.insert(0, f"the device was {device}, now it is {config.device}")
+        if workers != config.workers:
+            changes.insert(0, f"{in_words(workers)} shared each batch, now {in_words(config.workers)}")
         if changes:
             self.remark(
                 f"changed since the last training: {'; '.join(changes)}. From here on, results differ by rounding "
@@ -267,7 +307,8 @@ class Training:
     def train(self, quiet):
         """Do the work of `run` in a folder that is locked."""
         config, folder = self.config, self.folder
-        folder.note(f"training from step {self.step:,} of {config.total_steps:,} on {config.device}")
+        where = config.device if config.workers == 1 else f"{config.device} with {config.workers} workers"
+        folder.note(f"training from step {self.step:,} of {config.total_steps:,} on {where}")
         bar = ProgressBar(config, self.step, quiet)
 
         def say(text):
@@ -282,7 +323,7 @@ class Training:
         board = TensorBoard(folder.path / "tensorboard", self.step) if config.tensorboard else None
         watchers = [bar, self.health, *([board] if board else [])]
         try:
-            with self.stop_request as stop, warnings.catch_warnings():
+            with one_thread(config.workers), self.stop_request as stop, warnings.catch_warnings():
                 warnings.simplefilter("ignore", NonFiniteWarning)  # the health watcher reports it, with the layer
                 while self.step < config.total_steps and not stop.signal:
                     self.train_epoch(stop, watchers)
