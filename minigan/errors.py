@@ -41,6 +41,10 @@ class NonFiniteError(MiniganError, ArithmeticError):
     """NaN or infinity where a finite number was expected."""
 
 
+class DriftError(MiniganError, RuntimeError):
+    """Processes that train one GAN together no longer have the same parameters."""
+
+
 class DeviceError(MiniganError, RuntimeError):
     """The GPU that was asked for is not there, or arrays of two devices were mixed."""
 

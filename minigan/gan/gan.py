@@ -23,6 +23,8 @@ from minigan.network import Sequential
 from minigan.ops.squares import norm
 from minigan.optimizers import Adam, Optimizer, clip_grad_norm
 from minigan.options import require_built, require_count, require_instance, require_positive, require_seed, shown
+from minigan.parallel.group import ALONE, Group
+from minigan.parallel.joining import require_joinable
 
 
 class GAN:
@@ -66,6 +68,7 @@ class GAN:
         self.g_loss = math.nan
         self.norms_before_clipping = {}
         self.told = False  # of losses that are not finite
+        self.group = ALONE
         self._step = self.compute_step
         self._check_parts()
         tell_of_networks(self)
@@ -79,11 +82,12 @@ class GAN:
         super().__setattr__(name, value)
 
     def __getstate__(self):
-        """Return what copies and pickles hold: everything but captured steps. Call `capture` again on a copy."""
-        return {name: value for name, value in vars(self).items() if name != "_step"}
+        """Return what copies and pickles hold: everything but captured steps and the group of processes."""
+        return {name: value for name, value in vars(self).items() if name not in ("_step", "group")}
 
     def __setstate__(self, values):
         vars(self).update(values)
+        self.group = ALONE
         self._step = self.compute_step
 
     def _check_parts(self):
@@ -149,12 +153,18 @@ class GAN:
         )
 
     def compute_step(self, images, trains_generator):
-        """Compute a step kernel by kernel, and return [d_loss] or [d_loss, g_loss]."""
-        z = self.latent.sample(len(images), self.rng, self.generator.dtype, self.generator.xp)
-        generated = self.generator.forward(z, training=True)
-        losses = [self._train_discriminator(images, generated)]
-        if trains_generator:
-            losses.append(self._train_generator(generated))
+        """Compute a step kernel by kernel, and return [d_loss] or [d_loss, g_loss].
+
+        Where processes share the batch, each draws the same latents and has the same images, and takes its own rows.
+        """
+        group, n = self.group, len(images)
+        group.take(n)
+        z = self.latent.sample(n, self.rng, self.generator.dtype, self.generator.xp)
+        with group.working((self.generator, self.discriminator)):
+            generated = self.generator.forward(group.own(z), training=True)
+            losses = [self._train_discriminator(group.own(images), generated, n)]
+            if trains_generator:
+                losses.append(self._train_generator(generated))
         return losses
 
     def capture(self, say: Callable[[str], object] | None = None) -> None:
@@ -179,6 +189,13 @@ class GAN:
                    over the workers
         How it works: docs/parallel.md
         """
+        if self.group.size > 1:
+            if workers not in ("auto", 1):
+                raise OptionError(
+                    f"GAN.parallel: {self.group.size} processes share the batches of this GAN, so threads cannot share "
+                    "them as well. Leave out workers, or take 1."
+                )
+            return 1
         before = self.generator.shared
         try:
             self.generator.parallel(workers)
@@ -187,44 +204,67 @@ class GAN:
             self.generator.shared = before
             raise
 
+    def join(self, group: Group) -> None:
+        """Share every batch with the other processes of a group from now on, each with a GAN like this one.
+
+        Every process gives `train_step` the same whole batch, and gets the same losses. The results do not depend on
+        the number of processes, but for rounding; with one number they are always the same bits. Call `join` before
+        `capture`. A copy of the GAN belongs to no group.
+        group      minigan.parallel.processes() in a program that mpirun has started; minigan.parallel.ALONE leaves it
+        Errors     OptionError if threads share the batch, the GANs of the processes are not alike, or for a layer of
+                   your own that mixes the samples of a batch and does not sum over the workers
+        How it works: docs/parallel.md
+        """
+        require_instance("GAN.join", Group, "minigan.parallel.processes()", group=group)
+        if group.size > 1:
+            require_joinable(self, group)
+        self.group = group
+
     @property
     def workers(self) -> int:
         """Return how many threads share a batch."""
         return max(self.generator.workers, self.discriminator.workers)
 
-    def _train_discriminator(self, images, generated):
-        """Update D on the sum of both losses; the gradient with respect to the images is not computed."""
-        net, objective = self.discriminator, self.objective
+    def _train_discriminator(self, images, generated, n):
+        """Update D on the sum of both losses; the gradient with respect to the images is not computed.
+
+        The objective gets the logits of all n images, whoever computed them.
+        """
+        net, objective, group = self.discriminator, self.objective, self.group
         net.forget_grads()
         if net.mixes_samples:
-            logits = net.forward(images, training=True)
+            logits = group.gather(net.forward(images, training=True))
             real_loss, dlogits = objective.real(logits, self.rng)
-            net.backward(dlogits, input_grad=False)
-            logits = net.forward(generated, training=True)
+            net.backward(group.own(dlogits), input_grad=False)
+            logits = group.gather(net.forward(generated, training=True))
             fake_loss, dlogits = objective.fake(logits, self.rng)
-            net.backward(dlogits, input_grad=False)
+            net.backward(group.own(dlogits), input_grad=False)
         else:
             both = net.xp.concatenate([images, generated])
             backend.make_read_only(both)  # so that D need not copy it to be sure of it
-            logits = net.forward(both, training=True)
-            real_loss, dreal = objective.real(logits[: len(images)], self.rng)
-            fake_loss, dfake = objective.fake(logits[len(images) :], self.rng)
-            net.backward(net.xp.concatenate([dreal, dfake]), input_grad=False)
+            group.take(n, batches=2)
+            logits = group.gather(net.forward(both, training=True))
+            real_loss, dreal = objective.real(logits[:n], self.rng)
+            fake_loss, dfake = objective.fake(logits[n:], self.rng)
+            net.backward(group.own(net.xp.concatenate([dreal, dfake])), input_grad=False)
+            group.take(n)
         self._update(self.d_optimizer)
         objective.after_discriminator_step(net)
         return real_loss + fake_loss
 
     def _train_generator(self, generated):
         """Update G through D; only D's dx is computed, not the gradients of its parameters."""
-        value, dlogits = self.objective.generator(self.discriminator.forward(generated, training=True))
-        dimages = self.discriminator.backward(dlogits, param_grads=False)
+        logits = self.group.gather(self.discriminator.forward(generated, training=True))
+        value, dlogits = self.objective.generator(logits)
+        dimages = self.discriminator.backward(self.group.own(dlogits), param_grads=False)
         self.generator.forget_grads()
         self.generator.backward(dimages, input_grad=False)
         self._update(self.g_optimizer)
         return value
 
     def _update(self, optimizer):
-        """Clip the gradient if max_grad_norm is set, then take one step of the optimizer."""
+        """Add up the workers' gradients, clip the sum if max_grad_norm is set, then take one step of the optimizer."""
+        self.group.add_up(optimizer.net.flat_grads)
         if self.max_grad_norm is not None:
             self.norms_before_clipping[optimizer] = clip_grad_norm(optimizer.net, self.max_grad_norm)
         optimizer.step()

@@ -8,7 +8,7 @@ their flat gradients, each a part of the vector's length.
 import copy
 
 from minigan.ops.pieces import in_pieces
-from minigan.parallel.group import ALONE
+from minigan.parallel.group import ALONE, set_group
 from minigan.parallel.threads import Meeting, Threads, team
 
 
@@ -113,8 +113,3 @@ def twin_of(net):
     twin = copy.deepcopy(net)
     twin.bind(net.flat_params, net.xp.zeros_like(net.flat_params))
     return twin
-
-
-def set_group(layers, group):
-    for layer in layers:
-        layer.group = group

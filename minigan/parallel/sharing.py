@@ -49,12 +49,18 @@ def why_not(net):
     """Return why threads cannot share the batches of a network, and what to do, or None if they can."""
     if net.xp.__name__ != "numpy":
         return f"{net.name} is on a GPU, which shares the work among its own cores. Leave out workers, or take 1."
+    reason = why_not_shared(net)
+    return f"{reason} Or take workers=1." if reason else None
+
+
+def why_not_shared(net):
+    """Return which layer needs the whole batch and does not ask its group, and what to do, or None if there is none."""
     for layer in net.inner_layers():
         if layer.mixes_samples and not layer.asks_group:
             kind = type(layer).__name__
             return (
                 f"{layer.name} mixes the samples of a batch, but does not say that it sums over all workers. In "
                 f"{kind}, let each sum over the batch be self.group.sum(sum over x) / self.group.total(len(x)), as in "
-                "BatchNorm, and set asks_group = True. Or take workers=1."
+                "BatchNorm, and set asks_group = True."
             )
     return None
