@@ -71,7 +71,7 @@ class LSTM(Layer):
             saved = lstm.forward(x, W, U, b, h0, c0)
             self.save_for_backward(True, *saved)
             h = lstm.states(saved[0], size)
-            return h[1:].transpose(2, 0, 1) if self.return_sequences else h[steps].T
+            return h[1:].transpose(1, 0, 2) if self.return_sequences else h[steps]
 
         h, c = xp.empty((steps + 1, n, units), self.dtype), xp.empty((steps + 1, n, units), self.dtype)
         gates = xp.empty((steps + 1, GATES, n, units), self.dtype)
@@ -91,7 +91,7 @@ class LSTM(Layer):
         xp, units, steps, n = self.xp, self.units, self.input_shape[0], len(dy)
         W, U, b = (self.params[name] for name in ("W", "U", "b"))
         if fast:
-            dx, (dW, dU, db), dh, dc = lstm.backward(dy, *saved, W, U, param_grads)
+            dx, dweights, dh, dc = lstm.backward(dy, *saved, W, U, param_grads, input_grad)
         else:
             x, h, c, gates = saved
             if not self.return_sequences:
@@ -113,8 +113,9 @@ class LSTM(Layer):
                 db += da.sum(axis=0)
                 dx[:, t - 1] = da @ W.T  # (5)
                 dh, dc = da @ U.T, dc * f  # (6)
+            dweights = dW, dU, db
         if param_grads:
-            for name, gradient in (("W", dW), ("U", dU), ("b", db)):
+            for name, gradient in zip(("W", "U", "b"), dweights, strict=True):
                 self.add_grad(name, gradient)
         self.initial_state_grads = dh, dc
         return dx if input_grad else None

@@ -1,11 +1,14 @@
-"""The passes of the LSTM in another order of memory: one matrix product a step, and each gate in one piece.
+"""The passes of the LSTM with few calls of NumPy, each on many numbers.
 
 The formulas are those of layers/recurrent.py, where they can be read; a test compares both. What is different:
 
-The batch is the last axis. So a[t] is (4 units, n), each gate one contiguous block of it, as are c[t] and h[t].
-x[t], h[t-1] and a row of ones lie one below the other in `xh[t]`, and W, U and b likewise in one matrix. So a[t] is one
-product, the gradients of W, U and b are one, and those of x[t] and h[t-1] are one.
+The gates have the order o, f, i, g and come before steps and batch: so one call does all three sigmoids. Each of them
+lets something through: o lets through tanh(c[t]), f c[t-1], i g. These are the `gated`, in the same order.
+x[t], h[t-1] and ones lie side by side in `xh[t]`, and W, U and b are one matrix. So a[t] is one product, and the
+gradients of W, U and b are one.
 The sign of sigmoid(a) = 1 / (1 + e^-a) is put into the weights, once for all steps.
+Going backward, only dh and dc wait for the step after. So for a piece of several steps, the factors of dh and dc in (2)
+and (3) are computed before the loop over these steps, and (4) and (5) after it, in a few calls for all of them.
 """
 
 import numpy as np
@@ -15,6 +18,7 @@ from minigan.ops.matmul import matmul
 
 GATES = 4  # in the order of the columns of W, U and b: input, forget, cell, output
 FEW = 2**8  # numbers in all states, as in examples by hand, for which the plain passes take no time worth saving
+PIECE = 2**19  # numbers of da in a piece of steps: more do not stay in the processor's cache
 
 
 def pays(x, units):
@@ -23,68 +27,97 @@ def pays(x, units):
 
 
 def forward(x, W, U, b, h0, c0):
-    """Return (xh, c, gates, tanh_c), what `backward` needs; the states are in xh, see `states`.
+    """Return (xh, gates, gated), what `backward` needs; the states are in xh, see `states`.
 
     Shapes     x (n, steps, size); h0, c0 (n, units), or 0;
-               xh (steps + 1, size + units + 1, n), c (steps + 1, units, n), gates (steps, 4, units, n)
+               xh (steps + 1, n, size + units + 1); gates (3, steps, n, units): o, f, i;
+               gated (3, steps + 1, n, units): tanh(c[t]), c[t-1], g
     """
     xp, (n, steps, size), units = array_module(x), x.shape, len(U)
-    xh, c = xp.empty((steps + 1, size + units + 1, n), x.dtype), xp.empty((steps + 1, units, n), x.dtype)
-    gates, tanh_c = xp.empty((steps, GATES, units, n), x.dtype), xp.empty((steps, units, n), x.dtype)
-    h = states(xh, size)
-    xh[:steps, :size], xh[:, -1] = x.transpose(1, 2, 0), 1
-    h[0], c[0] = (state if isinstance(state, int) else state.T for state in (h0, c0))
-    weights = xp.concatenate((W, U, b[None]))
-    for columns in (slice(2 * units), slice(3 * units, None)):  # of i, f and o
-        weights[:, columns] *= -1
+    xh = xp.empty((steps + 1, n, size + units + 1), x.dtype)
+    gates, gated = (xp.empty((3, length, n, units), x.dtype) for length in (steps, steps + 1))
+    h, (tanh_c, c, g) = states(xh, size), gated
+    xh[:steps, :, :size], xh[:, :, -1], h[0], c[0] = x.transpose(1, 0, 2), 1, h0, c0
+    weights = in_order_ofig(xp.concatenate((W, U, b[None])))
+    weights[:, : 3 * units] *= -1
+    weights = weights.reshape(-1, GATES, units).transpose(1, 0, 2)  # one matrix for each gate
+    xh_for_gates = xp.broadcast_to(xh, (GATES, *xh.shape))
+    a, f_c_and_i_g = (xp.empty((count, n, units), x.dtype) for count in (GATES, 2))
+    sigmoids, a_g = a[:3], a[3]
     with np.errstate(over="ignore", under="ignore"):  # far from 0 e^-a is infinite or 0, and the gate 0 or 1
         for t in range(steps):
-            matmul(weights.T, xh[t], out=gates[t].reshape(-1, n))
-            i_and_f, g, o = gates[t, :2], gates[t, 2], gates[t, 3]
-            xp.tanh(g, out=g)
-            for gate in (i_and_f, o):
-                xp.exp(gate, out=gate)
-                gate += 1
-                xp.reciprocal(gate, out=gate)
-            i, f = i_and_f
-            xp.multiply(f, c[t], out=c[t + 1])
-            c[t + 1] += i * g
+            matmul(xh_for_gates[:, t], weights, out=a)
+            xp.exp(sigmoids, out=sigmoids)
+            sigmoids += 1
+            xp.reciprocal(sigmoids, out=gates[:, t])
+            xp.tanh(a_g, out=g[t])
+            xp.multiply(gates[1:, t], gated[1:, t], out=f_c_and_i_g)
+            xp.add(*f_c_and_i_g, out=c[t + 1])
             xp.tanh(c[t + 1], out=tanh_c[t])
-            xp.multiply(o, tanh_c[t], out=h[t + 1])
-    return xh, c, gates, tanh_c
+            xp.multiply(gates[0, t], tanh_c[t], out=h[t + 1])
+    return xh, gates, gated
 
 
 def states(xh, size):
-    """Return h[0] ... h[steps], a view (steps + 1, units, n)."""
-    return xh[:, size:-1]
+    """Return h[0] ... h[steps], a view (steps + 1, n, units)."""
+    return xh[:, :, size:-1]
 
 
-def backward(dy, xh, c, gates, tanh_c, W, U, param_grads):
-    """Return (dx, gradients of W, U and b, dh[0], dc[0]); without param_grads those in the middle are 0.
+def backward(dy, xh, gates, gated, W, U, param_grads, input_grad):
+    """Return (dx, gradients of W, U and b, dh[0], dc[0]); None for what is not asked for.
 
     Shapes     dy (n, steps, units), or (n, units) where only the last state was handed out
     """
-    xp, (steps, _, units, n), size = array_module(dy), gates.shape, len(W)
-    weights = xp.concatenate((W, U))
-    dweights = xp.zeros((size + units + 1, GATES * units), dy.dtype)
-    dxh, da = xp.empty((steps, size + units, n), dy.dtype), xp.empty((GATES, units, n), dy.dtype)
-    da_rows = da.reshape(-1, n)
-    dh, dc = (xp.zeros((units, n), dy.dtype) for _ in range(2))
+    xp, (_, steps, n, units), (size, width) = array_module(dy), gates.shape, (len(W), xh.shape[-1])
+    W, U = in_order_ofig(W), in_order_ofig(U)
+    dweights = xp.zeros((width, GATES * units), dy.dtype) if param_grads else None
+    dx = xp.empty((steps, n, size), dy.dtype) if input_grad else None
+    length = max(1, min(steps, PIECE // (GATES * n * units)))  # of a piece
+    da, factors = xp.empty((length, n, GATES * units), dy.dtype), xp.empty((5, length, n, units), dy.dtype)
+    da_of_gates = da.reshape(length, n, GATES, units).transpose(2, 0, 1, 3)
+    dh, dc, part = (xp.zeros((n, units), dy.dtype) for _ in range(3))
     if dy.ndim == 2:
-        dh += dy.T  # (1)
-    for t in reversed(range(steps)):
-        i, f, g, o = gates[t]
-        if dy.ndim == 3:
-            dh += dy[:, t].T  # (1)
-        dc += dh * o * (1 - tanh_c[t] * tanh_c[t])  # (2)
-        xp.multiply(dc * g, i * (1 - i), out=da[0])  # (3)
-        xp.multiply(dc * c[t], f * (1 - f), out=da[1])
-        xp.multiply(dc * i, 1 - g * g, out=da[2])
-        xp.multiply(dh * tanh_c[t], o * (1 - o), out=da[3])
+        dh += dy  # (1)
+    for end in range(steps, 0, -length):
+        start = max(0, end - length)
+        write_factors(gates[:, start:end], gated[:, start:end], factors[:, : end - start])
+        for t in reversed(range(start, end)):
+            if dy.ndim == 3:
+                dh += dy[:, t]  # (1)
+            dc += xp.multiply(dh, factors[4, t - start], out=part)  # (2)
+            xp.multiply(dh, factors[0, t - start], out=da_of_gates[0, t - start])  # (3)
+            xp.multiply(dc, factors[1:4, t - start], out=da_of_gates[1:, t - start])
+            matmul(da[t - start], U.T, out=dh)  # (6)
+            dc *= gates[1, t]
+        rows = da[: end - start].reshape(-1, GATES * units)
         if param_grads:
-            dweights += matmul(xh[t], da_rows.T)  # (4)  while da is in the processor's cache
-        matmul(weights, da_rows, out=dxh[t])  # (5)
-        dh = dxh[t, size:]  # (6)
-        dc *= f
-    gradients = dweights[:size], dweights[size:-1], dweights[-1]
-    return dxh[:, :size].transpose(2, 0, 1), gradients, dh.T.copy(), dc.T.copy()
+            dweights += matmul(xh[start:end].reshape(-1, width).T, rows)  # (4)
+        if input_grad:
+            matmul(rows, W.T, out=dx[start:end].reshape(-1, size))  # (5)
+    if param_grads:
+        do, df, di, dg = xp.split(dweights, GATES, axis=1)
+        dweights = xp.concatenate((di, df, dg, do), axis=1)
+        dweights = dweights[:size], dweights[size:-1], dweights[-1]
+    return dx.transpose(1, 0, 2) if input_grad else None, dweights, dh, dc
+
+
+def write_factors(gates, gated, factors):
+    """Write what dh or dc is multiplied by in (3), for o, f, i and g, and dh in (2), for several steps at once.
+
+    Shapes     gates, gated (3, steps, n, units); factors (5, steps, n, units)
+    """
+    xp, (o, _, i), (tanh_c, _, g), sigmoids = array_module(factors), gates, gated, factors[:3]
+    xp.subtract(1, gates, out=sigmoids)
+    sigmoids *= gates
+    sigmoids *= gated
+    for gate, tanh, factor in ((i, g, factors[3]), (o, tanh_c, factors[4])):
+        xp.multiply(tanh, tanh, out=factor)
+        xp.subtract(1, factor, out=factor)
+        factor *= gate
+
+
+def in_order_ofig(weights):
+    """Return (rows, 4 units) with the columns of the gates in the order o, f, i, g."""
+    xp = array_module(weights)
+    i, f, g, o = xp.split(weights, GATES, axis=1)
+    return xp.concatenate((o, f, i, g), axis=1)
