@@ -18,7 +18,7 @@ from minigan.ops.matmul import matmul
 
 GATES = 4  # in the order of the columns of W, U and b: input, forget, cell, output
 FEW = 2**8  # numbers in all states, as in examples by hand, for which the plain passes take no time worth saving
-PIECE = 2**19  # numbers of da in a piece of steps: more do not stay in the processor's cache
+PIECE = 2**18  # numbers of da in a piece of steps: more do not stay in the processor's cache
 
 
 def pays(x, units):
@@ -49,7 +49,7 @@ def forward(x, W, U, b, h0, c0):
             matmul(xh_for_gates[:, t], weights, out=a)
             xp.exp(sigmoids, out=sigmoids)
             sigmoids += 1
-            xp.reciprocal(sigmoids, out=gates[:, t])
+            xp.divide(1, sigmoids, out=gates[:, t])
             xp.tanh(a_g, out=g[t])
             xp.multiply(gates[1:, t], gated[1:, t], out=f_c_and_i_g)
             xp.add(*f_c_and_i_g, out=c[t + 1])
