@@ -38,10 +38,13 @@ def test_contract(units, shape, return_sequences):
 
 @settings(deadline=None, max_examples=25)
 @given(
-    *[st.integers(1, 5)] * 4, st.booleans(), st.booleans(), st.sampled_from(["float32", "float64"]), st.integers(0, 99)
+    *[st.integers(1, 5)] * 5, st.booleans(), st.booleans(), st.sampled_from(["float32", "float64"]), st.integers(0, 99)
 )
-def test_both_forms_agree(n, steps, size, units, sequences, given_state, dtype, seed):
-    """Output, dx, all gradients and those of the initial state, to rounding: the order of sums is another one."""
+def test_both_forms_agree(n, steps, size, units, piece, sequences, given_state, dtype, seed):
+    """Output, dx, all gradients and those of the initial state, to rounding: the order of sums is another one.
+
+    backward takes `piece` steps at a time; the last piece may have fewer.
+    """
     rng = np.random.default_rng(seed)
     x, states = rng.standard_normal((n, steps, size)).astype(dtype), rng.standard_normal((2, n, units)).astype(dtype)
     results = []
@@ -49,8 +52,9 @@ def test_both_forms_agree(n, steps, size, units, sequences, given_state, dtype, 
         layer = built(LSTM(units, sequences), (steps, size), dtype)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(lstm, "pays", lambda x, units, answer=fast: answer)
+            patch.setattr(lstm, "PIECE", lstm.GATES * n * units * piece)
             y = layer.forward(x, initial_state=tuple(states) if given_state else None)
-        dx = layer.backward(np.cos(np.arange(y.size)).reshape(y.shape).astype(dtype))
+            dx = layer.backward(np.cos(np.arange(y.size)).reshape(y.shape).astype(dtype))
         results.append([y, dx, *layer.grads.values(), *layer.initial_state_grads])
     for plain, fast in zip(*results, strict=True):
         assert plain.dtype == fast.dtype == dtype and plain.shape == fast.shape
@@ -176,6 +180,17 @@ def test_a_step_depends_on_the_steps_before_it_and_on_no_later_one(rng):
     dy = np.zeros_like(y)
     dy[:, 3] = 1
     assert layer.backward(dy).any(axis=(0, 2)).tolist() == [True, True, True, True, False, False]
+
+
+def test_workers_that_share_a_batch_give_the_same_numbers(rng):
+    x, dy, results = rng.standard_normal((7, 5, 2)), rng.standard_normal((7, 4)), []
+    for workers in (1, 2, 3):
+        net = Sequential([LSTM(3, return_sequences=True), LSTM(4)], (5, 2), dtype="float64")
+        net.parallel(workers)
+        results.append([net.forward(x, training=True), net.backward(dy), net.flat_grads])
+    for shared in results[1:]:
+        for ours, alone in zip(shared, results[0], strict=True):
+            np.testing.assert_allclose(ours, alone, rtol=1e-12, atol=1e-14)
 
 
 def test_forgotten_gradients_count_as_zero(rng):
