@@ -23,6 +23,7 @@ from minigan.study.plan import Study
 from minigan.study.results import COLUMNS, csv_text, read_csv, read_result
 from minigan.study.studying import run_study, summary
 from minigan.study.table import number, table
+from minigan.training.folder import InUseError
 from minigan.training.loop import resume_run, start_run
 
 SMALL = find("A4").but(
@@ -206,7 +207,7 @@ def test_a_stopped_run_continues_to_the_last_bit(tmp_path, monkeypatch):
         how == FINISHED and row["steps"] == 12 and row["seconds"] == pytest.approx(0.012 * row["ms_per_step"], abs=0.02)
     )
     again = files(tmp_path / "study" / one.label)
-    for name in set(whole) - {"result.json"}:  # which holds times
+    for name in set(whole) - {"result.json", "times.json"}:  # which holds times
         assert again[name] == whole[name], name
 
 
@@ -239,7 +240,9 @@ def test_a_failed_run_is_reported_and_tried_again(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr(GAN, "train_step", fail)
     here = Here(lambda one: broken.update(seed=one.seed))
     report = run_study(study, tmp_path, here.open)
-    assert "Small-seed1 failed: ZeroDivisionError: a fault in the code" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "Small-seed1 failed: ZeroDivisionError: a fault in the code" in err
+    assert "| 9.00/9.00 [" in err and "3 of 3 runs done, 1 failed]" in err and "2 of 3 runs done" in err
     assert [one.seed for one in report.failed] == [1] and len(here.jobs) == 3
     rows = read_csv(tmp_path / "results.csv")
     assert [row["error"] for row in rows] == [None, "ZeroDivisionError: a fault in the code", None]
@@ -334,6 +337,52 @@ def test_what_every_run_would_fail_by_is_said_before(tmp_path, changes, expected
         run(small_study(**changes), tmp_path)
     assert expected in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["study.json"]
+
+
+def test_the_time_of_sessions_that_were_killed_is_estimated(tmp_path):
+    (one,) = small_study(seeds=(0,), steps=None, epochs=2).jobs(tmp_path)
+    start_run(SMALL, one.path, seed=0, batch_size=100, epochs=2).close()
+    (tmp_path / one.label / "times.json").write_text("[[0, 4, 40.0]]")
+    training = resume_run(one.path)
+    training.config.steps = 6
+    training.run(quiet=True)  # without the study
+    how, row = work(one)
+    assert how == FINISHED and row["ms_per_step"] == pytest.approx(4000, rel=0.1) and row["steps"] == 12
+
+
+@pytest.mark.parametrize("text", ["", "{}", "3", "[3]", '[["a", 1, 2]]', "[[1e999, 1, 2]]", "[[[[[", "null"])
+def test_damaged_times_are_left_out(tmp_path, text):
+    (one,) = small_study(seeds=(0,)).jobs(tmp_path)
+    start_run(SMALL, one.path, seed=0, batch_size=100, steps=3).close()
+    (tmp_path / one.label / "times.json").write_text(text)
+    assert work(one)[0] == FINISHED and len(json.loads((tmp_path / one.label / "times.json").read_text())) == 1
+
+
+def test_a_run_that_is_killed_before_it_is_judged(tmp_path, monkeypatch):
+    """It is only judged, and its time is known."""
+    (one,) = small_study(seeds=(0,)).jobs(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "judge_run", lambda one: 1 / 0)
+        with pytest.raises(RunError, match="ZeroDivisionError"):
+            work(one)
+    monkeypatch.setattr(GAN, "train_step", None)
+    how, row = work(one)
+    assert how == FINISHED and row["seconds"] > 0
+
+
+def test_nobody_else_continues_a_run_while_it_is_judged(tmp_path, monkeypatch):
+    (one,) = small_study(seeds=(0,)).jobs(tmp_path)
+    judge, tried = job.judge_run, []
+
+    def judge_and_try(one):
+        with pytest.raises(InUseError):
+            resume_run(one.path)
+        tried.append(one)
+        return judge(one)
+
+    monkeypatch.setattr(job, "judge_run", judge_and_try)
+    assert work(one)[0] == FINISHED and tried
+    resume_run(one.path).close()
 
 
 def test_one_judge_for_all_runs_on_one_data_set(tmp_path, monkeypatch):

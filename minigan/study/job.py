@@ -10,7 +10,7 @@ from minigan.errors import MiniganError, OptionError
 from minigan.experiments import find
 from minigan.files import printable
 from minigan.ops.allocator import keep_freed_memory
-from minigan.study.results import SCORES, read_result, write_result
+from minigan.study.results import SCORES, add_session, read_result, write_result
 from minigan.training.folder import InUseError, RunFolder
 from minigan.training.judging import Judge
 from minigan.training.loop import resume_run, start_run
@@ -70,9 +70,10 @@ def train_and_judge(job, session):
         training = open_run(job)
         try:
             before, start = training.step, time.perf_counter()
-            if train(training, session):
+            signal = train(training, session)
+            sessions = add_session(folder.path, before, training.step, time.perf_counter() - start)
+            if signal:
                 return STOPPED, f"after {training.step:,} steps"
-            seconds, steps = time.perf_counter() - start, training.step - before
         finally:
             training.close()
             for text in dict.fromkeys(str(warning.message) for warning in caught):
@@ -80,7 +81,7 @@ def train_and_judge(job, session):
     folder.lock()  # nobody else judges or continues the run meanwhile
     try:
         scores = judge_run(job)
-        row = row_of(job, training, scores, seconds / steps if steps else None)
+        row = row_of(job, training, scores, seconds_per_step(sessions))
         write_result(folder.path, row)
     finally:
         folder.release()
@@ -162,14 +163,19 @@ def judge_run(job):
     return judges[key].judge(run)
 
 
-def row_of(job, training, scores, seconds_per_step):
+def seconds_per_step(sessions):
+    """Return the mean time of a step in the sessions of a run; None if no steps were measured."""
+    steps = sum(last - first for first, last, _ in sessions)
+    return sum(seconds for _, _, seconds in sessions) / steps if steps > 0 else None
+
+
+def row_of(job, training, scores, step_time):
     """Return the row of results of a finished run.
 
-    seconds_per_step   of the session that ended the run; None if it found nothing to train. The whole time is counted
-                       from it: of a session that was killed, nobody knows how long it took
+    step_time  the mean seconds of a step. The time of the run follows from it: of a session that was killed, nobody
+               knows how long it took
     """
     config, last = training.config, training.history[-1]
-    seconds = None if seconds_per_step is None else round(training.step * seconds_per_step, 2)
     return {
         "experiment": job.experiment,
         "options": job.options,
@@ -182,8 +188,8 @@ def row_of(job, training, scores, seconds_per_step):
         "g_loss": last["g_loss"],
         "samples": scores["samples"],
         **{name: scores[name] for name in SCORES},
-        "seconds": seconds,
-        "ms_per_step": None if seconds_per_step is None else round(1000 * seconds_per_step, 3),
+        "seconds": None if step_time is None else round(training.step * step_time, 2),
+        "ms_per_step": None if step_time is None else round(1000 * step_time, 3),
         "device": config.device,
         **config.versions,
         **config.machine,

@@ -6,10 +6,10 @@ import json
 import math
 import re
 
-from minigan.errors import DataError
+from minigan.errors import DataError, FileError
 from minigan.files import atomic_write, printable, read_file
 
-FILE, LIMIT = "result.json", 2**20
+FILE, TIMES, LIMIT = "result.json", "times.json", 2**20
 INTEGERS = ("seed", "batch_size", "steps", "samples")
 SCORES = (
     *("nfd", "score", "confidence", "class_kl", "smallest_class", "precision", "recall", "density", "coverage"),
@@ -40,6 +40,23 @@ def read_result(folder):
         return checked_row({name: as_text(row.get(name)) for name in COLUMNS}, path)
     except (ValueError, RecursionError, AttributeError):  # DataError is a ValueError
         return None
+
+
+def read_sessions(folder):
+    """Return for each session of a run (first step, last step, seconds); a session that was killed is not there."""
+    try:
+        sessions = json.loads(read_file(folder / TIMES, LIMIT))
+        return [(int(first), int(last), float(seconds)) for first, last, seconds in sessions]
+    except (FileError, ValueError, TypeError, RecursionError, OverflowError):
+        return []
+
+
+def add_session(folder, first, last, seconds):
+    """Write down how long a session of a run took, and return all of them."""
+    sessions = [*read_sessions(folder), (first, last, round(seconds, 3))]
+    with atomic_write(folder / TIMES) as file:
+        file.write((json.dumps(sessions) + "\n").encode())
+    return sessions
 
 
 def failed_row(job, error):

@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from minigan import data
-from minigan.errors import OptionError
+from minigan.errors import MiniganError, OptionError
 from minigan.experiments import find
 from minigan.files import atomic_write, printable
 from minigan.metrics.classifier import trained_classifier
@@ -84,7 +84,8 @@ def prepare(jobs, quiet):
                     f"{name} has only {len(dataset):,} images here. To judge {job.samples:,} samples, half as many are "
                     f"needed. Choose --samples {2 * len(dataset)} at most."
                 )
-            trained_classifier(dataset, device=job.device, quiet=quiet)
+            # the workers may have a GPU where this machine has none
+            trained_classifier(dataset, device="cpu" if job.device == "cpu" else "auto", quiet=quiet)
             images[name] = len(dataset)
         batch_size, epochs = job.batch_size or experiment.batch_size, job.epochs or experiment.epochs
         if batch_size > images[name]:
@@ -100,8 +101,7 @@ def run_jobs(jobs, totals, cluster, report, retries, quiet):
     Each worker gets one run at a time. Dask would give them several in advance; then, if a process dies again and again
     because of its run, Dask would blame the runs that wait behind it, too.
     """
-    session, waiting, futures, done = secrets.token_hex(4), list(jobs), {}, {}
-    bar = tqdm(total=sum(totals.values()), unit=" steps", unit_scale=True, disable=quiet)
+    session, waiting, futures, progress = secrets.token_hex(4), list(jobs), {}, Progress(totals, quiet)
     patience = PATIENCE
     try:
         with StopRequest() as stop:
@@ -111,54 +111,83 @@ def run_jobs(jobs, totals, cluster, report, retries, quiet):
                     futures[cluster.submit(job, session, retries)] = job
                 for future in cluster.wait(list(futures), POLL):
                     job = futures.pop(future)
-                    note_outcome(job, future, cluster, report, bar)
-                    done[job] = totals[job]
-                show_progress(bar, totals, done, report)
+                    note_outcome(job, future, cluster, report, progress.say)
+                    progress.end(job)
+                progress.show(futures.values(), len(report.failed))
                 if stop.signal and not report.signal:
                     report.signal = stop.signal
                     report.stopped += [job.label for job in waiting]
                     waiting.clear()
-                    bar.write("stopping: each run finishes its step and saves. Ctrl-C again: at once", file=sys.stderr)
+                    progress.say("stopping: each run finishes its step and saves. Ctrl-C again: at once")
                 if report.signal:
                     cluster.stop(session)
                     patience -= POLL
     finally:
-        bar.close()
+        progress.bar.close()
         cluster.cancel(list(futures))
     report.stopped += [job.label for job in futures.values()]
 
 
-def note_outcome(job, future, cluster, report, bar):
-    """Note in the report, and above the bar, how a run ended."""
+def note_outcome(job, future, cluster, report, say):
+    """Note in the report how a run ended, and say what went wrong."""
     try:
         how, what = cluster.result(future)
     except RunError as error:
         report.failed[job] = error
-        bar.write(f"{job.label} failed: {error}", file=sys.stderr)
+        say(f"{job.label} failed: {error}")
         return
     if how == FINISHED:
         if not results.read_result(Path(job.path)):
             report.failed[job] = RunError(f"it is finished, but {job.path} does not hold its result here")
     elif how == SKIPPED:
         report.skipped[job] = what
-        bar.write(f"{job.label} skipped: {what}", file=sys.stderr)
+        say(f"{job.label} skipped: {what}")
     else:
         report.stopped.append(job.label)
 
 
-def show_progress(bar, totals, done, report):
-    """Show the steps of all runs, as far as checkpoints tell: after each epoch."""
-    if bar.disable:
-        return
-    steps = sum(done[job] if job in done else steps_taken(job) for job in totals)
-    bar.update(max(0, steps - bar.n))
-    failed = f", {len(report.failed)} failed" if report.failed else ""
-    bar.set_postfix_str(f"{len(done)} of {len(totals)} runs done{failed}", refresh=True)
+class Progress:
+    """A bar over the steps of all runs, as far as checkpoints tell: it moves after each epoch of a run.
+
+    taken      {run: number of its steps so far}
+    """
+
+    def __init__(self, totals, quiet):
+        self.totals, self.done = totals, 0
+        self.taken = {job: 0 if quiet else steps_taken(job) for job in totals}
+        self.bar = tqdm(
+            total=sum(totals.values()),
+            initial=sum(self.taken.values()),
+            unit=" steps",
+            unit_scale=True,
+            disable=quiet,
+        )
+
+    def show(self, running, failed):
+        """Look at the runs that are running now."""
+        if self.bar.disable:
+            return
+        self.taken.update({job: steps_taken(job) for job in running})
+        self.bar.update(max(0, sum(self.taken.values()) - self.bar.n))
+        text = f", {failed} failed" if failed else ""
+        self.bar.set_postfix_str(f"{self.done} of {len(self.totals)} runs done{text}")
+
+    def end(self, job):
+        """Count a run that has ended, in whatever way."""
+        self.done += 1
+        self.taken[job] = self.totals[job]
+
+    def say(self, text):
+        """Write a line above the bar, on the standard error stream."""
+        self.bar.write(text, file=sys.stderr)
 
 
 def steps_taken(job):
     """Return the number of steps of the newest checkpoint of a run."""
-    found = checkpoints.in_folder(RunFolder(job.path).checkpoints)
+    try:
+        found = checkpoints.in_folder(RunFolder(job.path).checkpoints)
+    except MiniganError:  # the run itself will report it
+        return 0
     return found[-1][0] if found else 0
 
 
