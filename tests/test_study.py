@@ -23,6 +23,7 @@ from minigan.study.plan import Study
 from minigan.study.results import COLUMNS, csv_text, read_csv, read_result
 from minigan.study.studying import run_study, summary
 from minigan.study.table import number, table
+from minigan.training import loop
 from minigan.training.folder import InUseError
 from minigan.training.loop import resume_run, start_run
 
@@ -383,6 +384,13 @@ def test_nobody_else_continues_a_run_while_it_is_judged(tmp_path, monkeypatch):
     monkeypatch.setattr(job, "judge_run", judge_and_try)
     assert work(one)[0] == FINISHED and tried
     resume_run(one.path).close()
+
+
+def test_what_a_run_says_stands_in_its_notes_alone(tmp_path, capsys, monkeypatch):
+    """A hundred runs that warn of noise would bury the bar of the study."""
+    monkeypatch.setattr(loop.Health, "after_step", lambda health, step, *more: health.say(f"step {step}: noise"))
+    run(small_study(seeds=(0,)), tmp_path)
+    assert capsys.readouterr().err == "" and "step 3: noise" in (tmp_path / "Small-seed0" / "notes.txt").read_text()
 
 
 def test_one_judge_for_all_runs_on_one_data_set(tmp_path, monkeypatch):

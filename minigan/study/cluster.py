@@ -96,7 +96,14 @@ class Cluster:
         self.client, self.distributed = client, load_dask()
 
     def workers(self):
-        return len(self.client.nthreads())
+        """Return the number of processes; ClusterError if the scheduler does not answer."""
+        try:
+            return len(self.client.nthreads())
+        except Exception as error:  # OSError, TimeoutError, CommClosedError, or TypeError: by what the client was doing
+            raise ClusterError(
+                f"the scheduler of Dask does not answer any more ({error or type(error).__name__}). Once it runs, "
+                "the same command continues the study."
+            ) from error
 
     def require_ready(self, folder):
         """Raise ClusterError unless each worker has this version of minigan and sees the folder of the study."""
@@ -138,6 +145,8 @@ class Cluster:
                 "little memory?)"
             ) from error
         except Exception as error:  # of Dask: a lost connection, a worker without minigan
+            if future.status in ("cancelled", "lost"):
+                raise RunError("the connection to Dask's scheduler broke off, or somebody cancelled the run") from error
             raise RunError(f"{type(error).__name__}: {error}") from error
 
     def stop(self, session):

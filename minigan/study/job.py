@@ -1,9 +1,11 @@
 """One run of a study, in the process of a worker: train it, or continue it, and judge it."""
 
+import io
 import threading
 import time
 import traceback
 import warnings
+from contextlib import redirect_stderr
 from pathlib import Path
 
 from minigan.errors import MiniganError, OptionError
@@ -60,12 +62,12 @@ def work(job, session=""):
 def train_and_judge(job, session):
     """Do the work of `work`."""
     keep_freed_memory()
-    if session in stopped:
-        return STOPPED, "before it began"
     folder = RunFolder(job.path)
     row = read_result(folder.path)
     if row:
         return FINISHED, row
+    if session in stopped:
+        return STOPPED, "before it began"
     with warnings.catch_warnings(record=True) as caught:
         training = open_run(job)
         try:
@@ -139,7 +141,8 @@ def train(training, session):
             training.stop()
         running.setdefault(session, []).append(training)
     try:
-        return training.run(quiet=True)
+        with redirect_stderr(io.StringIO()):  # what the run has to say stands in its notes.txt, too
+            return training.run(quiet=True)
     finally:
         with lock:
             running[session].remove(training)

@@ -59,7 +59,11 @@ def run_study(study, folder, open_cluster, retries=0, quiet=False):
     if todo:
         totals = prepare(todo, quiet)
         with open_cluster(len(todo), say_or_not(quiet)) as cluster:
-            run_jobs(todo, totals, cluster, report, retries, quiet)
+            try:
+                run_jobs(todo, totals, cluster, report, retries, quiet)
+            except MiniganError:  # the cluster is lost
+                write_results(folder, jobs, report)
+                raise
     write_results(folder, jobs, report)
     return report
 
@@ -199,6 +203,8 @@ def write_results(folder, jobs, report):
             row = results.failed_row(job, str(report.failed[job]))
         if row:
             report.rows.append({name: row.get(name) for name in results.COLUMNS})
+            if job.label in report.stopped:  # another study has finished it meanwhile
+                report.stopped.remove(job.label)
     write_text(folder / "results.csv", results.csv_text(report.rows))
     if any(not row["error"] for row in report.rows):
         write_text(folder / "table.md", table(report.rows) + "\n")
