@@ -184,6 +184,23 @@ def test_a_run_of_a_study_is_the_run_that_train_makes(tmp_path):
     assert how == FINISHED and all(mine[name] == alone[name] for name in alone)
 
 
+def test_a_run_of_a_study_shares_its_batches_with_nobody(tmp_path, monkeypatch):
+    """Not even if BLAS has many threads: the cores are for the other runs."""
+    asked = []
+    monkeypatch.setattr(
+        job, "start_run", lambda *arguments, **more: asked.append(more["workers"]) or start_run(*arguments, **more)
+    )
+    monkeypatch.setattr(
+        job, "resume_run", lambda *arguments, **more: asked.append(more["workers"]) or resume_run(*arguments, **more)
+    )
+    one, other = small_study().jobs(tmp_path)
+    start_run(SMALL, other.path, seed=1, steps=3, batch_size=100, workers=2).close()
+    for run_of_study in (one, other):
+        assert work(run_of_study)[0] == FINISHED
+        assert json.loads((tmp_path / run_of_study.label / "config.json").read_text())["workers"] == 1
+    assert asked == [1, 1]
+
+
 def test_a_stopped_run_continues_to_the_last_bit(tmp_path, monkeypatch):
     (one,) = small_study(seeds=(5,), steps=None, epochs=2).jobs(tmp_path / "study")
     step, count = GAN.train_step, []

@@ -94,7 +94,8 @@ def open_run(job):
     """Return the run in its folder, new or continued, locked."""
     folder = Path(job.path)
     if (folder / "config.json").exists():
-        training = resume_run(folder, device=None if job.device == "auto" else job.device, data_dir=job.data_dir)
+        device = None if job.device == "auto" else job.device
+        training = resume_run(folder, device=device, data_dir=job.data_dir, workers=1)
         try:
             require_run_of(job, training.config)
         except OptionError:
@@ -108,6 +109,7 @@ def open_run(job):
         data_dir=job.data_dir,
         seed=job.seed,
         device=job.device,
+        workers=1,  # the cores are for the other runs
         epochs=job.epochs,
         steps=job.steps,
         batch_size=job.batch_size,
