@@ -49,33 +49,42 @@ def work(step):
         print(json.dumps(times), flush=True)
 
 
-def race(file, names, rounds, steps, threads):
-    """Start all workers and let them take turns: {name: the median time of a step in each round, in seconds}."""
-    workers = {}
-    for name in names:
-        workers[name] = subprocess.Popen(
+class Contestant:
+    """The process of one contestant, which takes steps when it is told to."""
+
+    def __init__(self, file, name, threads):
+        self.process = subprocess.Popen(
             [sys.executable, file, "--worker", name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=environment(threads),
         )
-        if workers[name].stdout.readline().strip() != "ready":
+        if self.process.stdout.readline().strip() != "ready":
             sys.exit(f"{name} did not start; its error stands above. PyTorch: pip install torch")
 
-    def turn(name, count):
-        workers[name].stdin.write(f"{count}\n")
-        workers[name].stdin.flush()
-        return json.loads(workers[name].stdout.readline())
+    def steps(self, count):
+        """Let it take some steps; returns their times in seconds."""
+        self.process.stdin.write(f"{count}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
 
+    def close(self):
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def race(file, names, rounds, steps, threads):
+    """Start all contestants and let them take turns: {name: the median time of a step in each round, in seconds}."""
+    contestants = {name: Contestant(file, name, threads) for name in names}
     times = {name: [] for name in names}
     for _ in range(rounds):
-        for name in names:
-            turn(name, 1)  # wakes the threads, which slept during the others' turns
-            times[name].append(statistics.median(turn(name, steps)))
-    for worker in workers.values():
-        worker.stdin.close()
-        worker.wait()
+        for name, contestant in contestants.items():
+            contestant.steps(1)  # wakes the threads, which slept during the others' turns
+            times[name].append(statistics.median(contestant.steps(steps)))
+    for contestant in contestants.values():
+        contestant.close()
     return times
 
 

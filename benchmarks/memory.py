@@ -24,7 +24,7 @@ def memory_mb(key):
 
 
 def growth(steps):
-    step = minigan_step()
+    step = minigan_step("auto")
     print("| after steps | resident memory |\n|---|---|")
     for done in range(1, steps + 1):
         step()

@@ -14,6 +14,7 @@ from run_helpers import in_child
 from minigan import GAN, Sequential, machine
 from minigan.errors import OptionError
 from minigan.experiments import find
+from minigan.gan import objectives
 from minigan.gan.objectives import NonSaturating
 from minigan.gan.state import gan_state
 from minigan.layers import BatchNorm, Dense, Dropout, Layer, LeakyReLU, Tanh
@@ -152,6 +153,24 @@ def test_label_noise_and_own_objectives_see_the_whole_batch():
             close(alone[1][0][name], array, 1e-9)
 
 
+@pytest.mark.parametrize("kind", ["NonSaturating", "Minimax", "LeastSquares", "Hinge", "Wasserstein"])
+def test_every_objective(kind):
+    def make():
+        nets = [
+            Sequential([Dense(6), BatchNorm(), Tanh()], (4,), dtype="float64"),
+            Sequential([Dense(5), BatchNorm(), LeakyReLU(0.2), Dense(1)], (6,), seed=1, dtype="float64"),
+        ]
+        # RMSProp and Adam would divide gradients that are 0 but for rounding, as those of a bias before BatchNorm
+        optimizers = {"g_optimizer": SGD(nets[0], 0.1), "d_optimizer": SGD(nets[1], 0.1)}
+        return GAN(*nets, objective=getattr(objectives, kind)(), d_steps=2, **optimizers)
+
+    alone, *shared = (trained(make, (6,), 9, workers, steps=4) for workers in (1, *WORKERS))
+    for losses, (arrays, _) in shared:
+        np.testing.assert_allclose(losses, alone[0], rtol=1e-10, atol=1e-13)
+        for name, array in arrays.items():
+            close(alone[1][0][name], array, 1e-9)
+
+
 @pytest.mark.parametrize("make", [lambda n: SGD(n, 0.1, 0.9), lambda n: RMSProp(n, 0.01), lambda n: Adam(n)])
 def test_optimizers_in_parts(make, rng, monkeypatch):
     monkeypatch.setattr(pieces, "PIECE", 10)  # several pieces for each worker
@@ -222,6 +241,41 @@ def test_networks_within_networks(rng):
     for results in shared:
         for one, other in zip(alone, results, strict=True):
             close(one, other, 1e-12)
+
+
+def test_a_network_that_is_a_layer_of_another_one():
+    inner = Sequential([Dense(5)])
+    network([inner, Dense(2)], (3,), 2)
+    with pytest.raises(OptionError, match=r"0\.Sequential is a layer of another network"):
+        inner.parallel(2)
+
+
+def test_predict_in_another_thread_does_not_disturb_a_batch_in_training(rng):
+    """The prediction brings the states of the twins up to date, and has to wait until the training pass is over."""
+    go_on = threading.Event()
+
+    class Waits(Layer):
+        def forward(self, x, training=False):
+            self.check_input(x)
+            if training and self.group.rank == 1:
+                go_on.wait(10)
+            self.save_for_backward(None)
+            return x
+
+    alone, net = (network([Waits(), Dropout(0.5)], (40,), workers) for workers in (1, 2))
+    x, results = rng.standard_normal((6, 40)), {}
+    training = threading.Thread(target=lambda: results.update(y=net.forward(x, True)))
+    training.start()
+    while not net.state["1.Dropout.calls"]:  # until the first worker has drawn its mask
+        time.sleep(0.01)
+    predicting = threading.Thread(target=lambda: results.update(predicted=net.predict(x)))
+    predicting.start()
+    predicting.join(0.2)
+    go_on.set()
+    training.join(10)
+    predicting.join(10)
+    np.testing.assert_array_equal(results["y"], alone.forward(x, True))
+    np.testing.assert_array_equal(results["predicted"], x)
 
 
 # which batches are shared

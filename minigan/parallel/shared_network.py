@@ -32,7 +32,7 @@ class SharedNetwork:
         """Return whether a batch of n rows is shared: each worker needs a row, and it has to be worth it."""
         return n >= self.size and n * self.flops >= self.least_flops
 
-    def run(self, whole, work):
+    def run(self, whole, work, prepare=None):
         """Let each worker call work(its network, its rows) for a batch of `whole` rows."""
 
         def part(rank):
@@ -47,20 +47,23 @@ class SharedNetwork:
             finally:
                 set_group(self.layers[rank], ALONE)
 
-        team(self.size).run(part, self.meeting)
+        team(self.size).run(part, self.meeting, prepare)
 
     def forward(self, x, training):
         """Return y for a batch that `shares` says is shared."""
         net = self.networks[0]
-        for own, state in self.states:
-            own[...] = state
         y = net.xp.empty((len(x), *net.output_shape), net.dtype)
 
         def work(rank, network, rows):
             y[rows] = network._forward_rows(x[rows], training)
 
-        self.run(len(x), work)
+        self.run(len(x), work, prepare=self.copy_states)
         return y
+
+    def copy_states(self):
+        """Give all twins the state of the network itself, which may have been loaded or set."""
+        for own, state in self.states:
+            own[...] = state
 
     def backward(self, dy, param_grads, input_grad):
         """Return dx of a shared batch, and add to the gradients of the network itself."""

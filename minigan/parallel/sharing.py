@@ -20,6 +20,8 @@ def share_network(net, workers):
             f'parallel: expected workers as a number of threads from 1 to {MOST_WORKERS}, or "auto", got '
             f"{shown(workers)}."
         )
+    if "." in net.name:
+        raise OptionError(f"parallel: {net.name} is a layer of another network. Call parallel on that network.")
     reason = why_not(net)
     if reason and not auto and workers > 1:
         raise OptionError(f"parallel: {reason}")

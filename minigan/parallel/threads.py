@@ -122,13 +122,16 @@ class Team:
             job = context = None  # so that nothing keeps the arrays
             self.done.put(rank)
 
-    def run(self, work, meeting):
+    def run(self, work, meeting, prepare=None):
         """Let every worker call work(rank), with one BLAS thread each, and return when all are done.
 
+        prepare    a function that is called before, when no other work of this team is under way
         The other threads see what this one has set by `with`: NumPy's errstate, `saving_nothing`.
         Errors     the first error of any worker; then all have stopped, and the team can be used again
         """
         with self.free, one_blas_thread():
+            if prepare:
+                prepare()
             job, asked = Job(work, meeting), []
             try:
                 for box in self.boxes:
