@@ -68,10 +68,9 @@ def test_the_runs_of_a_study(tmp_path):
 
 
 def test_steps_is_an_option_of_the_run(tmp_path):
-    jobs = Study(("A1",), (0,), {"steps": ["10", "20"]}).jobs(tmp_path)
-    assert [(job.label, job.name, job.steps) for job in jobs] == [
-        ("A1+steps=10-seed0", "A1", 10),
-        ("A1+steps=20-seed0", "A1", 20),
+    jobs = Study(("A1",), (0, 1), {"steps": ["10", "20"]}).jobs(tmp_path)
+    assert [(job.label, job.name, job.options, job.steps) for job in jobs] == [
+        (f"A1+steps={steps}-seed{seed}", "A1", f"steps={steps}", steps) for seed in (0, 1) for steps in (10, 20)
     ]
 
 
@@ -85,6 +84,13 @@ def test_a_variant_takes_more_options_and_ranges_make_names_for_every_system(tmp
     [
         ({"experiments": ("A77",)}, "there is no experiment 'A77'"),
         ({"experiments": ()}, "at least one experiment"),
+        ({"experiments": "A4"}, "expected experiments as a list"),
+        ({"experiments": (3,)}, "expected the name of an experiment, got 3"),
+        ({"seeds": 3}, "expected seeds as a list"),
+        ({"options": ["d_lr"]}, "expected options as a dict"),
+        ({"options": {"d_lr": 0.1}}, "expected d_lr as a list"),
+        ({"options": {3: [1]}}, "expected the names of options as texts"),
+        ({"options": {"d_lr": [None, {}]}}, "expected"),
         ({"experiments": ("A4", "mlp-gan-mnist")}, "the experiment 'A4' is given twice"),
         ({"experiments": ("A4", "A4+batch_size=64"), "batch_size": 32}, "batch_size=64, which is set for all runs"),
         ({"seeds": ()}, "and one seed"),

@@ -77,6 +77,12 @@ class Study:
     samples: int = 10_000
 
     def __post_init__(self):
+        require_lists(experiments=self.experiments, seeds=self.seeds)
+        if self.options is not None and not isinstance(self.options, dict):
+            raise OptionError(f"study: expected options as a dict, name -> list of values, got {shown(self.options)}.")
+        if not all(isinstance(name, str) for name in self.options or ()):
+            raise OptionError(f"study: expected the names of options as texts, got {shown([*self.options])}.")
+        require_lists(**(self.options or {}))
         for name in ("epochs", "steps", "batch_size"):
             if getattr(self, name) is not None:
                 require_count("study", **{name: getattr(self, name)})
@@ -96,34 +102,31 @@ class Study:
                 raise OptionError(f"study: {name} is set twice, for all runs and as an option. Leave one of them out.")
         self.jobs(Path("."))
 
-    def combinations(self):
-        """Yield every combination of values of the options: {name: value}."""
+    def variants(self):
+        """Yield (name, options, steps) of every experiment with every combination of the options."""
         options = self.options or {}
-        for values in itertools.product(*options.values()):
-            yield {name: value_of(name, value) for name, value in zip(options, values, strict=True)}
+        for base, values in itertools.product(self.experiments, itertools.product(*options.values())):
+            changes = {name: value_of(name, value) for name, value in zip(options, values, strict=True)}
+            steps = require_count("study", steps=changes.pop(OF_THE_RUN)) if OF_THE_RUN in changes else self.steps
+            texts = (f"{name}={text_of(value)}" for name, value in changes.items())
+            name = find(SEPARATOR.join([find(base).name, *texts])).name
+            set_here = name.split(SEPARATOR)[1:]
+            for text in set_here:
+                if getattr(self, text.split("=")[0], None) is not None:
+                    raise OptionError(f"study: {name} sets {text}, which is set for all runs, too. Leave one out.")
+            yield name, [*set_here, *([f"{OF_THE_RUN}={steps}"] if OF_THE_RUN in options else [])], steps
 
     def jobs(self, folder: Path) -> list[Job]:
         """Return all runs of the study in a folder: first all experiments and options with the first seed, and so on.
 
         So a study that is stopped early has something of everything.
         """
+        settings = {key: getattr(self, key) for key in ("epochs", "batch_size", "dataset", "data_dir", "device")}
         jobs = []
-        for seed, name, changes in itertools.product(self.seeds, self.experiments, list(self.combinations())):
-            steps = self.steps
-            if OF_THE_RUN in changes:
-                steps = require_count("study", steps=changes.pop(OF_THE_RUN))
-            changed = SEPARATOR.join([find(name).name, *(f"{key}={text_of(value)}" for key, value in changes.items())])
-            name = find(changed).name
-            options = name.split(SEPARATOR)[1:]
-            for option in options:
-                if getattr(self, option.split("=")[0], None) is not None:
-                    raise OptionError(f"study: {name} sets {option}, which is set for all runs, too. Leave one out.")
-            if OF_THE_RUN in (self.options or {}):
-                options.append(f"{OF_THE_RUN}={steps}")
+        for seed, (name, options, steps) in itertools.product(self.seeds, list(self.variants())):
             place = f"{SEPARATOR.join([name.split(SEPARATOR)[0], *options])}-seed{seed}".replace(":", "_")
             if len(place) > LONGEST:
                 raise OptionError(f"study: the name {place[:60]}... of a run is too long: at most {LONGEST} letters.")
-            settings = {key: getattr(self, key) for key in ("epochs", "batch_size", "dataset", "data_dir", "device")}
             path = str(Path(folder, place).absolute())
             jobs.append(Job(name, int(seed), " ".join(options), path, steps, samples=self.samples, **settings))
         return jobs
@@ -147,6 +150,12 @@ class Study:
         with atomic_write(folder / FILE) as file:
             file.write((json.dumps({"format": FORMAT, "settings": settings, "runs": labels}, indent=2) + "\n").encode())
         return jobs
+
+
+def require_lists(**options):
+    for name, value in options.items():
+        if not isinstance(value, (tuple, list)):
+            raise OptionError(f"study: expected {name} as a list, got {shown(value)}.")
 
 
 def require_different(kind, values):
