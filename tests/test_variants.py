@@ -47,6 +47,17 @@ def test_a_variant_differs_in_what_its_name_says(name, expected):
         assert found == expected
 
 
+def test_the_dropout_of_every_network_that_has_it_can_be_set():
+    for name, experiment in EXPERIMENTS.items():
+        for side, network in (("g", "generator"), ("d", "discriminator")):
+            rates = [
+                layer.rate for layer in getattr(experiment, network)(experiment.image_shape) if hasattr(layer, "rate")
+            ]
+            if rates:
+                changed = getattr(find(f"{name}+{side}_dropout=0.25"), network)(experiment.image_shape)
+                assert [layer.rate for layer in changed if hasattr(layer, "rate")] == [0.25] * len(rates), name
+
+
 def test_another_class_keeps_the_learning_rate_and_has_its_own_options():
     changed = find("C1+d_optimizer=sgd+d_momentum=.5+objective=wasserstein+clip=.5")
     gan = changed.make_gan()
@@ -101,7 +112,8 @@ def test_every_option_of_every_experiment_takes_the_value_that_it_has(name):
         ("A4+dlr=1", "Did you mean 'd_lr'"),
         ("A4+clip=1", "has no option 'clip'"),
         ("A4+first=1", "has no option 'first'"),
-        ("C1+d_dropout=.5", "has no option 'd_dropout'"),
+        ("E3+d_dropout=.5", "has no option 'd_dropout'"),
+        ("C1+d_dropout=1", "expected rate in [0, 1)"),
         ("A4+d_lr=-1", "expected lr > 0, got -1"),
         ("A4+d_lr=nan", "expected lr > 0, got 'nan'"),
         ("A4+d_lr=1e999", "expected lr"),

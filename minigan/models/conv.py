@@ -133,7 +133,12 @@ def same_size_conv_generator(image_shape: Shape = (28, 28, 1), filters: Sequence
 
 
 def capped_conv_generator(
-    image_shape: Shape = (28, 28, 1), kernel_size: Size = 5, strides: Size = 2, features: int = 5, pooling: bool = False
+    image_shape: Shape = (28, 28, 1),
+    kernel_size: Size = 5,
+    strides: Size = 2,
+    features: int = 5,
+    pooling: bool = False,
+    dropout: float = 0.5,
 ) -> list[Layer]:
     """Return D2's generator: two transposed convolutions with 5 channels, then Dense; D3's has pooling between."""
     strides, features = require_count("capped_conv_generator", strides=strides, features=features)
@@ -141,15 +146,15 @@ def capped_conv_generator(
     return [
         Dense(height * width * features),
         LeakyReLU(),
-        Dropout(0.5),
+        Dropout(dropout),
         Reshape((height, width, features)),
         Conv2DTranspose(features, kernel_size, strides),
         LeakyReLU(),
-        Dropout(0.5),
+        Dropout(dropout),
         *pooling_layers(pooling),
         Conv2DTranspose(features, kernel_size, strides),
         LeakyReLU(),
-        Dropout(0.5),
+        Dropout(dropout),
         Flatten(),
         Dense(math.prod(image_shape)),
         Tanh(),
@@ -158,17 +163,17 @@ def capped_conv_generator(
 
 
 def capped_conv_discriminator(
-    kernel_size: Size = 5, strides: Size = 2, features: int = 5, pooling: bool = False
+    kernel_size: Size = 5, strides: Size = 2, features: int = 5, pooling: bool = False, dropout: float = 0.5
 ) -> list[Layer]:
     """Return D2's discriminator: two convolutions with 5 channels, one logit; D3's has pooling between them."""
     return [
         Conv2D(features, kernel_size, strides),
         LeakyReLU(),
-        Dropout(0.5),
+        Dropout(dropout),
         *pooling_layers(pooling),
         Conv2D(features, kernel_size, strides),
         LeakyReLU(),
-        Dropout(0.5),
+        Dropout(dropout),
         Flatten(),
         Dense(1),
     ]

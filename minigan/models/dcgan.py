@@ -39,18 +39,18 @@ def dcgan_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
     ]
 
 
-def dcgan_discriminator() -> list[Layer]:
+def dcgan_discriminator(dropout: float = 0.3) -> list[Layer]:
     """Return C1's and C2's discriminator: three convolutions that halve the image, each with Dropout .3; one logit."""
     return [
         Conv2D(64, 5, strides=2),
         LeakyReLU(),
-        Dropout(0.3),
+        Dropout(dropout),
         Conv2D(128, 5, strides=2),
         LeakyReLU(),
-        Dropout(0.3),
+        Dropout(dropout),
         Conv2D(256, 5, strides=2),
         LeakyReLU(),
-        Dropout(0.3),
+        Dropout(dropout),
         Flatten(),
         Dense(1),
     ]
@@ -90,15 +90,15 @@ def small_upsampling_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
     ]
 
 
-def small_dcgan_discriminator() -> list[Layer]:
+def small_dcgan_discriminator(dropout: float = 0.3) -> list[Layer]:
     """Return minigan's own discriminator: two convolutions that halve the image, each with Dropout .3; one logit."""
     return [
         Conv2D(32, 5, strides=2),
         LeakyReLU(),
-        Dropout(0.3),
+        Dropout(dropout),
         Conv2D(64, 5, strides=2),
         LeakyReLU(),
-        Dropout(0.3),
+        Dropout(dropout),
         Flatten(),
         Dense(1),
     ]

@@ -8,29 +8,29 @@ from minigan.layers.base import Layer
 from minigan.models.sizes import image_sizes
 
 
-def lstm_generator(image_shape: Shape = (28, 28, 1), units: int = 128) -> list[Layer]:
+def lstm_generator(image_shape: Shape = (28, 28, 1), units: int = 128, dropout: float = 0.5) -> list[Layer]:
     """Return D4's generator: the latent as 10 steps of 10 numbers, two LSTM layers, then Dense; Dropout .5."""
     image_shape = image_sizes("lstm_generator", image_shape)
     return [
         Reshape((10, 10)),
         LSTM(units, return_sequences=True),
-        Dropout(0.5),
+        Dropout(dropout),
         LSTM(units),
-        Dropout(0.5),
+        Dropout(dropout),
         Dense(math.prod(image_shape)),
         Tanh(),
         Reshape(image_shape),
     ]
 
 
-def lstm_discriminator(image_shape: Shape = (28, 28, 1), units: int = 128) -> list[Layer]:
+def lstm_discriminator(image_shape: Shape = (28, 28, 1), units: int = 128, dropout: float = 0.5) -> list[Layer]:
     """Return D4's discriminator: the image row by row, two LSTM layers, one logit; Dropout .5."""
     height, width, channels = image_sizes("lstm_discriminator", image_shape)
     return [
         Reshape((height, width * channels)),
         LSTM(units, return_sequences=True),
-        Dropout(0.5),
+        Dropout(dropout),
         LSTM(units),
-        Dropout(0.5),
+        Dropout(dropout),
         Dense(1),
     ]
