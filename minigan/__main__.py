@@ -5,11 +5,14 @@ import sys
 from pathlib import Path
 
 from minigan.cli.program import program
+from minigan.cli.several import refuse_several
 
 
 def main(arguments=None):
     with program():
         args = make_parser().parse_args(arguments)
+        if not vars(args).get("shared"):
+            refuse_several()
         sys.exit(args.command(args))
 
 

@@ -1,14 +1,19 @@
-"""What the processes of test_mpi.py do: python mpi_program.py NAME. Each prints a line when all is right."""
+"""What the processes of test_mpi.py do: python mpi_program.py NAME ..."""
 
 import hashlib
+import os
+import signal
 import sys
 
 import numpy as np
+from run_helpers import SMALL
 from test_parallel import in_float64
 from test_processes import GANS, close, small, trained
 
-from minigan import machine
-from minigan.experiments import find
+from minigan import GAN, machine, pictures
+from minigan.__main__ import main
+from minigan.errors import DataError
+from minigan.experiments import EXPERIMENTS, find
 from minigan.parallel import processes
 
 
@@ -48,6 +53,35 @@ def gans(group):
         assert len(set(group.collect(digest))) == 1
 
 
+def trouble(kind, rank, step):
+    """Let something happen to one process, after a step of a run."""
+    train_step, taken = GAN.train_step, []
+
+    def step_and_trouble(gan, images):
+        losses = train_step(gan, images)
+        taken.append(losses)
+        if len(taken) == int(step) and processes().rank == int(rank):
+            if kind == "error":
+                raise DataError("the disk of this machine is broken.")
+            if kind == "bug":
+                raise RuntimeError("a bug")
+            os.kill(os.getpid(), getattr(signal, kind))
+        return losses
+
+    GAN.train_step = step_and_trouble
+
+
+def run(*arguments):
+    """The command line of minigan, with a small experiment and without plots; MINIGAN_TROUBLE says what happens."""
+    EXPERIMENTS[SMALL.name] = SMALL
+    pictures.save_figure = lambda path, figure: None
+    if "MINIGAN_TROUBLE" in os.environ:
+        trouble(*os.environ["MINIGAN_TROUBLE"].split())
+    main(arguments)
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "run":
+        run(*sys.argv[2:])
     {"sums": sums, "gans": gans}[sys.argv[1]](processes())
     print(f"rank {processes().rank} of {processes().size}: right")

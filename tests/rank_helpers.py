@@ -1,6 +1,7 @@
 """Processes that share a batch, played by threads of this process; and programs that mpirun starts."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,8 @@ class Played(Group):
         array[...] = self.meeting.sum(self.rank, array)
 
     def collect(self, value):
-        return list(self.meeting.gather(self.rank, [value][0]))
+        values = self.meeting.gather(self.rank, pickle.dumps(value))
+        return [pickle.loads(value) for value in values]
 
     def broadcast(self, value):
         return self.collect(value)[0]

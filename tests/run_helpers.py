@@ -35,6 +35,13 @@ def files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in names}
 
 
+def results(folder):
+    """The files of a run without its older checkpoints: a run that was stopped has one of that step."""
+    found = files(folder)
+    older = sorted(name for name in found if name.startswith("checkpoints"))[:-1]
+    return {name: content for name, content in found.items() if name not in older}
+
+
 def in_child(work):
     """Do `work` in a forked process; returns its exit code, negative for the signal that it died of."""
     child = os.fork()

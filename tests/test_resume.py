@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from run_helpers import SMALL, files
 
-from minigan import data, pictures
+from minigan import data, machine, pictures
 from minigan.data import dataset
 from minigan.errors import CheckpointError, DataError, FileError, MiniganError, OptionError
 from minigan.experiments import EXPERIMENTS, find
@@ -220,7 +220,7 @@ def test_the_machine_is_recorded_and_a_difference_is_noted(done, capsys, monkeyp
     config = json.loads((done / "config.json").read_text())
     assert set(config["machine"]) == {"processor", "BLAS", "BLAS kernels", "BLAS threads"}
     now = {**config["machine"], "BLAS threads": "64", "BLAS kernels": "Abacus"}
-    monkeypatch.setattr(loop.machine, "numerics", lambda: now)
+    monkeypatch.setattr(machine, "numerics", lambda: now)
     resume_run(done, epochs=4).run(quiet=True)
     notes = (done / "notes.txt").read_text()
     assert (

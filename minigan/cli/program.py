@@ -12,6 +12,7 @@ import signal
 import sys
 from contextlib import contextmanager, suppress
 
+from minigan.cli.several import Failed, nowhere, one_of_several, refuse_several
 from minigan.errors import FileError, MiniganError
 from minigan.machine import keep_to_limit, known
 from minigan.ops.allocator import keep_freed_memory
@@ -28,12 +29,22 @@ def program():
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = open_streams()
     try:
+        with one_of_several(), words_for_errors():
+            yield
+    finally:
+        sys.stdout, sys.stderr = streams
+
+
+@contextmanager
+def words_for_errors():
+    """Turn what stops the body into an exit code and at most one line of text."""
+    try:
         try:
             yield
         finally:
             flush_output()
     except BrokenPipeError:  # `... | head`: the reader has seen enough
-        sys.exit(NOBODY_READS)
+        raise Failed(NOBODY_READS) from None
     except MiniganError as error:
         fail(error)
     except MemoryError as error:  # CuPy's for the memory of the GPU is one, too
@@ -46,19 +57,18 @@ def program():
         fail(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except KeyboardInterrupt:
         sys.stderr.write("stopped; all written files are complete\n")
-        sys.exit(INTERRUPTED)
-    finally:
-        sys.stdout, sys.stderr = streams
+        raise Failed(INTERRUPTED) from None
 
 
 def fail(message):
     sys.stderr.write(f"error: {message}\n")
-    sys.exit(FAILED)
+    raise Failed(FAILED)
 
 
 def run_program(main, args):
     """Exit with main(args)'s code."""
     with program():
+        refuse_several()
         sys.exit(main(args))
 
 
@@ -78,10 +88,6 @@ def open_streams():
     if hasattr(output, "reconfigure"):
         output.reconfigure(errors="backslashreplace")
     return output, Messages(sys.stderr or nowhere())
-
-
-def nowhere():
-    return open(os.devnull, "w", encoding="utf-8")
 
 
 def flush_output():

@@ -7,6 +7,7 @@ from pathlib import Path
 from minigan import machine
 from minigan.cli.arguments import add_option, positive
 from minigan.experiments import find
+from minigan.parallel.mpi import ONE, started
 from minigan.training.folder import RunFolder
 from minigan.training.loop import resume_run, start_run
 
@@ -22,7 +23,7 @@ def add_to(commands):
         "--every", type=positive, metavar="N", default=1, help="draw a grid of samples after every N epochs; default: 1"
     )
     train.add_argument("--tensorboard", action="store_true", help="also write events for TensorBoard")
-    train.set_defaults(command=train_command)
+    train.set_defaults(command=train_command, shared=True)
 
     resume = commands.add_parser("resume", help="continue a run that was stopped or killed, bit for bit")
     resume.add_argument("run", type=Path, help="the folder of the run")
@@ -32,7 +33,7 @@ def add_to(commands):
     add_option(resume, "--workers", default=None, help="default: as many as the run had before")
     add_option(resume, "--data-dir", help="the folder of the data set's files, if they were moved")
     add_option(resume, "--quiet")
-    resume.set_defaults(command=resume_command)
+    resume.set_defaults(command=resume_command, shared=True)
 
 
 def train_command(args):
@@ -55,8 +56,9 @@ def train_command(args):
 
 
 def resume_command(args):
-    _, config = RunFolder.open(args.run)
-    machine.take_threads_of(config.machine)
+    if started() == ONE:
+        _, config = RunFolder.open(args.run)
+        machine.take_threads_of(config.machine)
     training = resume_run(args.run, args.epochs, args.steps, args.device, args.data_dir, workers=args.workers)
     return finish(training, args.quiet)
 
@@ -66,7 +68,7 @@ def finish(training, quiet):
     if not quiet:
         config = training.config
         sys.stderr.write(f"{config.experiment}: {config.total_steps:,} steps on {place(config)}\n")
-        if config.workers == 1:
+        if config.sharers == "1 worker":
             tell_of_load()
     signal = training.run(quiet)
     path = training.folder.path
@@ -81,9 +83,8 @@ def finish(training, quiet):
 
 def place(config):
     """Return where a run computes, in words."""
-    if config.device == "gpu":
-        return "the GPU"
-    return "the CPU" if config.workers == 1 else f"the CPU, {config.workers} workers share each batch"
+    where = "the GPU" if config.device == "gpu" else "the CPU"
+    return where if config.sharers == "1 worker" else f"{where}, {config.sharers} share each batch"
 
 
 def tell_of_load():

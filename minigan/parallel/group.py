@@ -96,7 +96,15 @@ class Group:
         """Let the layers of the networks ask this group, in the block."""
         return asking(networks, self)
 
-    # between the steps: what the workers agree on
+    # between the steps: what processes agree on
+
+    def on(self, xp: Any) -> "Group":
+        """Return the group for networks on the arrays of a module: on GPUs it may be another one."""
+        return self
+
+    def wait(self) -> None:
+        """Return when all workers are here."""
+        raise NotImplementedError(f"{type(self).__name__} has no wait()")
 
     def broadcast(self, value: Any) -> Any:
         """Return the value that the first worker has."""
@@ -133,6 +141,9 @@ class Alone(Group):
 
     def working(self, networks):
         return nullcontext()
+
+    def wait(self):
+        """Do nothing: nobody else is to come."""
 
     def broadcast(self, value):
         return value

@@ -6,6 +6,7 @@ mpi4py is imported only in a program that mpirun has started.
 """
 
 import os
+import sys
 from functools import cache
 
 import numpy as np
@@ -19,13 +20,15 @@ from minigan.parallel.group import ALONE, Group
 # and all that is made from it.
 VARIABLES = (("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("PMI_SIZE", "PMI_RANK"))
 
+ONE = (0, 1)  # the rank and the number of processes of a program that nobody started several times
+
 
 def started():
-    """Return (rank, size) of this process among those that mpirun has started, (0, 1) without mpirun."""
+    """Return (rank, size) of this process among those that mpirun has started, ONE without mpirun."""
     for size, rank in VARIABLES:
         if os.environ.get(size, "").isdecimal() and os.environ.get(rank, "").isdecimal():
             return int(os.environ[rank]), int(os.environ[size])
-    return 0, 1
+    return ONE
 
 
 @cache
@@ -35,9 +38,30 @@ def started_processes():
     if size == 1:
         return ALONE
     group = MPI(world(size))
+    sys.excepthook = end_all(sys.excepthook)
     if not machine.chosen_threads():
         machine.set_blas_threads(1)
     return group
+
+
+def end_all(excepthook):
+    """Return a hook for errors that nobody catches: it shows the error, then ends all processes."""
+
+    def show_and_end(kind, error, trace):
+        excepthook(kind, error, trace)
+        abort(1)
+
+    return show_and_end
+
+
+def abort(code):
+    """End all processes that mpirun has started, at once: otherwise they would wait for this one for ever."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    mpi4py = sys.modules.get("mpi4py.MPI")
+    if mpi4py and mpi4py.Is_initialized() and not mpi4py.Is_finalized():
+        mpi4py.COMM_WORLD.Abort(code)
+    os._exit(code)  # mpirun ends the others
 
 
 def world(size):
@@ -81,12 +105,16 @@ class MPI(Group):
         return self.comm.allgather(value)
 
     def wait(self):
-        """Return when all processes are here."""
         self.comm.Barrier()
 
     def on(self, xp):
-        """Return the group for networks on the arrays of a module: this one on the CPU, NCCL on GPUs."""
-        return self if xp is np else NCCL(self.comm)
+        if xp is np:
+            return self
+        from mpi4py import MPI as mpi4py
+
+        # the processes of a machine are numbered, and each takes the GPU with its number
+        nccl.take_card(self.comm.Split_type(mpi4py.COMM_TYPE_SHARED).Get_rank())
+        return NCCL(self.comm)
 
 
 class NCCL(MPI):

@@ -58,6 +58,7 @@ ENTRIES = {
     "seed": (lambda v: type(v) is int and v >= 0, "an integer of at least 0"),
     "device": (lambda v: v in ("cpu", "gpu"), '"cpu" or "gpu"'),
     "workers": (lambda v: is_count(v) and v <= MOST_WORKERS, f"an integer from 1 to {MOST_WORKERS}"),
+    "processes": COUNT,
     "every": COUNT,
     "tensorboard": BOOL,
     "versions": (
@@ -67,7 +68,7 @@ ENTRIES = {
     "machine": (lambda v: type(v) is dict and all(map(is_text, (*v, *v.values()))), "texts by name"),
     "settings": (lambda v: v is None or type(v) is dict, "settings by name, or null"),
 }
-OPTIONAL = {"machine": {}, "settings": None, "workers": 1}  # minigan 0.1 did not keep them
+OPTIONAL = {"machine": {}, "settings": None, "workers": 1, "processes": 1}  # minigan 0.1 did not keep them
 
 
 def wrong_entry(values):
@@ -86,6 +87,7 @@ class RunConfig:
     image_shape          [h, w, c]
     epochs, steps        the end of the run, whichever comes first; steps may be None
     workers              how many threads share each batch: results depend on it by rounding
+    processes            how many processes share each batch, if mpirun has started several
     every                how many epochs lie between two grids of samples
     versions, machine    what the last bits of the results depend on
     settings             everything that the experiment sets: layers, optimizers, latent, objective
@@ -103,11 +105,19 @@ class RunConfig:
     seed: int
     device: str
     workers: int = 1
+    processes: int = 1
     every: int = 1
     tensorboard: bool = False
     versions: dict = field(default_factory=versions)
     machine: dict = field(default_factory=machine.numerics)
     settings: dict | None = None
+
+    @property
+    def sharers(self):
+        """Return who shares each batch, in words: "1 worker", "2 workers", "4 processes"."""
+        if self.processes > 1:
+            return f"{self.processes} processes"
+        return "1 worker" if self.workers == 1 else f"{self.workers} workers"
 
     @property
     def steps_per_epoch(self):

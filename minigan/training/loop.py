@@ -2,21 +2,21 @@
 
 import math
 import warnings
-from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from minigan import backend, data, machine
+from minigan import backend, data
 from minigan.errors import CheckpointError, MiniganError, NonFiniteWarning, OptionError
 from minigan.experiments import Experiment
 from minigan.files import as_path
-from minigan.gan.state import gan_state
+from minigan.gan.state import gan_state, restore_gan
 from minigan.hints import PathLike, Seed
 from minigan.options import require_instance
-from minigan.parallel.sharing import workers_for
-from minigan.training import checkpoints
+from minigan.parallel import processes
+from minigan.parallel.joining import require_together
+from minigan.training import checkpoints, sharing
 from minigan.training.config import RunConfig, images_md5, versions, wrong_entry
 from minigan.training.folder import RunFolder
 from minigan.training.gallery import Gallery
@@ -52,15 +52,17 @@ def start_run(
     """Return a new run of an experiment in the folder `out`, ready to train. If anything is wrong, nothing is written.
 
     experiment one that `find` returns, or an Experiment of your own
-    workers    how many threads share each batch; "auto": as many as BLAS has, if a batch is worth it
+    workers    how many threads share each batch; "auto": as many as BLAS has, if a batch is worth it. In a program that
+               mpirun has started, processes share it instead
     options    epochs, steps, batch_size, every, tensorboard; by default, or if None, those of the experiment
     """
     experiment = require_instance("start_run", Experiment, 'find("A4")', experiment=experiment)
-    out = as_path(out)
+    out, group = as_path(out), processes()
     dataset_name = experiment.dataset if dataset is None else dataset
-    dataset = data.load(dataset_name, directory=data_dir)
+    dataset = sharing.load_in_turn(group, dataset_name, data_dir)
     options = {name: value for name, value in options.items() if value is not None}
-    device = backend.device_name(backend.device_module(device))
+    xp = backend.device_module(device)
+    device, group = backend.device_name(xp), group.on(xp)
     config = RunConfig(
         experiment=experiment.name,
         dataset=dataset_name,
@@ -84,9 +86,11 @@ def start_run(
         )
     gan = experiment.make_gan(dataset.images.shape[1:], seed, config.device)
     config.settings = settings_of(experiment, gan)
-    set_workers(gan, config, workers)
-    config.machine = numerics(config.workers)
-    return Training(RunFolder.create(out, config), config, experiment, dataset.images, gan)
+    sharing.require_same_run(config, group)
+    sharing.set_workers(gan, config, workers, group)
+    config.machine = sharing.numerics(config.workers)
+    folder = RunFolder.create(out, config) if group.rank == 0 else sharing.FolderElsewhere(out)
+    return Training(folder, config, experiment, dataset.images, gan)
 
 
 def resume_run(
@@ -106,38 +110,42 @@ def resume_run(
     experiment               the Experiment of your own that the run was started with; minigan's are found by name
     Errors     FileError if another process trains there; CheckpointError if something does not fit
     """
-    folder, _ = RunFolder.open(path)
+    group = processes()
+    folder = RunFolder.open(path)[0] if group.rank == 0 else sharing.FolderElsewhere(path)
     folder.lock()
     try:
-        return resume_owned(folder, epochs, steps, device, data_dir, experiment, workers)
+        return resume_owned(folder, group, epochs, steps, device, data_dir, experiment, workers)
     except BaseException:
         folder.release()
         raise
 
 
-def resume_owned(folder, epochs, steps, device, data_dir, experiment, workers):
+def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, workers):
     """Do the work of `resume_run` in a folder that is locked, so that nobody else changes it."""
     folder.refuse_links()
-    _, config = RunFolder.open(folder.path)
+    config = group.broadcast(RunFolder.open(folder.path)[1] if group.rank == 0 else None)
     experiment = experiment_of(folder, config, experiment)
     config.data_dir = config.data_dir if data_dir is None else absolute(data_dir)
     config.epochs = config.epochs if epochs is None else epochs
     config.steps = config.steps if steps is None else steps
     require_right(config)
-    dataset = data.load(config.dataset, directory=config.data_dir)
+    dataset = sharing.load_in_turn(group, config.dataset, config.data_dir)
     if images_md5(dataset.images) != config.images_md5:
         raise CheckpointError(
             f"{folder.path}: the images of {config.dataset} are not the ones that this run was started with: "
             f"{len(dataset):,} images now, {config.images:,} then, with other bytes. Give the folder with the old "
             "images (--data-dir DIR), or train again into another folder."
         )
-    before = config.device, config.workers
-    config.device = config.device if device is None else backend.device_name(backend.device_module(device))
+    before = config.device, config.sharers
+    xp = backend.device_module(config.device if device is None else device)
+    config.device, group = backend.device_name(xp), group.on(xp)
     gan = experiment.make_gan(dataset.images.shape[1:], config.seed, config.device)
     settings = settings_of(experiment, gan)
     require_same(config.settings, settings, folder.path / "config.json", f"the experiment {experiment.name!r}")
-    # on a GPU there is nothing to share
-    set_workers(gan, config, (config.workers if config.device == "cpu" else 1) if workers is None else workers)
+    sharing.require_same_run(config, group)
+    if workers is None:  # threads have nothing to share on a GPU, nor where processes share
+        workers = config.workers if config.device == "cpu" and group.size == 1 else 1
+    sharing.set_workers(gan, config, workers, group)
     folder.make_folders()
     training = Training(folder, config, experiment, dataset.images, gan)
     training.restore()
@@ -145,38 +153,10 @@ def resume_owned(folder, epochs, steps, device, data_dir, experiment, workers):
         raise OptionError(
             f"{folder.path} has already taken {training.step:,} steps, so it cannot end after {config.total_steps:,}."
         )
-    training.note_changes(*before, versions(config.device), numerics(config.workers))
+    training.note_changes(*before, versions(config.device), sharing.numerics(config.workers))
     config.settings = settings
     folder.write_config(config)
     return training
-
-
-def set_workers(gan, config, workers):
-    """Let as many workers as asked for share the batches of a GAN, and note their number in the config."""
-    if isinstance(workers, str) and workers == "auto":
-        workers = workers_for(gan, config.batch_size)
-    gan.parallel(workers)
-    if workers > config.batch_size:
-        raise OptionError(
-            f"workers is {workers}, but a batch has only {config.batch_size} images, and each worker needs one. Choose "
-            f"at most {config.batch_size} workers, or a larger batch."
-        )
-    config.workers = gan.workers
-
-
-def numerics(workers):
-    """Return what the last bits of a run depend on: with several workers, BLAS has one thread in each."""
-    return {**machine.numerics(), **({"BLAS threads": "1"} if workers > 1 else {})}
-
-
-def one_thread(workers):
-    """Return a context in which BLAS has one thread, if there are several workers."""
-    return machine.one_blas_thread() if workers > 1 else nullcontext()
-
-
-def in_words(workers):
-    """Return a number of workers as text."""
-    return "1 worker" if workers == 1 else f"{workers} workers"
 
 
 def absolute(data_dir):
@@ -201,14 +181,17 @@ class Training:
 
     def __init__(self, folder, config, experiment, images, gan):
         self.folder, self.config, self.experiment, self.gan = folder, config, experiment, gan
+        self.group = gan.group
         self.images = backend.to_device(images, gan.generator.xp)
-        self.gallery = Gallery(
-            folder.path, gan, images, config.seed, samples=folder.samples, data_range=experiment.data_range
-        )
+        self.gallery = None
+        if self.group.rank == 0:
+            self.gallery = Gallery(
+                folder.path, gan, images, config.seed, samples=folder.samples, data_range=experiment.data_range
+            )
         self.step, self.losses, self.history = 0, [], []
         self.remarks = []  # notes from opening the run; shown when training starts
         self.health = Health(gan, folder.note)
-        self.stop_request = StopRequest()
+        self.stop_request = StopRequest(self.group)
 
     @property
     def epoch(self):
@@ -220,6 +203,16 @@ class Training:
         self.remarks.append(text)
 
     def restore(self):
+        """Restore the newest undamaged checkpoint, in all processes; rank 0 reads it."""
+        if self.group.rank == 0:
+            self.restore_newest()
+        if self.group.size > 1:
+            arrays, values = self.group.broadcast(self.state() if self.group.rank == 0 else None)
+            if self.group.rank > 0:
+                restore_gan(self.gan, arrays, values["gan"])
+                self.take_over(values)
+
+    def restore_newest(self):
         """Restore the newest undamaged checkpoint; a run that was killed before its first one starts at step 0.
 
         Errors     CheckpointError if there were checkpoints, but they are gone
@@ -234,23 +227,27 @@ class Training:
                     "files step_*.checkpoint back from a backup, or train again into another folder."
                 )
             return
-        self.step, self.losses, self.history = values["step"], values["losses"], values["history"]
         try:
-            self.health.restore(values.get("health", self.health.state()))
+            self.take_over(values)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(
                 f"{self.folder.checkpoints}: the health values of the newest checkpoint are wrong ({error!r})."
             ) from error
         self.gallery.remove_after(len(self.history))
 
-    def note_changes(self, device, workers, versions, machine):
+    def take_over(self, values):
+        """Continue from the step, losses and history of a checkpoint."""
+        self.step, self.losses, self.history = values["step"], values["losses"], values["history"]
+        self.health.restore(values.get("health", self.health.state()))
+
+    def note_changes(self, device, shared_by, versions, machine):
         """Report what has changed since the run last trained, and store the new versions and machine."""
         config = self.config
         changes = config.changes(versions, machine)
         if device != config.device:
             changes.insert(0, f"the device was {device}, now it is {config.device}")
-        if workers != config.workers:
-            changes.insert(0, f"{in_words(workers)} shared each batch, now {in_words(config.workers)}")
+        if shared_by != config.sharers:
+            changes.insert(0, f"{shared_by} shared each batch, now {config.sharers}")
         if changes:
             self.remark(
                 f"changed since the last training: {'; '.join(changes)}. From here on, results differ by rounding "
@@ -260,6 +257,13 @@ class Training:
 
     def save(self):
         """Write a checkpoint and the history."""
+        if self.group.rank == 0:
+            arrays, values = self.state()
+            checkpoints.write(self.folder.checkpoints, self.step, arrays, values)
+            self.folder.write_history(self.history)
+
+    def state(self):
+        """Return the arrays and the values of a checkpoint."""
         arrays, gan = gan_state(self.gan)
         self.losses = [[float(loss) for loss in pair] for pair in self.losses]
         values = {
@@ -270,8 +274,7 @@ class Training:
             "health": self.health.state(),
             "config": self.config.fixed(),
         }
-        checkpoints.write(self.folder.checkpoints, self.step, arrays, values)
-        self.folder.write_history(self.history)
+        return arrays, values
 
     def close(self):
         """Unlock the folder, so that others can resume the run; `run` does this at its end."""
@@ -291,7 +294,7 @@ class Training:
         try:
             return self.train(quiet)
         finally:
-            self.stop_request = StopRequest()
+            self.stop_request = StopRequest(self.group)
             self.close()
 
     def require_newest(self):
@@ -307,9 +310,9 @@ class Training:
     def train(self, quiet):
         """Do the work of `run` in a folder that is locked."""
         config, folder = self.config, self.folder
-        where = config.device if config.workers == 1 else f"{config.device} with {config.workers} workers"
+        where = config.device if config.sharers == "1 worker" else f"{config.device} with {config.sharers}"
         folder.note(f"training from step {self.step:,} of {config.total_steps:,} on {where}")
-        bar = ProgressBar(config, self.step, quiet)
+        bar = ProgressBar(config, self.step, quiet or self.group.rank > 0)
 
         def say(text):
             folder.note(text)
@@ -320,11 +323,12 @@ class Training:
         self.remarks = []
         self.gan.capture(say)
         self.health.say = say
-        board = TensorBoard(folder.path / "tensorboard", self.step) if config.tensorboard else None
+        board = TensorBoard(folder.path / "tensorboard", self.step) if config.tensorboard and self.gallery else None
         watchers = [bar, self.health, *([board] if board else [])]
         try:
-            with one_thread(config.workers), self.stop_request as stop, warnings.catch_warnings():
+            with sharing.one_thread(config.workers), self.stop_request as stop, warnings.catch_warnings():
                 warnings.simplefilter("ignore", NonFiniteWarning)  # the health watcher reports it, with the layer
+                stop.agree()
                 while self.step < config.total_steps and not stop.signal:
                     self.train_epoch(stop, watchers)
                 self.health.check_finite(self.step)
@@ -338,11 +342,17 @@ class Training:
         if self.losses and not stop.signal:  # the run ends within an epoch
             self.end_epoch([])
             folder.write_history(self.history)
+        if self.gallery:
+            self.finish_gallery()
+        folder.note(f"{f'stopped by signal {stop.signal}' if stop.signal else 'finished'} after {self.step:,} steps")
+        self.group.wait()  # mpirun ends all processes when one of them has ended with an exit code
+        return stop.signal
+
+    def finish_gallery(self):
+        """Write the pictures of the whole run."""
         left_out = self.gallery.finish([(row["d_loss"], row["g_loss"]) for row in self.history])
         for path in left_out:
-            folder.note(f"{path}: damaged, or not a picture of this run; learning.gif leaves it out")
-        folder.note(f"{f'stopped by signal {stop.signal}' if stop.signal else 'finished'} after {self.step:,} steps")
-        return stop.signal
+            self.folder.note(f"{path}: damaged, or not a picture of this run; learning.gif leaves it out")
 
     def train_epoch(self, stop, watchers):
         """Train the rest of the current epoch. The order of its images depends only on the seed and the epoch."""
@@ -357,6 +367,7 @@ class Training:
             self.losses.append(losses)
             for watcher in watchers:
                 watcher.after_step(self.step, batch, *losses)
+            stop.agree()
             if stop.signal:
                 break
         if self.step % config.steps_per_epoch == 0:
@@ -378,9 +389,10 @@ class Training:
         }
         self.losses = []
         self.history.append(row)
+        require_together(self.gan, self.group, self.step)
         picture = None
         last = self.step >= self.config.total_steps
-        if len(self.history) % self.config.every == 0 or last:
+        if self.gallery and (len(self.history) % self.config.every == 0 or last):
             picture = self.gallery.draw(len(self.history))
         for watcher in watchers:
             watcher.after_epoch(row, picture)
