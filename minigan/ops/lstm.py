@@ -42,8 +42,8 @@ def forward(x, W, U, b, h0, c0):
     weights[:, : 3 * units] *= -1
     weights = weights.reshape(-1, GATES, units).transpose(1, 0, 2)  # one matrix for each gate
     xh_for_gates = xp.broadcast_to(xh, (GATES, *xh.shape))
-    a, f_c_and_i_g = (xp.empty((count, n, units), x.dtype) for count in (GATES, 2))
-    sigmoids, a_g = a[:3], a[3]
+    a, products = (xp.empty((count, n, units), x.dtype) for count in (GATES, 2))
+    sigmoids, a_g, (f_c, i_g) = a[:3], a[3], products
     with np.errstate(over="ignore", under="ignore"):  # far from 0 e^-a is infinite or 0, and the gate 0 or 1
         for t in range(steps):
             matmul(xh_for_gates[:, t], weights, out=a)
@@ -51,8 +51,8 @@ def forward(x, W, U, b, h0, c0):
             sigmoids += 1
             xp.divide(1, sigmoids, out=gates[:, t])
             xp.tanh(a_g, out=g[t])
-            xp.multiply(gates[1:, t], gated[1:, t], out=f_c_and_i_g)
-            xp.add(*f_c_and_i_g, out=c[t + 1])
+            xp.multiply(gates[1:, t], gated[1:, t], out=products)
+            xp.add(f_c, i_g, out=c[t + 1])
             xp.tanh(c[t + 1], out=tanh_c[t])
             xp.multiply(gates[0, t], tanh_c[t], out=h[t + 1])
     return xh, gates, gated
