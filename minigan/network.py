@@ -13,7 +13,7 @@ from minigan.errors import OptionError
 from minigan.hints import Array, DType, PathLike, Seed, Shape
 from minigan.initializers import Initializer
 from minigan.layers.arrays import ArraysOfLayers, copy_into
-from minigan.layers.base import Layer, saves_nothing, saving_nothing
+from minigan.layers.base import Layer, has_tangent, no_tangent, saves_nothing, saving_nothing
 from minigan.layers.fused import fuse
 from minigan.memory import require_room
 from minigan.options import require_count, require_dtype, require_flag, require_seed, require_shape, shown
@@ -165,12 +165,47 @@ class Sequential(Layer):
             part.clear_cache()
         return dy if input_grad else None
 
+    def tangent(self, xdot):
+        """Pass xdot through all layers: see Layer.tangent. Errors: OptionError for a layer without a tangent."""
+        require_tangents(self)
+        _, is_shared = self.retained(xdot)
+        run = self.shared.tangent if is_shared else self._tangent_rows
+        return run(xdot)
+
+    def _tangent_rows(self, xdot):
+        """Pass checked rows of xdot through all layers."""
+        for part in self.parts:
+            xdot = part.tangent(xdot)
+        return xdot
+
+    def tangent_backward(self, dy=None, param_grads=True, input_grad=True):
+        """Pass dy through all layers, last to first, and add the bend of each on the way; None counts as 0."""
+        self.require_retained()
+        (is_shared,) = self.cache[1]
+        if dy is not None:
+            self.saved(dy)
+        elif not any(layer.bend is not None for layer in self.inner_layers()):
+            self.clear_cache()
+            return None
+        self.cache = self.upstream = None
+        run = self.shared.tangent_backward if is_shared else self._tangent_backward_rows
+        return run(dy, param_grads, input_grad)
+
+    def _tangent_backward_rows(self, dy, param_grads, input_grad):
+        """Pass checked rows of dy, or None, through all layers, last to first, with the bends."""
+        first = 0 if input_grad else next((i for i, part in enumerate(self.parts) if part.params), len(self.parts))
+        for part in reversed(self.parts[first:]):
+            dy = part.tangent_backward(dy, param_grads, input_grad=input_grad or part is not self.parts[first])
+        for part in self.parts[:first]:
+            part.clear_cache()
+        return dy if input_grad else None
+
     def owns(self, array):
         """Return False: all arrays belong to the layers."""
         return False
 
     def clear_cache(self):
-        self.cache = None
+        super().clear_cache()
         for layer in self.layers:
             layer.clear_cache()
         if self.shared is not None:
@@ -253,7 +288,7 @@ class Sequential(Layer):
     def convert(self, dtype, xp):
         for layer in self.layers:
             layer.convert(dtype, xp)
-        self.dtype, self.xp, self.cache = np.dtype(dtype), xp, None
+        self.dtype, self.xp, self.cache, self.upstream = np.dtype(dtype), xp, None, None
         self._flat_params = self._flat_grads = None  # freed before the new ones are made
         self._allocate()
 
@@ -323,6 +358,13 @@ class Sequential(Layer):
                 f"got {shown(custom_layers)}."
             )
         return storage.load_network(cls, path, backend.device_module(device), custom_layers)
+
+
+def require_tangents(network):
+    """Raise OptionError that says what to write unless all layers of a network have a tangent."""
+    for layer in network.inner_layers():
+        if not has_tangent(layer):
+            raise OptionError(no_tangent(layer))
 
 
 def with_inner_layers(network):

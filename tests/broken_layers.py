@@ -751,6 +751,184 @@ class SumsInOneWorker(Layer):
         return dy if input_grad else None
 
 
+# broken tangents: all but the tangent is right
+
+
+class TanhWithoutBend(Tanh):
+    """No bend, as if the slope were the same for every x."""
+
+    cause = "all zeros"
+
+    def tangent(self, xdot):
+        _, y = self.retained(xdot)
+        return xdot * (1 - y * y)
+
+
+class TanhBendHalf(Tanh):
+    """A bend without the 2 from the derivative of y^2."""
+
+    cause = "factor 1/2"
+
+    def tangent(self, xdot):
+        dy, y = self.retained(xdot)
+        ydot = xdot * (1 - y * y)
+        self.bend = -y * ydot * dy
+        return ydot
+
+
+class TanhBendWithoutDy(Tanh):
+    """A bend that forgets dy."""
+
+    cause = "a term is missing or has a wrong factor"
+
+    def tangent(self, xdot):
+        _, y = self.retained(xdot)
+        ydot = xdot * (1 - y * y)
+        self.bend = -2 * y * ydot
+        return ydot
+
+
+class SigmoidWrongCurve(Sigmoid):
+    """f' where f'' should be."""
+
+    cause = "a term is missing or has a wrong factor"
+
+    def tangent(self, xdot):
+        dy, _, y = self.retained(xdot)
+        ydot = xdot * y * (1 - y)
+        self.bend = ydot * dy
+        return ydot
+
+
+class LeakyReLUForwardAgain(LeakyReLU):
+    """The slope at xdot instead of the slope at x."""
+
+    cause = "tangent, ydot"
+
+    def tangent(self, xdot):
+        self.retained(xdot)
+        return np.maximum(xdot, self.negative_slope * xdot)
+
+
+class DenseWithBias(Dense):
+    """ydot with the bias, which does not move."""
+
+    cause = "tangent, ydot"
+
+    def __init__(self):
+        super().__init__(3)
+
+    def tangent(self, xdot):
+        return super().tangent(xdot) + self.params["b"]
+
+
+class DenseWeightForgotten(DenseWithBias):
+    """No gradient of the weights."""
+
+    cause = "all zeros"
+
+    def tangent(self, xdot):
+        self.retained(xdot)
+        return xdot @ self.params["W"]
+
+
+class DenseTangentTransposed(DenseWithBias):
+    """The gradient of the weights transposed."""
+
+    cause = "transposed"
+
+    def tangent(self, xdot):
+        dy, _ = self.retained(xdot)
+        self.add_grad("W", dy.T @ xdot)
+        return xdot @ self.params["W"]
+
+
+class DenseTangentAssigned(DenseWithBias):
+    """The gradient assigned instead of added."""
+
+    cause = "tangent did not add"
+
+    def tangent(self, xdot):
+        dy, _ = self.retained(xdot)
+        self.grads["W"][...] = xdot.T @ dy
+        return xdot @ self.params["W"]
+
+
+class TangentSpoilsTheCache(Tanh):
+    """What forward saved is changed by the tangent, so the last pass computes with something else."""
+
+    cause = "tangent, backward after it"
+
+    def tangent(self, xdot):
+        ydot = super().tangent(xdot)
+        samples, (y,) = self.cache
+        self.cache = samples, (0 * y,)
+        return ydot
+
+
+class DropoutNewMask(Dropout):
+    """Other units switched off in the tangent pass than in forward."""
+
+    cause = "tangent, ydot"
+
+    def __init__(self):
+        super().__init__(0.4)
+
+    def tangent(self, xdot):
+        self.retained(xdot)
+        keep = keep_mask(xdot.shape, self.rate, self.state["seed"], self.state["calls"], self.xp)
+        return self.switched(xdot, keep)
+
+
+class BatchNormFixedStatistics(BatchNorm):
+    """Mean and variance held fixed in training, although they move with x."""
+
+    cause = "tangent, ydot"
+
+    def tangent(self, xdot):
+        dy, _, r, _ = self.retained(xdot)
+        self.add_grad("gamma", column_dot(dy, xdot * r))
+        return self.params["gamma"] * r * xdot
+
+
+class BatchNormBendOfMeanOnly(BatchNorm):
+    """The bend without the move of the standard deviation."""
+
+    cause = "a term is missing"
+
+    def tangent(self, xdot):
+        ydot = super().tangent(xdot)
+        dy, xhat, r, m = self.retained(xdot)
+        if m is not None:
+            xhatdot = ydot / self.params["gamma"]
+            dgamma, dgammadot = column_dot(dy, xhat), column_dot(dy, xhatdot)
+            self.bend = -self.params["gamma"] * r * (xhatdot * dgamma / m + xhat * dgammadot / m)
+        return ydot
+
+
+class TangentWritesToDirection(LeakyReLU):
+    """xdot changed in place: the caller still needs it."""
+
+    cause = "tangent, xdot modified"
+
+    def tangent(self, xdot):
+        ydot = super().tangent(xdot)
+        xdot *= 2
+        return ydot
+
+
+class BatchNormTangentAlone(BatchNorm):
+    """Sums over the rows of one worker in the tangent pass."""
+
+    cause = "tangent, workers"
+
+    def tangent(self, xdot):
+        group, self.group = self.group, ALONE
+        ydot = super().tangent(xdot)
+        self.group = group
+        return ydot
+
+
 IMAGES = (Conv2D, Conv2DTranspose, UpSampling2D, MaxPool2D, AveragePool2D)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from minigan.checks.arguments import checked_arguments, listed
 from minigan.checks.gradient_check import check_gradients
+from minigan.checks.tangent_check import TANGENT_CLAUSES
 from minigan.errors import CacheError, GradientError, MiniganError, MisuseWarning, OptionError
 from minigan.hints import Seed, Shape
 from minigan.layers.base import Layer
@@ -396,4 +397,5 @@ CLAUSES = (
     check_gradients_in_training,
     check_gradients_in_inference,
     check_workers,
+    *TANGENT_CLAUSES,
 )

@@ -2,6 +2,7 @@
 
     Forward    y = f(x)
     Backward   dx = dy f'(x)                                                   the slope f'(x) at every element
+    Tangent    ydot = xdot f'(x),   bend = dy xdot f''(x)                      0 for the pieces of straight lines
     Shapes     x (n, ...) -> y, same shape
 
 All except Sigmoid save only their output y: the slope follows from y, and the next layer saves the same array as its
@@ -41,9 +42,17 @@ class LeakyReLU(Layer):
         y = self.saved(dy)
         if not input_grad:
             return None
+        return self.times_slope(dy, y)  # (1)
+
+    def tangent(self, xdot):
+        _, y = self.retained(xdot)
+        return self.times_slope(xdot, y)
+
+    def times_slope(self, x, y):
+        """Return x slope, where the slope is that at the output y."""
         slope = (y > 0).astype(y.dtype)
         self.xp.maximum(slope, self.negative_slope, out=slope)
-        slope *= dy  # (1)
+        slope *= x
         return slope
 
     def flops(self):
@@ -80,6 +89,12 @@ class Tanh(Layer):
         y = self.saved(dy)
         return dy * (1 - y * y) if input_grad else None  # (1)
 
+    def tangent(self, xdot):
+        dy, y = self.retained(xdot)
+        ydot = xdot * (1 - y * y)
+        self.bend = -2 * y * ydot * dy  # f'' = -2 y (1 - y^2)
+        return ydot
+
 
 class Sigmoid(Layer):
     """The logistic function. Its outputs lie in (0, 1).
@@ -105,3 +120,11 @@ class Sigmoid(Layer):
         dx *= y
         dx *= dy  # (1)
         return dx
+
+    def tangent(self, xdot):
+        dy, x, y = self.retained(xdot)
+        complement = sigmoid(-x)
+        ydot = xdot * y
+        ydot *= complement
+        self.bend = (complement - y) * ydot * dy  # f'' = y (1 - y) (1 - 2 y)
+        return ydot

@@ -37,6 +37,22 @@ def saving_nothing():
         saves_no_arrays.reset(token)
 
 
+PASSES = ("forward", "backward", "tangent")
+
+# True within `retaining`: then backward leaves what it used in the layer, for `tangent`
+retains_saved = ContextVar("retains_saved", default=False)
+
+
+@contextmanager
+def retaining():
+    """Let backward passes in this thread keep dy and what forward saved, for a tangent pass after them."""
+    token = retains_saved.set(True)
+    try:
+        yield
+    finally:
+        retains_saved.reset(token)
+
+
 def saves_nothing():
     """Return whether this thread is within `saving_nothing`."""
     return saves_no_arrays.get()
@@ -52,6 +68,7 @@ class Layer:
     Rules   forward and backward never write to x or dy. backward adds to `grads` and never changes a parameter. With
             input_grad=False it returns None; with param_grads=False it does not touch `grads`. `training` chooses
             the mathematics (batch statistics, dropout); backward must be right after both.
+    Second  tangent(xdot) -> ydot, needed only for gradients of gradients, as in a gradient penalty: see there
     Arrays  params, grads: name -> array, with the same names and shapes. state: arrays that are saved but not trained.
             A network uses views of them, so they are never replaced: `layer.params["W"] = w` copies the numbers of w.
     Tools   in build: add_param, add_state;  in forward: check_input, save_for_backward;  in backward: saved, add_grad
@@ -71,6 +88,9 @@ class Layer:
     group: Group = ALONE  # the workers that share the batch; a formula over the whole batch sums over them
     # what forward saved for backward: (number of samples, arrays); and the x of the current forward pass
     cache = current_x = None
+    upstream = None  # dy of a backward pass within `retaining`
+    bend = None  # what tangent found: the gradient of sum(dy ydot) with respect to x; None counts as 0
+    directions: dict[str, Array] = {}  # along which the parameters move in a tangent pass; by default they stay
 
     mixes_samples = False  # True if the output of a sample depends on the other samples of its batch (BatchNorm)
     asks_group = False  # True for a layer that mixes samples, and sums over all workers where they share a batch
@@ -139,6 +159,29 @@ class Layer:
     def backward(self, dy: Array, param_grads: bool = True, input_grad: bool = True) -> Array | None:
         raise NotImplementedError(f"{type(self).__name__} has no backward(dy, param_grads=True, input_grad=True)")
 
+    def tangent(self, xdot: Array) -> Array:
+        """Return ydot, how y changes if x moves along xdot; then add the gradients of S = sum(dy ydot).
+
+        It follows a forward and a backward within `retaining`, and `retained(xdot)` returns the dy of that backward
+        together with what forward saved. S depends on the parameters and on x, with dy and xdot held fixed:
+        tangent adds dS/dparameter by `add_grad`, and sets self.bend = dS/dx, unless the layer is linear in x.
+        Parameters that move, too, are in self.directions (only for Hessian-vector products).
+        Derivation: docs/second_order.md
+        """
+        raise OptionError(no_tangent(self))
+
+    def tangent_backward(
+        self, dy: Array | None = None, param_grads: bool = True, input_grad: bool = True
+    ) -> Array | None:
+        """Pass dy down as backward does, and add the layer's bend to dx: the last pass of three. None counts as 0."""
+        dx, bend = None, self.bend
+        if dy is not None:
+            dx = self.backward(dy, param_grads, input_grad)
+        self.clear_cache()
+        if not input_grad or bend is None:
+            return dx
+        return bend if dx is None else dx + bend
+
     def check_input(self, x: Array) -> None:
         """Raise an error that explains what is wrong if x has the wrong shape, dtype or device."""
         self.require_built()
@@ -166,7 +209,7 @@ class Layer:
             return
         samples = None if self.current_x is None else len(self.current_x)
         kept = tuple(array if self.owns(array) else backend.protected(array, self.current_x) for array in arrays)
-        self.cache, self.current_x = (samples, kept), None
+        self.cache, self.current_x, self.upstream = (samples, kept), None, None
 
     def owns(self, array: Any) -> bool:
         """Return whether an object is one of the layer's own parameters or state, which the optimizer must change."""
@@ -185,8 +228,30 @@ class Layer:
             )
         samples, arrays = self.cache
         self._check_array("backward", "dy", dy, self.output_shape, batch=samples)
-        self.cache = None
+        if retains_saved.get():
+            self.upstream = dy
+        else:
+            self.cache = None
         return arrays[0] if len(arrays) == 1 else arrays
+
+    def retained(self, xdot: Array) -> tuple:
+        """Check xdot, then return (dy, array, ...): dy of the backward pass before, and what forward had saved.
+
+        Errors: CacheError without a forward and a backward within `retaining` before; ShapeError, DtypeError for xdot.
+        """
+        self.require_retained()
+        samples, arrays = self.cache
+        self._check_array("tangent", "xdot", xdot, self.input_shape, batch=samples)
+        self.bend = None
+        return (self.upstream, *arrays)
+
+    def require_retained(self):
+        """Raise CacheError unless there was a forward, then a backward within `retaining`."""
+        if self.cache is None or self.upstream is None:
+            raise CacheError(
+                f"{self.name or type(self).__name__}: tangent needs a forward before it, and then a backward within "
+                "`with retaining():` (minigan.layers.base), which keeps what tangent needs."
+            )
 
     def add_grad(self, name: str, value: Any, *operands: Any) -> None:
         """Compute grads[name] += value.
@@ -201,8 +266,8 @@ class Layer:
         self.grads.forget()
 
     def clear_cache(self):
-        """Forget what forward saved."""
-        self.cache = None
+        """Forget what forward, backward and tangent saved."""
+        self.cache = self.upstream = self.bend = None
 
     def _check_array(self, where, what, array, shape, batch):
         if not backend.is_array(array) or array.dtype != self.dtype:
@@ -245,11 +310,13 @@ class Layer:
             for name, value in arrays.items():
                 value = backend.to_device(value, xp)
                 arrays.place(name, value.astype(dtype, copy=False) if value.dtype.kind == "f" else value)
-        self.dtype, self.xp, self.cache = np.dtype(dtype), xp, None
+        self.dtype, self.xp = np.dtype(dtype), xp
+        self.clear_cache()
 
     def __getstate__(self):
         """Return what copies and pickles hold: not what forward saved nor the group, and the device by name."""
-        values = {name: value for name, value in vars(self).items() if name not in ("cache", "current_x", "group")}
+        left_out = ("cache", "current_x", "upstream", "bend", "directions", "group")
+        values = {name: value for name, value in vars(self).items() if name not in left_out}
         return {**values, "xp": None if self.xp is None else backend.device_name(self.xp)}
 
     def __setstate__(self, values):
@@ -298,3 +365,28 @@ class Layer:
     def take_cache(self, dy):
         warnings.warn("Layer.take_cache(dy) is now saved(dy).", DeprecationWarning, stacklevel=2)
         return self.saved(dy)
+
+
+def has_tangent(layer):
+    """Return whether the tangent of a layer belongs to its forward and backward.
+
+    A class that inherits tangent but writes another forward or backward needs another tangent as well.
+    """
+    order = type(layer).__mro__
+    forward, backward, tangent = (next(i for i, kind in enumerate(order) if name in vars(kind)) for name in PASSES)
+    return order[tangent] is not Layer and tangent <= min(forward, backward)
+
+
+def no_tangent(layer):
+    """Return what is missing where a layer has no tangent, and what to write."""
+    kind = type(layer).__name__
+    return (
+        f"{layer.name or kind}: gradients of gradients need {kind}.tangent(xdot), which is missing, or belongs to "
+        "another forward. Write in the class\n"
+        "    def tangent(self, xdot):\n"
+        "        dy, ... = self.retained(xdot)              # then what forward saved\n"
+        "        self.add_grad(...)                         # for each parameter: the gradient of sum(dy ydot)\n"
+        "        self.bend = ...                            # its gradient with respect to x; not if linear in x\n"
+        "        return ydot                                # how y changes if x moves along xdot\n"
+        "check_layer checks it. Examples: Tanh, Dense; docs/second_order.md"
+    )

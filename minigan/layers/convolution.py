@@ -80,6 +80,7 @@ class Conv2D(Convolution):
     Backward   (1) db[f]       = sum_{n,i,j} dy[n,i,j,f]
                (2) dW[u,v,c,f] = sum_{n,i,j} x_pad[n, i s + u, j s + v, c] dy[n,i,j,f]
                (3) dx          = the adjoint: dy[n,i,j,f] W[u,v,c,f] added to dx[n, i s + u - top, j s + v - left, c]
+    Tangent    ydot = forward of xdot without b;   (4) dS/dW = (2) with xdot in place of x;   no bend
     Shapes     x (n, h, w, c) -> y (n, p, q, filters); W (kh, kw, c, filters), b (filters,)
     Cost       2 n p q kh kw c filters flops forward by im2col, twice that backward; saves the encoded image
     Options    kernel_size, strides: an integer or (rows, columns); padding: "same" (out = ceil(in / stride); an odd
@@ -112,6 +113,19 @@ class Conv2D(Convolution):
             self.add_grad("W", self.plan.weight_gradient(image, output))  # (2)
         return self.plan.input_gradient(output, kernel) if input_grad else None  # (3)
 
+    def tangent(self, xdot):
+        dy, image, kernel = self.retained(xdot)
+        image_dot, output = self.plan.encode_image(xdot), self.plan.encode_output(dy)
+        self.add_grad("W", self.plan.weight_gradient(image_dot, output))  # (4)
+        ydot = self.plan.correlate(image_dot, kernel)
+        if self.directions:  # W and b move, too
+            kernel_dot = self.plan.encode_kernel(self.directions["W"])
+            ydot += self.plan.correlate(image, kernel_dot)
+            self.bend = self.plan.input_gradient(output, kernel_dot)
+            if self.use_bias:
+                ydot += self.directions["b"]
+        return ydot
+
 
 class Conv2DTranspose(Convolution):
     """The transposed convolution: every input number adds its kernel to a window of the larger output.
@@ -120,6 +134,7 @@ class Conv2DTranspose(Convolution):
     Backward   (1) db[f]       = sum_{n,i,j} dy[n,i,j,f]
                (2) dW[u,v,f,c] = sum_{n,i,j} dy_pad[n, i s + u, j s + v, f] x[n,i,j,c]      (dy_pad: dy zero-padded)
                (3) dx[n,i,j,c] = sum_{u,v,f} dy_pad[n, i s + u, j s + v, f] W[u,v,f,c]      Conv2D's forward
+    Tangent    ydot = forward of xdot without b;   (4) dS/dW = (2) with xdot in place of x;   no bend
     Shapes     x (n, h, w, c) -> y (n, h s, w s, filters) for "same"; W (kh, kw, filters, c), b (filters,)
     Cost       2 n h w kh kw c filters flops forward by im2col, twice that backward; saves the encoded input
     Options    as for Conv2D; numbers as padding crop the full output (h - 1) s + kh, as in PyTorch
@@ -150,3 +165,16 @@ class Conv2DTranspose(Convolution):
             self.add_bias_gradient(dy)  # (1)
             self.add_grad("W", self.plan.weight_gradient(image, output))  # (2)
         return self.plan.correlate(image, kernel) if input_grad else None  # (3)
+
+    def tangent(self, xdot):
+        dy, output, kernel = self.retained(xdot)
+        output_dot, image = self.plan.encode_output(xdot), self.plan.encode_image(dy)
+        self.add_grad("W", self.plan.weight_gradient(image, output_dot))  # (4)
+        ydot = self.plan.input_gradient(output_dot, kernel)
+        if self.directions:  # W and b move, too
+            kernel_dot = self.plan.encode_kernel(self.directions["W"])
+            ydot += self.plan.input_gradient(output, kernel_dot)
+            self.bend = self.plan.correlate(image, kernel_dot)
+            if self.use_bias:
+                ydot += self.directions["b"]
+        return ydot

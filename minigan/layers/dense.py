@@ -15,6 +15,7 @@ class Dense(Layer):
     Backward   (1) dW[i,o] = sum_n x[n,i] dy[n,o]                              dW = x^T dy
                (2) db[o]   = sum_n dy[n,o]
                (3) dx[n,i] = sum_o dy[n,o] W[i,o]                              dx = dy W^T
+    Tangent    ydot = xdot W;   (4) dS/dW = xdot^T dy   of S = sum(dy ydot);   S is linear in x: no bend
     Shapes     x (n, in) -> y (n, units); W (in, units), b (units,)
     Cost       2 n in units flops forward, twice that backward; saves x
     Options    units: the number of outputs; use_bias; initializer: of W, by default Glorot uniform (b starts at 0)
@@ -58,6 +59,17 @@ class Dense(Layer):
             if self.use_bias:
                 self.add_grad("b", column_sum, dy)  # (2)
         return matmul(dy, self.params["W"].T) if input_grad else None  # (3)
+
+    def tangent(self, xdot):
+        dy, x = self.retained(xdot)
+        self.add_grad("W", matmul, xdot.T, dy)  # (4)
+        ydot = matmul(xdot, self.params["W"])
+        if self.directions:  # W and b move, too
+            ydot += matmul(x, self.directions["W"])
+            self.bend = matmul(dy, self.directions["W"].T)
+            if self.use_bias:
+                ydot += self.directions["b"]
+        return ydot
 
     def flops(self):
         return 2 * self.input_shape[0] * self.units

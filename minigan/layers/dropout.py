@@ -46,6 +46,10 @@ class Dropout(Layer):
             return None
         return dy if keep is None else self.switched(dy, keep)  # (1)
 
+    def tangent(self, xdot):
+        _, keep = self.retained(xdot)
+        return xdot if keep is None else self.switched(xdot, keep)
+
     def switched(self, x, keep):
         """Return x keep scale. The scale is exact for the rate that the random bits can express."""
         y = keep.astype(x.dtype)  # cast first: multiplying floats by bools is three times slower in NumPy

@@ -65,6 +65,24 @@ class FusedLayers:
             dz = ops.leaky_dropout_backward(dy, self.dropout.saved(dy), slope, self.dropout.rate)
         return self.product.backward(dz, param_grads, input_grad)
 
+    def tangent(self, xdot):
+        """Return ydot: that of the product, times the slope and the mask, which is what their backward computes."""
+        zdot, slope = self.product.tangent(xdot), self.activation.negative_slope
+        if self.activation.cache is not None:
+            _, y = self.activation.retained(zdot)
+            return ops.leaky_backward(zdot, y, slope)
+        _, keep = self.dropout.retained(zdot)
+        return ops.leaky_dropout_backward(zdot, keep, slope, self.dropout.rate)
+
+    def tangent_backward(self, dy=None, param_grads=True, input_grad=True):
+        dx, bend = None, self.product.bend
+        if dy is not None:
+            dx = self.backward(dy, param_grads, input_grad)
+        self.clear_cache()
+        if not input_grad or bend is None:
+            return dx
+        return bend if dx is None else dx + bend
+
     def clear_cache(self):
         for layer in (self.product, self.activation, self.dropout):
             if layer is not None:

@@ -25,6 +25,12 @@ class BatchNorm(Layer):
                (3) dx     = gamma / sqrt(var + epsilon) (dy - dbeta/m - xhat dgamma/m)
     Inference  uses the running mean and variance instead. They are constants, so
                (4) dx     = gamma / sqrt(var + epsilon) dy
+    Tangent    r = 1 / sqrt(var + epsilon) moves, too. With M for the mean over all rows and S = sum(dy ydot),
+               (5) xhatdot = r (xdot - M(xdot)) + xhat rdot / r,   rdot = -r^2 M(xdot xhat)
+               (6) dS/dgamma = sum_i dy[i] xhatdot[i],   ydot = gamma xhatdot
+               (7) bend    = how (3) moves = gamma (rdot inner - r (xhatdot dgamma/m + xhat dS/dgamma/m)),
+                   inner = dy - dbeta/m - xhat dgamma/m
+               Inference: xhatdot = r xdot, no bend
     Shapes     x (n, c) or (n, h, w, c) -> y, same shape; i runs over all m = n, or n h w, rows
     Cost       about 8 flops per element forward; saves xhat
     Options    momentum: the share of the old running statistics that each training pass keeps; epsilon
@@ -95,6 +101,34 @@ class BatchNorm(Layer):
         dx -= dbeta / m
         dx *= scale
         return dx.reshape(dy.shape)
+
+    def tangent(self, xdot):
+        dy, xhat, r, m = self.retained(xdot)
+        rows, dy_rows, gamma = xdot.reshape(xhat.shape), dy.reshape(xhat.shape), self.params["gamma"]
+        xhatdot = rows * r
+        if m is not None:
+            rdot = -r * r * (self.group.sum(column_dot(rows, xhat)) / m)
+            xhatdot -= self.group.sum(column_sum(rows)) / m * r
+            xhatdot += xhat * (rdot / r)  # (5)
+        gamma_grad = column_dot(dy_rows, xhatdot)
+        self.add_grad("gamma", gamma_grad)  # (6)
+        ydot = gamma * xhatdot
+        if self.directions:  # gamma and beta move, too
+            ydot += xhat * self.directions["gamma"]
+            ydot += self.directions["beta"]
+        if m is not None:
+            dbeta, dgamma = self.group.sum(column_sum(dy_rows)), self.group.sum(column_dot(dy_rows, xhat))
+            inner = dy_rows - dbeta / m
+            inner -= xhat * (dgamma / m)
+            bend = gamma * rdot * inner
+            bend -= xhatdot * (gamma * r * dgamma / m)
+            bend -= xhat * (gamma * r * self.group.sum(gamma_grad) / m)  # (7)
+            if self.directions:
+                bend += self.directions["gamma"] * r * inner
+            self.bend = bend.reshape(dy.shape)
+        elif self.directions:
+            self.bend = (dy_rows * (self.directions["gamma"] * r)).reshape(dy.shape)
+        return ydot.reshape(xdot.shape)
 
     def flops(self):
         return 8 * super().flops()

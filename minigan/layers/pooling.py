@@ -108,6 +108,10 @@ class MaxPool2D(Pooling):
             return None
         return self.spread(dy * (winner == k) for k in range(self.pool_size[0] * self.pool_size[1]))  # (1)
 
+    def tangent(self, xdot):
+        _, winner = self.retained(xdot)
+        return sum(picture * (winner == k) for k, picture in enumerate(self.pictures(self.padded(xdot, 0))))
+
 
 class AveragePool2D(Pooling):
     """The mean of each window.
@@ -131,6 +135,10 @@ class AveragePool2D(Pooling):
     def forward(self, x, training=False):
         self.check_input(x)
         self.save_for_backward()
+        return self.averaged(x)
+
+    def averaged(self, x):
+        """Return the mean of each window of x."""
         return sum(self.pictures(self.padded(x, 0))) / self.pixels
 
     def backward(self, dy, param_grads=True, input_grad=True):
@@ -139,3 +147,7 @@ class AveragePool2D(Pooling):
             return None
         share = dy / self.pixels
         return self.spread(share for _ in range(self.pool_size[0] * self.pool_size[1]))  # (1)
+
+    def tangent(self, xdot):
+        self.retained(xdot)
+        return self.averaged(xdot)

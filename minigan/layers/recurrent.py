@@ -4,7 +4,7 @@ from minigan.errors import ShapeError
 from minigan.hints import Array
 from minigan.initializers import EachBlock, GlorotUniform, Orthogonal, Zeros
 from minigan.layers.base import Layer
-from minigan.ops import lstm
+from minigan.ops import lstm, lstm_tangent
 from minigan.ops.lstm import GATES
 from minigan.ops.sigmoid import sigmoid
 from minigan.options import require_count, require_flag
@@ -26,6 +26,7 @@ class LSTM(Layer):
                (4) dW += x[t]^T da,    dU += h[t-1]^T da,    db += sum_n da
                (5) dx[:,t]  = da W^T
                (6) dh[t-1]  = da U^T,    dc[t-1] = dc[t] f
+    Tangent    every line of both passes with a dot, dy held fixed: minigan/ops/lstm_tangent.py
     Shapes     x (n, steps, size) -> y (n, units), or (n, steps, units) with return_sequences;
                W (size, 4 units), U (units, 4 units), b (4 units,)
     State      forward(x, initial_state=(h0, c0)) starts from these, each (n, units), instead of 0; after
@@ -119,6 +120,16 @@ class LSTM(Layer):
                 self.add_grad(name, gradient)
         self.initial_state_grads = dh, dc
         return dx if input_grad else None
+
+    def tangent(self, xdot):
+        dy, fast, *saved = self.retained(xdot)
+        x, h, c, gates = lstm.plain_form(*saved, size=self.input_shape[1]) if fast else saved
+        params = tuple(self.params[name] for name in ("W", "U", "b"))
+        moves = tuple(self.directions[name] for name in ("W", "U", "b")) if self.directions else None
+        hdot, self.bend, dweights = lstm_tangent.tangent(xdot, dy, x, h, c, gates, params, moves)
+        for name, gradient in zip(("W", "U", "b"), dweights, strict=True):
+            self.add_grad(name, gradient)
+        return hdot[1:].transpose(1, 0, 2) if self.return_sequences else hdot[-1]
 
     def checked_state(self, initial_state, n):
         """Return (h0, c0), or raise ShapeError if they do not fit."""

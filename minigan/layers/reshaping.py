@@ -42,6 +42,10 @@ class Reshape(Layer):
         self.saved(dy)
         return dy.reshape(len(dy), *self.input_shape) if input_grad else None  # (1)
 
+    def tangent(self, xdot):
+        self.retained(xdot)
+        return xdot.reshape(len(xdot), *self.output_shape)
+
     def flops(self):
         return 0
 

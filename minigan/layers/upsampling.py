@@ -32,6 +32,10 @@ class UpSampling2D(Layer):
     def forward(self, x, training=False):
         self.check_input(x)
         self.save_for_backward()
+        return self.repeated(x)
+
+    def repeated(self, x):
+        """Return images in which every pixel of x is a block."""
         (n, h, w, c), (sh, sw) = x.shape, self.size
         blocks = self.xp.broadcast_to(x[:, :, None, :, None, :], (n, h, sh, w, sw, c))
         return blocks.reshape(n, h * sh, w * sw, c)
@@ -40,6 +44,10 @@ class UpSampling2D(Layer):
         self.saved(dy)
         (h, w, c), (sh, sw) = self.input_shape, self.size
         return dy.reshape(-1, h, sh, w, sw, c).sum(axis=(2, 4)) if input_grad else None  # (1)
+
+    def tangent(self, xdot):
+        self.retained(xdot)
+        return self.repeated(xdot)
 
     def flops(self):
         return 0

@@ -58,6 +58,14 @@ def forward(x, W, U, b, h0, c0):
     return xh, gates, gated
 
 
+def plain_form(xh, gates, gated, size):
+    """Return (x, h, c, gates) as the plain forward pass saves them; gates[t] holds i, f, g, o of step t."""
+    xp, (o, f, i), (_, c, g), steps = array_module(xh), gates, gated, gates.shape[1]
+    first = xp.zeros_like(xh[:1, :, size:-1])
+    plain = xp.stack([xp.concatenate((first, part)) for part in (i, f, g[:steps], o)], axis=1)
+    return xh[:steps, :, :size].transpose(1, 0, 2), xp.ascontiguousarray(states(xh, size)), c, plain
+
+
 def states(xh, size):
     """Return h[0] ... h[steps], a view (steps + 1, n, units)."""
     return xh[:, :, size:-1]

@@ -84,6 +84,42 @@ class SharedNetwork:
         self.run(len(dy), work)
         return dx
 
+    def tangent(self, xdot):
+        """Return ydot of a shared batch, and add to the gradients of the network itself."""
+        net = self.networks[0]
+        ydot = net.xp.empty((len(xdot), *net.output_shape), net.dtype)
+
+        def work(rank, network, rows):
+            if rank:
+                network.forget_grads()
+            ydot[rows] = network._tangent_rows(xdot[rows])
+            network.write_forgotten_zeros()
+            self.meeting.wait()
+            self.add_up(rank)
+
+        self.run(len(xdot), work)
+        return ydot
+
+    def tangent_backward(self, dy, param_grads, input_grad):
+        """Return dx of a shared batch with the bends, and add to the gradients of the network itself."""
+        net = self.networks[0]
+        n = sum(len(network.layers[0].upstream) for network in self.networks)
+        dx = net.xp.zeros((n, *net.input_shape), net.dtype) if input_grad else None
+
+        def work(rank, network, rows):
+            if rank and param_grads:
+                network.forget_grads()
+            part = network._tangent_backward_rows(None if dy is None else dy[rows], param_grads, input_grad)
+            if part is not None:
+                dx[rows] = part
+            if param_grads:
+                network.write_forgotten_zeros()
+                self.meeting.wait()
+                self.add_up(rank)
+
+        self.run(n, work)
+        return dx
+
     def add_up(self, rank):
         """Add the twins' gradients to those of the network itself, in this worker's part of the vector."""
         vectors = [network.flat_grads for network in self.networks]
