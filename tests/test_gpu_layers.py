@@ -11,6 +11,7 @@ from layer_cases import LAYERS
 
 from minigan import Sequential, backend
 from minigan.checks import check_gradients
+from minigan.input_gradient import InputGradient
 from minigan.layers import (
     LSTM,
     BatchNorm,
@@ -176,3 +177,21 @@ def test_a_forward_pass_that_was_never_followed_by_a_backward_is_forgotten(gpu, 
         ours, numpys = (arrays_of(one, x, dy, training) for one in (on_gpu, net))
         for name, expected in numpys.items():
             np.testing.assert_allclose(ours[name], expected, rtol=1e-10, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_tangent_pass_gives_the_same_numbers_as_on_the_cpu(gpu, case, training, rng):
+    make_layers, shape = case
+    cpu = Sequential(make_layers(), shape, dtype="float64")
+    device = cpu.to("gpu")
+    x, dy, v = (rng.standard_normal((4, *size)) for size in (shape, cpu.output_shape, shape))
+    results = []
+    for net in (cpu, device):
+        x_there, dy_there, v_there = (backend.to_device(array, net.xp) for array in (x, dy, v))
+        slope = InputGradient(net, dy_there)
+        net.zero_grads()
+        arrays = slope.forward(x_there, training), slope.backward(v_there), net.flat_grads
+        assert all(backend.array_module(array) is net.xp for array in arrays)
+        results.append([backend.to_cpu(array) for array in arrays])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-10)

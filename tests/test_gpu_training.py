@@ -17,7 +17,7 @@ from test_runs import SMALL, outcome
 from minigan import GAN, Sequential, backend, data, metrics
 from minigan.errors import DeviceError, NonFiniteError
 from minigan.experiments import EXPERIMENTS, find
-from minigan.gan import capture, objectives
+from minigan.gan import capture, objectives, penalties
 from minigan.gan.capture import CaptureWarning
 from minigan.gan.state import gan_state
 from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Dropout, Flatten, LeakyReLU, Reshape, Tanh
@@ -54,6 +54,14 @@ GANS = {
     "least squares, momentum": {"objective": objectives.LeastSquares, "optimizer": partial(SGD, lr=0.1, momentum=0.9)},
     # by SGD: Adam divides the smallest gradients, mere rounding, by their own size
     "hinge, float32": {"objective": objectives.Hinge, "dtype": "float32", "optimizer": partial(SGD, lr=0.1)},
+    "penalties, one of them lazy": {
+        "objective": partial(objectives.Wasserstein, clip=None),
+        "networks": conv_networks,
+        "optimizer": partial(SGD, lr=0.01),
+        "penalties": [penalties.WGANGP(), penalties.R1(every=2)],
+        "d_steps": 2,
+    },
+    "penalties around the images": {"penalties": [penalties.DRAGAN(), penalties.R2(), penalties.ZeroCentered()]},
     "minimax, Nesterov": {
         "objective": objectives.Minimax,
         "optimizer": partial(SGD, lr=0.1, momentum=0.9, nesterov=True),

@@ -7,6 +7,7 @@ import numpy as np
 from minigan.checks.gradient_check import DIRECTIONS, check_gradients
 from minigan.errors import GradientError
 from minigan.gan import GAN
+from minigan.input_gradient import InputGradient
 from minigan.optimizers import SGD
 
 TOLERANCE = 1e-6
@@ -18,22 +19,32 @@ BATCH = 3
 STEP, DRAWS = 1e-7, 10 * DIRECTIONS
 
 
-def check_layer_of_network(layer, seed):
+def check_layer_of_network(layer, seed, with_tangent=False):
     """Return the worst relative error of dx and all parameter gradients; GradientError if it is not rounding.
+
+    with_tangent    check the gradients of its input gradient, too, which a gradient penalty needs
 
     A kink of an activation within the step of a difference can look like a wrong gradient, but only at this point. So a
     gradient that seems wrong is measured at other points too: a wrong gradient is wrong at all of them.
     """
     for point in range(POINTS):
         try:
-            return check_gradients(layer, layer.input_shape, tolerance=TOLERANCE, seed=seed + point).worst
+            return max(
+                check_gradients(one, layer.input_shape, tolerance=TOLERANCE, seed=seed + point).worst
+                for one in ([layer, tangent_of(layer, seed)] if with_tangent else [layer])
+            )
         except GradientError:
             if point == POINTS - 1:
                 raise
     return None
 
 
-def check_step(networks, name, latent, objective, data_range, seed):
+def tangent_of(layer, seed):
+    """Return the input gradient of a layer as a layer, with a random dy."""
+    return InputGradient(layer, np.random.default_rng((seed, 3)).standard_normal((BATCH, *layer.output_shape)))
+
+
+def check_step(networks, name, latent, objective, data_range, seed, penalties=()):
     """Return the worst relative error of a network's gradient in GAN.train_step, through both networks.
 
     networks   {"generator": ..., "discriminator": ...} in float64; name: the one whose loss is differentiated, as a
@@ -56,6 +67,7 @@ def check_step(networks, name, latent, objective, data_range, seed):
             g_optimizer=SGD(nets["generator"], lr=1e-300),
             d_optimizer=SGD(nets["discriminator"], lr=1e-300),
             seed=(seed, 2),
+            penalties=penalties,
         )
         d_loss, g_loss = gan.train_step(images)
         return float(g_loss if name == "generator" else d_loss), nets[name].flat_grads

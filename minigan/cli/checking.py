@@ -14,6 +14,7 @@ def add_to(commands):
         help="check the gradients of an experiment's networks, layer by layer and as a whole",
         description="Compare the gradients of an experiment's networks with central differences, in float64. First "
         "each layer by itself, on random inputs of its shape in the network; then both losses of a training step. "
+        "If the experiment has a gradient penalty, the second derivatives of D are checked as well. "
         "The exit code is 0 if all gradients are right, 1 if not.",
     )
     parser.add_argument("name", help="the name of an experiment: python -m minigan list")
@@ -33,10 +34,13 @@ def check_experiment(args):
     for name, net in networks.items():
         for layer in net.layers:
             parameters = sum(value.size for value in layer.params.values())
-            reports.append(print_verdict(width, name, layer.name, parameters, check_layer_of_network, layer, args.seed))
+            second = bool(experiment.penalties) and name == "discriminator"
+            check = (check_layer_of_network, layer, args.seed, second)
+            reports.append(print_verdict(width, name, layer.name, parameters, *check))
     for name, net in networks.items():
         parameters = net.flat_params.size
-        check = (check_step, networks, name, experiment.latent, experiment.objective, experiment.data_range, args.seed)
+        parts = experiment.latent, experiment.objective, experiment.data_range
+        check = (check_step, networks, name, *parts, args.seed, experiment.penalties)
         reports.append(print_verdict(width, name, "the whole step", parameters, *check))
     wrong = [report for report in reports if report]
     for report in wrong:

@@ -49,6 +49,7 @@ def details(experiment):
         f"batch {experiment.batch_size}",
         "latent": f"{type(experiment.latent).__name__}({experiment.latent.size})",
         "objective": f"{type(experiment.objective).__name__}, {experiment.d_steps} step(s) of D for one of G",
+        **({"penalties": ", ".join(map(str, experiment.penalties))} if experiment.penalties else {}),
         "optimizers": f"G {optimizer_text(gan.g_optimizer)}; D {optimizer_text(gan.d_optimizer)}; {clipped}",
     }
     head = "\n".join(f"{name:14}{text}" for name, text in recipe.items())

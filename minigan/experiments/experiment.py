@@ -9,6 +9,7 @@ from minigan.errors import OptionError, ShapeError
 from minigan.gan import GAN
 from minigan.gan.latent import Latent, Normal
 from minigan.gan.objectives import NonSaturating, Objective
+from minigan.gan.penalties import checked_penalties
 from minigan.hints import Seed, Shape
 from minigan.network import Sequential
 from minigan.optimizers import Adam
@@ -51,6 +52,7 @@ class Experiment:
     d_optimizer: Callable = ADAM
     d_steps: int = 1
     max_grad_norm: float | None = None
+    penalties: tuple = ()
     data_range: tuple = (-1, 1)
     aliases: tuple = ()
 
@@ -71,6 +73,7 @@ class Experiment:
             self._set(option, require_count(owner, **{option: getattr(self, option)}))
         if self.max_grad_norm is not None:
             self._set("max_grad_norm", require_positive(owner, max_grad_norm=self.max_grad_norm))
+        self._set("penalties", checked_penalties(self.penalties, owner))
         if not isinstance(self.data_range, (tuple, list)) or len(self.data_range) != 2:
             raise OptionError(f"Experiment: expected data_range as two numbers, got {shown(self.data_range)}.")
         self._set("data_range", require_range(owner, *self.data_range))
@@ -126,5 +129,6 @@ class Experiment:
             d_optimizer=self.d_optimizer(discriminator),
             d_steps=self.d_steps,
             max_grad_norm=self.max_grad_norm,
+            penalties=self.penalties,
             seed=(seed, 2),
         )

@@ -3,6 +3,7 @@
 from minigan import models
 from minigan.experiments.experiment import Experiment
 from minigan.experiments.parts import adam, for_any_image, mlp_discriminator, mlp_generator
+from minigan.gan import objectives, penalties
 from minigan.initializers import RandomNormal
 
 MLP_GAN = Experiment(
@@ -37,4 +38,27 @@ UPSAMPLING_GAN = DCGAN.but(
     aliases=("fast-upsampling",),
 )
 
-EXPERIMENTS = (MLP_GAN, DCGAN, UPSAMPLING_GAN)
+WGAN_GP = Experiment(
+    "wgan-gp",
+    "G 256-512-1024-784 with BatchNorm; critic 512-256-1; a penalty on its slope",
+    claim="digits from the 10,000 built-in images, with a loss that falls while they get better",
+    generator=mlp_generator(256, 512, 1024, batch_norm=True),
+    discriminator=mlp_discriminator(512, 256),
+    dataset="digits",
+    epochs=100,
+    batch_size=64,
+    objective=objectives.Wasserstein(clip=None),
+    penalties=(penalties.WGANGP(weight=10),),
+    g_optimizer=adam(1e-4, beta1=0.0, beta2=0.9),
+    d_optimizer=adam(1e-4, beta1=0.0, beta2=0.9),
+    d_steps=5,
+)
+R1_GAN = MLP_GAN.but(
+    "r1-gan",
+    networks="mlp-gan without Dropout in D; the penalty R1, every 4 steps",
+    claim="steady losses: D stays flat at the real images",
+    discriminator=mlp_discriminator(1024, 512, first=RandomNormal(0.02)),
+    penalties=(penalties.R1(weight=1, every=4),),
+)
+
+EXPERIMENTS = (MLP_GAN, DCGAN, UPSAMPLING_GAN, WGAN_GP, R1_GAN)

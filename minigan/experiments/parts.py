@@ -10,9 +10,9 @@ from minigan import models
 from minigan.optimizers import Adam
 
 
-def adam(lr):
+def adam(lr, beta1=0.5, **options):
     """Return Adam at a rate of its own, as a function of the network it is for; beta1 is 0.5 in all reports."""
-    return partial(Adam, lr=lr, beta1=0.5)
+    return partial(Adam, lr=lr, beta1=beta1, **options)
 
 
 def mlp_generator(*widths, **options):

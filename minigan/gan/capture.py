@@ -23,8 +23,8 @@ def warn(text):
 class GraphSteps:
     """The steps of a GAN on a GPU, called as gan.compute_step: the first ones run as usual, the others as a graph.
 
-    Each kind of step has its own graph: kinds differ in the shape of the batch, and in whether the generator is trained
-    (with d_steps > 1, not always).
+    Each kind of step has its own graph: kinds differ in the shape of the batch, in whether the generator is trained
+    (with d_steps > 1, not always), and in the penalties that count (lazy ones not always).
     say        a function that is called once with a text if there can be no graph
     """
 
@@ -33,7 +33,7 @@ class GraphSteps:
         self.taken, self.graphs = {}, {}
 
     def __call__(self, images, trains_generator):
-        kind = images.shape, trains_generator
+        kind = images.shape, trains_generator, self.gan.penalties_due()
         self.taken[kind] = self.taken.get(kind, 0) + 1
         if kind not in self.graphs and self.possible and self.taken[kind] > WARM_UP:
             self.record(kind, images, trains_generator)

@@ -19,6 +19,7 @@ def describe_gan(gan):
         "d_optimizer": describe_part(gan.d_optimizer),
         "d_steps": gan.d_steps,
         "max_grad_norm": gan.max_grad_norm,
+        **({"penalties": [describe_part(penalty) for penalty in gan.penalties]} if gan.penalties else {}),
     }
     return json.loads(
         json.dumps(settings, default=plain)

@@ -11,15 +11,16 @@ from minigan import backend
 from minigan.errors import DataError, NonFiniteWarning, OptionError, ShapeError
 from minigan.gan.capture import capture_steps
 from minigan.gan.latent import Latent, Normal
-from minigan.gan.misuse import tell_of_images, tell_of_networks
+from minigan.gan.misuse import tell_of_images, tell_of_networks, tell_of_penalties
 from minigan.gan.objectives import NonSaturating, Objective
+from minigan.gan.penalties import GradientPenalty, checked_penalties
 from minigan.gan.saving import load_gan, save_gan
 from minigan.hints import Array, PathLike, Seed
 from minigan.initializers import Initializer
 from minigan.layers.base import Layer
 from minigan.machine import one_blas_thread
 from minigan.memory import require_room
-from minigan.network import Sequential
+from minigan.network import Sequential, require_tangents
 from minigan.ops.squares import norm
 from minigan.optimizers import Adam, Optimizer, clip_grad_norm
 from minigan.options import require_built, require_count, require_instance, require_positive, require_seed, shown
@@ -37,6 +38,7 @@ class GAN:
                d_steps: steps of the discriminator for each step of the generator
                max_grad_norm: before each update, a longer gradient is clipped to this Euclidean norm; None for no
                clipping
+               penalties: on the slope of the discriminator, such as [penalties.R1()]; by default none
                seed: of the latents and the label noise; None for a new one each time
     Errors     ShapeError, OptionError if the parts do not fit together
     Source     Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1
@@ -53,6 +55,7 @@ class GAN:
         d_steps: int = 1,
         max_grad_norm: float | None = None,
         seed: Seed = 0,
+        penalties: Sequence[GradientPenalty] = (),
     ):
         self.generator, self.discriminator = require_built("GAN", generator=generator, discriminator=discriminator)
         self.latent = Normal(latent_size(generator)) if latent is None else latent
@@ -63,6 +66,7 @@ class GAN:
         self.max_grad_norm = max_grad_norm
         if max_grad_norm is not None:
             self.max_grad_norm = require_positive("GAN", max_grad_norm=max_grad_norm)
+        self.penalties = checked_penalties(penalties)
         self.rng = np.random.default_rng(require_seed("GAN", seed=seed))
         self.d_updates = 0
         self.g_loss = math.nan
@@ -72,6 +76,7 @@ class GAN:
         self._step = self.compute_step
         self._check_parts()
         tell_of_networks(self)
+        tell_of_penalties(self)
 
     def __setattr__(self, name, value):
         """Raise OptionError if a network would be replaced: its optimizer was made for the old one."""
@@ -115,6 +120,14 @@ class GAN:
             raise OptionError("GAN: generator and discriminator must have the same dtype and device.")
         if self.g_optimizer.net is not generator or self.d_optimizer.net is not discriminator:
             raise OptionError("GAN: g_optimizer must be made for the generator, d_optimizer for the discriminator.")
+        if self.penalties:
+            require_tangents(discriminator)
+            if getattr(self.objective, "clip", None) is not None:
+                raise OptionError(
+                    f"GAN: {type(self.objective).__name__}(clip={self.objective.clip:g}) bounds the slope of D by "
+                    f"clipping, and {self.penalties[0]} does it by a penalty. Choose one: Wasserstein(clip=None), or "
+                    "no penalties."
+                )
 
     def train_step(self, images: Array) -> tuple[float, float]:
         """Train the discriminator on a batch of real images, then (in every `d_steps`-th call) the generator.
@@ -162,7 +175,7 @@ class GAN:
         z = self.latent.sample(n, self.rng, self.generator.dtype, self.generator.xp)
         with group.working((self.generator, self.discriminator)):
             generated = self.generator.forward(group.own(z), training=True)
-            losses = [self._train_discriminator(group.own(images), generated, n)]
+            losses = [self._train_discriminator(images, generated)]
             if trains_generator:
                 losses.append(self._train_generator(generated))
         return losses
@@ -225,12 +238,14 @@ class GAN:
         """Return how many threads share a batch."""
         return max(self.generator.workers, self.discriminator.workers)
 
-    def _train_discriminator(self, images, generated, n):
-        """Update D on the sum of both losses; the gradient with respect to the images is not computed.
+    def _train_discriminator(self, images, generated):
+        """Update D on the sum of both losses and the penalties; the gradient of the images is not computed.
 
         The objective gets the logits of all n images, whoever computed them.
+        images, generated    the whole batch of images; of the generated ones, this worker's
         """
-        net, objective, group = self.discriminator, self.objective, self.group
+        net, objective, group, n = self.discriminator, self.objective, self.group, len(images)
+        whole, images = images, group.own(images)
         net.forget_grads()
         if net.mixes_samples:
             logits = group.gather(net.forward(images, training=True))
@@ -248,9 +263,19 @@ class GAN:
             fake_loss, dfake = objective.fake(logits[n:], self.rng)
             net.backward(group.own(net.xp.concatenate([dreal, dfake])), input_grad=False)
             group.take(n)
+        loss = real_loss + fake_loss
+        due = self.penalties_due()
+        if due:
+            generated = group.gather(generated)
+            for penalty in due:
+                loss = loss + penalty.add(net, whole, generated, self.rng, group)
         self._update(self.d_optimizer)
         objective.after_discriminator_step(net)
-        return real_loss + fake_loss
+        return loss
+
+    def penalties_due(self) -> tuple[GradientPenalty, ...]:
+        """Return the penalties that count in the next step of the discriminator: all that are not lazy."""
+        return tuple(penalty for penalty in self.penalties if penalty.due(self.d_updates))
 
     def _train_generator(self, generated):
         """Update G through D; only D's dx is computed, not the gradients of its parameters."""

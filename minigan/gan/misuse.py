@@ -1,5 +1,6 @@
 """Mistakes in a GAN that give no error: wrong last layers, wrong ranges or axes of images. See docs/gan.md"""
 
+from minigan.gan.penalties import WGANGP
 from minigan.layers import (
     AveragePool2D,
     BatchNorm,
@@ -31,6 +32,7 @@ G_ENDS = {Dropout: "in training, many pixels of its images are 0 by chance"}
 
 RANGES = {Tanh: (-1, 1), Sigmoid: (0, 1)}  # of what a generator makes that ends so
 KEEP_RANGE = (Reshape, Flatten, UpSampling2D, MaxPool2D, AveragePool2D)
+MOST_MOMENTUM = 0.5  # that suits a two-sided penalty
 FAR = 0.25  # of the width of its range: images that reach further beyond it are none that the generator could make
 FLAT = 0.02  # of that width: images whose numbers all lie so close together show nothing
 
@@ -47,6 +49,30 @@ def tell_of_networks(gan):
             gan,
             f"GAN: in images of shape {shape} the channels seem to come first. In minigan they come last, "
             f"{(*shape[1:], shape[0])}: use images.transpose(0, 2, 3, 1).",
+            stacklevel=4,
+        )
+
+
+def tell_of_penalties(gan):
+    """Warn of networks and optimizers that do not suit the penalties of a GAN."""
+    if not gan.penalties:
+        return
+    mixing = next((layer for layer in layers_of(gan.discriminator) if layer.mixes_samples), None)
+    if mixing is not None:
+        tell_once(
+            gan,
+            f"GAN: {mixing.name} of the discriminator mixes the samples of a batch, so the slope at one image depends "
+            "on all others, and the penalty is not what its paper means. Leave it out.",
+            stacklevel=4,
+        )
+    optimizer = gan.d_optimizer
+    momentum = max(getattr(optimizer, "momentum", 0), getattr(optimizer, "beta1", 0))
+    penalty = next((penalty for penalty in gan.penalties if isinstance(penalty, WGANGP)), None)
+    if penalty is not None and momentum > MOST_MOMENTUM:
+        tell_once(
+            gan,
+            f"GAN: {penalty} with {type(optimizer).__name__} of momentum {momentum:g} for D: the slope overshoots what "
+            "the penalty asks for. Use Adam(discriminator, lr=1e-4, beta1=0, beta2=0.9), as in the paper.",
             stacklevel=4,
         )
 

@@ -176,12 +176,13 @@ class Wasserstein(Objective):
                the critic could make the difference of the means as large as it likes. With the bound, minus D's loss
                estimates the Wasserstein distance, up to a constant factor that depends on the bound.
     Options    clip: 0.01 in the paper. Use it with the rest of the paper's recipe: RMSProp with lr 5e-5 for both
-               networks, and five steps of the critic for each step of the generator (`GAN(..., d_steps=5)`)
+               networks, and five steps of the critic for each step of the generator (`GAN(..., d_steps=5)`).
+               None: no clipping, where a penalty bounds the slope instead, `GAN(..., penalties=[penalties.WGANGP()])`
     Source     Arjovsky, Chintala & Bottou 2017, arXiv:1701.07875, algorithm 1
     """
 
-    def __init__(self, clip: float = 0.01):
-        self.clip = require_positive("Wasserstein", clip=clip)
+    def __init__(self, clip: float | None = 0.01):
+        self.clip = None if clip is None else require_positive("Wasserstein", clip=clip)
 
     def real(self, logits, rng):
         self.check(logits)
@@ -196,7 +197,8 @@ class Wasserstein(Objective):
         return minus_mean(logits)  # (3)
 
     def after_discriminator_step(self, discriminator):
-        clip_weights(discriminator, self.clip)
+        if self.clip is not None:
+            clip_weights(discriminator, self.clip)
 
 
 def noisy_targets(logits, rng, low, high):

@@ -15,7 +15,7 @@ import numpy as np
 
 from minigan import npz, storage
 from minigan.errors import CheckpointError, MiniganError, OptionError
-from minigan.gan import latent, objectives
+from minigan.gan import latent, objectives, penalties
 from minigan.gan.description import NOT_OPTIONS, describe_part
 from minigan.gan.state import gan_state, restore_gan, state_arrays
 from minigan.network import Sequential
@@ -39,6 +39,13 @@ PARTS = {  # the parts of a GAN besides its networks: the base class, and the cl
     ),
     "g_optimizer": (Optimizer, (SGD, RMSProp, Adam)),
     "d_optimizer": (Optimizer, (SGD, RMSProp, Adam)),
+}
+KINDS = {  # the same, with parts of which there can be several
+    **PARTS,
+    "penalties": (
+        penalties.GradientPenalty,
+        (penalties.WGANGP, penalties.ZeroCentered, penalties.R1, penalties.R2, penalties.DRAGAN),
+    ),
 }
 
 
@@ -67,6 +74,7 @@ def save_gan(gan, target):
         **{name: describe_to_save(getattr(gan, name)) for name in PARTS},
         "d_steps": gan.d_steps,
         "max_grad_norm": gan.max_grad_norm,
+        "penalties": [describe_to_save(penalty) for penalty in gan.penalties],
         "values": values,
     }
     files = {name: network_file(getattr(gan, name)) for name in NETWORKS}
@@ -94,6 +102,10 @@ def load_gan(gan_class, source, device, custom_layers, custom_parts):
     owners = {"latent": (), "objective": (), "g_optimizer": nets[:1], "d_optimizer": nets[1:]}
     try:
         parts = {name: make_part(settings[name], name, custom_parts, owners[name], where) for name in PARTS}
+        described = settings.get("penalties", [])
+        if not isinstance(described, list):
+            raise CheckpointError(f"{where}: expected penalties as a list.")
+        parts["penalties"] = [make_part(one, "penalties", custom_parts, (), where) for one in described]
         gan = gan_class(*nets, **parts, d_steps=settings["d_steps"], max_grad_norm=settings["max_grad_norm"])
         own = {name: array for name, array in state_arrays(gan).items() if in_networks(name)}
         restore_gan(gan, {**own, **arrays}, settings["values"])
@@ -132,12 +144,12 @@ def describe_to_save(part):
 
 def require_parts(custom):
     """Raise OptionError unless all of them are classes of parts of a GAN."""
-    bases = tuple({base for base, _ in PARTS.values()})
+    bases = tuple({base for base, _ in KINDS.values()})
     kinds = custom if isinstance(custom, (tuple, list)) else [custom]
     wrong = [kind for kind in kinds if not inspect.isclass(kind) or not issubclass(kind, bases)]
     if wrong:
         raise OptionError(
-            "GAN.load: expected custom_parts as a list of classes of objectives, latents or optimizers, got "
+            "GAN.load: expected custom_parts as a list of classes of objectives, latents, optimizers or penalties, got "
             f"{shown(wrong[0])}."
         )
 
@@ -146,7 +158,7 @@ def make_part(description, name, custom, arguments, where):
     """Return the latent, objective or optimizer that a file describes; it must belong to a known class."""
     if not isinstance(description, dict) or not isinstance(description.get("class"), str):
         raise CheckpointError(f"{where}: expected {name} as a class with its options.")
-    base, kinds = PARTS[name]
+    base, kinds = KINDS[name]
     known = {kind.__name__: kind for kind in (*kinds, *(kind for kind in custom if issubclass(kind, base)))}
     options = dict(description)
     kind = options.pop("class")

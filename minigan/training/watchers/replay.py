@@ -115,7 +115,8 @@ def replay_step(gan, generator, discriminator, images):
         raise Fault(f"the batch of images holds NaN or infinity ({count_bad(images):,} of {images.size:,} numbers).")
     g, d = Watched(gan, "generator", generator).net, Watched(gan, "discriminator", discriminator).net
     optimizers = {"g_optimizer": SGD(g, lr=1e-30), "d_optimizer": SGD(d, lr=1e-30)}
-    GAN(g, d, latent=gan.latent, objective=WatchedObjective(gan.objective), **optimizers).train_step(images)
+    parts = {"latent": gan.latent, "objective": WatchedObjective(gan.objective), "penalties": gan.penalties}
+    GAN(g, d, **parts, **optimizers).train_step(images)
 
 
 def all_finite(x):
