@@ -235,6 +235,14 @@ def test_a_stopped_run_continues_to_the_last_bit(tmp_path, monkeypatch):
         assert again[name] == whole[name], name
 
 
+def test_a_session_that_is_stopped_while_a_run_is_opened(tmp_path, monkeypatch):
+    (one,) = small_study(seeds=(0,)).jobs(tmp_path)
+    opened = job.open_run
+    monkeypatch.setattr(job, "open_run", lambda one: stop_session("late") or opened(one))
+    assert work(one, "late") == (STOPPED, "after 0 steps")
+    assert work(one, "later")[0] == FINISHED
+
+
 def test_training_stops_from_another_thread(tmp_path):
     training = start_run(SMALL, tmp_path / "run", batch_size=100, epochs=1000)
     thread = threading.Thread(target=training.run, args=(True,))
@@ -420,8 +428,18 @@ def test_one_judge_for_all_runs_on_one_data_set(tmp_path, monkeypatch):
     job.judges.clear()
     made, judge = [], job.Judge
     monkeypatch.setattr(job, "Judge", lambda *arguments, **more: made.append(1) or judge(*arguments, **more))
-    run(small_study(seeds=(0, 1, 2)), tmp_path)
+    run(small_study(seeds=(0, 1, 2)), tmp_path / "a")
     assert len(made) == 1
+    run(small_study(seeds=(0,), samples=50), tmp_path / "b")
+    assert len(made) == 2 and len(job.judges) == 1, "each holds all images of its data set"
+
+
+def test_a_run_that_another_study_finished_after_this_one_was_stopped(tmp_path):
+    study = small_study()
+    run(study, tmp_path)
+    report = studying.Report(stopped=["Small-seed1"], signal=2)
+    studying.write_results(tmp_path, study.jobs(tmp_path), report)
+    assert len(report.rows) == 2 and not report.stopped
 
 
 # the command
