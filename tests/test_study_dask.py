@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from minigan.study.cluster import ClusterError, local_cluster, remote_cluster
 from minigan.study.results import read_csv
 from minigan.study.studying import run_study
 from minigan.training import checkpoints
+from minigan.training.folder import InUseError, RunFolder
 
 pytest.importorskip("distributed")
 savemat = pytest.importorskip("scipy.io").savemat
@@ -150,16 +151,35 @@ def small(images):
     return ("--dataset", "svhn", "--data-dir", images, "--samples", 100, "--quiet")
 
 
+@contextmanager
 def start(images, folder):
+    """A study as a program, with a process group of its own; none of its processes outlives the context."""
     name = "A1+d_widths=4+g_widths=4"
     arguments = ["study", name, "--seeds", 0, 1, "--epochs", 5, "--workers", 2, "--out", folder, *small(images)]
     arguments += ["--batch-size", 4]
-    return subprocess.Popen(
+    program = subprocess.Popen(
         [sys.executable, "-m", "minigan", *map(str, arguments)],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+    try:
+        yield program
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+        program.communicate()
+
+
+def is_free(folder):
+    """Whether no process has locked the folder of a run."""
+    run = RunFolder(folder)
+    try:
+        return run.lock()
+    except InUseError:
+        return False
+    finally:
+        run.release()
 
 
 def wait_for(condition, seconds=60):
@@ -181,6 +201,7 @@ def test_a_study_that_is_killed_continues_until_it_is_stopped(images, tmp_path):
     with start(images, tmp_path) as program:
         wait_for(lambda: checkpoints.in_folder(first / "checkpoints"))
         program.kill()
+        wait_for(lambda: is_free(first))
     with start(images, tmp_path) as program:
         wait_for(lambda: len(starts()) == 2)
         os.killpg(program.pid, signal.SIGINT)
