@@ -134,3 +134,30 @@ def test_pytorchs_side_of_the_race_does_the_same_work(gpu_benchmark, name, monke
     assert sizes == [net.flat_params.size for net in ours]
     losses = [[float(loss) for loss in step()] for _ in range(3)]
     assert np.isfinite(losses).all() and 1 < losses[0][0] < 2
+
+
+@pytest.fixture
+def scaling(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    yield pytest.importorskip("scaling")
+    sys.modules.pop("scaling", None)
+
+
+def test_the_cost_of_an_all_reduce(scaling):
+    """By hand: p processes send and receive 2 (p - 1) parts of k / p bytes, in 2 log2(p) rounds of messages."""
+    link = scaling.Link(latency=1.0, bandwidth=10.0)
+    assert [link.all_reduce(80, p) for p in (1, 2, 4, 8)] == [0, 2 + 8, 4 + 12, 6 + 14]
+
+
+def test_the_model_of_a_step(scaling):
+    model = scaling.Model(fixed=5.0, row=3.0, repeated=1.0, sums=[(80, 0), (0, 10)])
+    link = scaling.Link(latency=1.0, bandwidth=10.0)
+    assert model.step(8, 1, link) == 5 + 3 * 8
+    assert model.step(8, 4, link) == 5 + 2 * 2 + 1 * 8 + (4 + 12) + (4 + 12)
+
+
+def test_the_all_reduces_of_a_step_are_counted(scaling):
+    """Of B0, which has no BatchNorm: D's logits and gradients, then G's."""
+    gan, _ = scaling.make("B0", 4)
+    d, g = gan.discriminator.flat_grads.nbytes, gan.generator.flat_grads.nbytes
+    assert scaling.count_sums("B0", 4) == [(0, 2 * 4), (d, 0), (0, 4), (g, 0)]
