@@ -11,6 +11,7 @@ from minigan import GAN, Sequential
 from minigan.errors import DriftError, OptionError
 from minigan.experiments import find
 from minigan.gan.objectives import NonSaturating
+from minigan.gan.penalties import DRAGAN, R1, WGANGP
 from minigan.gan.state import gan_state
 from minigan.layers import BatchNorm, Dense, Dropout, LeakyReLU, Tanh
 from minigan.optimizers import SGD
@@ -72,6 +73,7 @@ GANS = {
     "label noise, clipped gradients": {"objective": NonSaturating(label_noise=True), "max_grad_norm": 0.1},
     "an objective of one's own": {"objective": Relative(label_noise=True)},
     "several steps of D": {"d_steps": 2},
+    "gradient penalties": {"penalties": [WGANGP(), R1(every=2), DRAGAN()]},
 }
 
 
