@@ -1,10 +1,12 @@
 """Variants of experiments: names that say what was changed, and runs of them that can be resumed and judged."""
 
+from pathlib import Path
+
 import pytest
 
 from minigan.errors import OptionError
 from minigan.experiments import EXPERIMENTS, find
-from minigan.experiments.variants import options_of, text_of, value_of, variant
+from minigan.experiments.variants import LATENTS, OBJECTIVES, OPTIMIZERS, options_of, text_of, value_of, variant
 from minigan.gan.description import describe_gan, differences
 from minigan.training.loop import resume_run, start_run
 from minigan.training.trained import load_trained
@@ -145,3 +147,9 @@ def test_a_run_of_a_variant_is_resumed_and_sampled_by_its_name(tmp_path, no_pict
     assert training.experiment.name == experiment.name and training.run(quiet=True) is None
     run = load_trained(tmp_path / "run")
     assert run.step == 3 and run.gan.discriminator.layers[3].rate == 0.2 and run.sample(2, 0).shape == (2, 28, 28, 1)
+
+
+def test_the_page_names_all_objectives_latents_and_optimizers():
+    page = (Path(__file__).resolve().parents[1] / "docs/commands.md").read_text()
+    for name in (*OBJECTIVES, *LATENTS, *OPTIMIZERS):
+        assert f"`{name}`" in page.partition("## Variants")[2].partition("## train")[0], name
