@@ -90,6 +90,7 @@ class Layer:
     cache = current_x = None
     upstream = None  # dy of a backward pass within `retaining`
     bend = None  # what tangent found: the gradient of sum(dy ydot) with respect to x; None counts as 0
+    follows_directions = False  # True if tangent follows parameters that move, too, as Dense's does
     directions: dict[str, Array] = {}  # along which the parameters move in a tangent pass; by default they stay
 
     mixes_samples = False  # True if the output of a sample depends on the other samples of its batch (BatchNorm)

@@ -17,6 +17,8 @@ from minigan.options import require_choice, require_count, require_flag
 class Convolution(Layer):
     """The base class of both: the options, the bias, the check of the input shape."""
 
+    follows_directions = True
+
     def __init__(
         self,
         filters: int,

@@ -23,6 +23,8 @@ class Dense(Layer):
     Source     docs/layers/dense.md
     """
 
+    follows_directions = True
+
     def __init__(self, units: int, use_bias: bool = True, initializer: Initializer | None = None):
         self.units, self.use_bias = require_count("Dense", units=units), require_flag("Dense", use_bias=use_bias)
         self.initializer = checked_initializer("Dense", initializer)

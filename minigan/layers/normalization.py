@@ -38,7 +38,7 @@ class BatchNorm(Layer):
     Source     Ioffe & Szegedy 2015, arXiv:1502.03167; docs/layers/batchnorm.md
     """
 
-    mixes_samples = asks_group = True
+    mixes_samples = asks_group = follows_directions = True
 
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5):
         self.momentum = require_share("BatchNorm", momentum=momentum)

@@ -42,6 +42,7 @@ class LSTM(Layer):
     Source     Hochreiter & Schmidhuber 1997; the forget gate: Gers, Schmidhuber & Cummins 2000; docs/layers/lstm.md
     """
 
+    follows_directions = True
     initial_state_grads = None  # (dh0, dc0) of the last backward
 
     def __init__(self, units: int, return_sequences: bool = False):
