@@ -194,6 +194,27 @@ def save_loss_curves(
     save_figure(path, figure)
 
 
+def save_curves(
+    path: PathLike, curves: dict[str, tuple[Sequence[float], Sequence[float]]], xlabel: str, ylabel: str
+) -> None:
+    """Plot some curves in one picture: {name: (x, y)}."""
+    if not isinstance(curves, dict) or not curves:
+        raise OptionError(f"save_curves: expected curves as a dict of at least one curve, got {shown(curves)}.")
+    xlabel, ylabel = require_text("save_curves", xlabel=xlabel), require_text("save_curves", ylabel=ylabel)
+    figure = _figure(7, 4)
+    axes = figure.add_subplot()
+    for name, curve in curves.items():
+        if not isinstance(curve, (tuple, list)) or len(curve) != 2:
+            raise ShapeError(f"save_curves: expected {name!r} as a pair (x, y), got {shown(curve)}.")
+        x, y = require_numbers("save_curves", x=curve[0], y=curve[1])
+        if len(x) != len(y):
+            raise ShapeError(f"save_curves: {name!r} has {len(x)} numbers x, but {len(y)} numbers y.")
+        axes.plot(x, y, marker=".", label=name)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.legend()
+    save_figure(path, figure)
+
+
 def save_real_beside_generated(path: PathLike, real: Array, generated: Array, low: float = -1, high: float = 1) -> None:
     """Plot two grids of the same size side by side, real images left, generated ones right."""
     figure = _figure(9, 4.8)

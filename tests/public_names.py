@@ -57,6 +57,7 @@ INTERNAL_METHODS = {
     *("convert", "forget_grads", "update", "numbers", "next_numbers", "draw", "compute_step", "check", "half_square"),
     *("plan_for", "make_plan", "product", "switched", "padded", "pictures", "spread", "checked_state"),
     *("add_bias_gradient", "after_discriminator_step", "owns"),
+    *("tangent", "tangent_backward", "retained", "times_slope", "averaged", "repeated"),
 }
 # Their methods only say that a subclass has to write them.
 ABSTRACT = (Layer, objectives.Objective, optimizers.Optimizer, initializers.Initializer, latent.Latent)

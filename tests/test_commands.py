@@ -1,5 +1,6 @@
 """The command line on tiny runs: what each command writes and prints, its exit code, and its errors in one line."""
 
+import csv
 import json
 import statistics
 import subprocess
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import backend, machine, pictures
+from minigan import analysis, backend, data, machine, pictures
 from minigan.__main__ import main
 from minigan.cli import information
 from minigan.data import dataset
@@ -340,7 +341,62 @@ def damaged(path, config):
     (path / "checkpoints" / "step_00000009.checkpoint").write_bytes(b"not a checkpoint")
 
 
-@pytest.mark.parametrize("command", ["sample", "interpolate", "evaluate"])
+# sharpness
+
+
+@pytest.fixture(scope="module")
+def three_epochs(tmp_path_factory):
+    """A run of 2 and a half epochs of 18 steps."""
+    path = tmp_path_factory.mktemp("sharpness") / "run"
+    options = ("--dataset", "digits", "--steps", 45, "--batch-size", 32, "--seed", 3, "--quiet", "--out", path)
+    assert run("train", "Small", *options) == 0
+    return path
+
+
+def test_sharpness_along_a_run(three_epochs, capsys):
+    capsys.readouterr()
+    assert run("sharpness", three_epochs, "--count", 2, "--samples", 20) == 0
+    output = capsys.readouterr()
+    with open(three_epochs / "sharpness.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows[::4]] == [0, 18, 36, 45]
+    assert [(row["network"], row["rank"]) for row in rows[:4]] == [
+        *(("discriminator", "1"), ("discriminator", "2")),
+        *(("generator", "1"), ("generator", "2")),
+    ]
+    assert "ends with other numbers" not in output.err, "the repetition is the run, bit for bit"
+    # the last rows are those of the trained GAN itself
+    trained = load_trained(three_epochs)
+    images = data.scale(data.load("digits").images[:20])
+    values = analysis.gan_sharpness(trained.gan, images, count=2)
+    assert [float(row["eigenvalue"]) for row in rows[-4:]] == values["discriminator"] + values["generator"]
+    assert float(rows[-4]["eigenvalue"]) != 0
+    assert Image.open(three_epochs / "sharpness.png").size[0] > 500
+    assert len(output.out.splitlines()) == len(rows) + 2 and "epoch 2.5: " in output.err
+
+
+def test_sharpness_quietly_every_second_epoch(three_epochs, capsys):
+    capsys.readouterr()
+    assert run("sharpness", three_epochs, "--every", 2, "--samples", 10, "--quiet") == 0
+    output = capsys.readouterr()
+    assert [line.split()[0] for line in output.out.splitlines()[1:-1:2]] == ["0", "36", "45"] and not output.err
+
+
+def test_sharpness_needs_the_images_of_the_training(three_epochs, capsys, monkeypatch):
+    fewer = dataset.Dataset("digits", "train", *(array[:100] for array in small_arrays()), tuple("0123456789"))
+    monkeypatch.setitem(dataset.LOADERS, "digits", lambda directory, split: fewer)
+    before = (three_epochs / "sharpness.csv").read_text() if (three_epochs / "sharpness.csv").exists() else None
+    assert run("sharpness", three_epochs, "--quiet") == 2
+    assert one_line(capsys, "was trained on other images of digits")
+    assert before is None or (three_epochs / "sharpness.csv").read_text() == before
+
+
+def small_arrays():
+    digits = small_digits(None, "train")
+    return digits.images, digits.labels
+
+
+@pytest.mark.parametrize("command", ["sample", "interpolate", "evaluate", "sharpness"])
 @pytest.mark.parametrize(
     ("make", "message"),
     [

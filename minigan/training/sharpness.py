@@ -1,0 +1,110 @@
+"""How sharply the losses of a run curved while it trained: a table and a picture in the folder of the run.
+
+A run keeps only its newest checkpoints. But it is reproducible bit for bit. So its training is repeated here, in
+memory, from the first step to the newest checkpoint, and the largest eigenvalues are measured on the way.
+"""
+
+import csv
+import io
+import sys
+
+import numpy as np
+
+from minigan import backend, data, pictures
+from minigan.analysis import gan_sharpness
+from minigan.errors import CheckpointError, NonFiniteError
+from minigan.files import atomic_write
+from minigan.hints import PathLike
+from minigan.options import require_count
+from minigan.training.config import images_md5
+from minigan.training.trained import TrainedRun
+
+COLUMNS = ("step", "epoch", "network", "rank", "eigenvalue")
+
+
+def sharpness_of_run(
+    run: TrainedRun,
+    every: int = 1,
+    count: int = 1,
+    samples: int = 128,
+    data_dir: PathLike | None = None,
+    quiet: bool = False,
+) -> list[dict]:
+    """Return a row for each eigenvalue, and write sharpness.csv and sharpness.png into the folder of the run.
+
+    every      measure after so many epochs each, also at the start and at the end
+    count      how many of the largest eigenvalues of each loss; samples: on how many images
+    data_dir   the folder of the data set's files; by default the run's own
+    Errors     CheckpointError if the images are not those of the run
+    """
+    owner = "sharpness_of_run"
+    every, count = require_count(owner, every=every), require_count(owner, count=count)
+    samples = require_count(owner, samples=samples)
+    run.folder.refuse_links()
+    config, images = run.config, data.load(run.config.dataset, data_dir or run.config.data_dir).images
+    if images_md5(images) != config.images_md5:
+        raise CheckpointError(
+            f"{run.folder.path} was trained on other images of {config.dataset}: {config.images:,} images then, "
+            f"{len(images):,} now. Give the folder with the old images: --data-dir DIR"
+        )
+    xp = run.gan.generator.xp
+    images = backend.to_device(images, xp)
+    chosen = data.scale(images[:samples], *run.experiment.data_range, run.gan.generator.dtype)
+    gan = run.experiment.make_gan(images.shape[1:], config.seed, backend.device_name(xp))
+    if config.workers != 1 and xp is np:
+        gan.parallel(config.workers)
+
+    rows = []
+
+    def measure(step):
+        epoch = step / config.steps_per_epoch
+        for network, values in gan_sharpness(gan, chosen, count).items():
+            for rank, value in enumerate(values, start=1):
+                rows.append(dict(zip(COLUMNS, (step, epoch, network, rank, value), strict=True)))
+        if not quiet:
+            last = ", ".join(f"{row['network']} {row['eigenvalue']:.4g}" for row in rows if row["step"] == step)
+            sys.stderr.write(f"epoch {epoch:g}: {last}\n")
+
+    measure(0)
+    for step in replayed(gan, run, images):
+        if step % (every * config.steps_per_epoch) == 0 or step == run.step:
+            measure(step)
+    if not (gan.discriminator.flat_params == run.gan.discriminator.flat_params).all():
+        sys.stderr.write(
+            "note: the training that was repeated ends with other numbers than the run. It was trained on another "
+            "machine, with other versions or another number of workers. So the curve is that of a similar run.\n"
+        )
+    write(run.folder.path, rows)
+    return rows
+
+
+def replayed(gan, run, images):
+    """Take the steps of a run again, and yield the number of each; the batches are those of Training.train_epoch."""
+    config, step = run.config, 0
+    while step < run.step:
+        rng = np.random.default_rng((config.seed, 3, step // config.steps_per_epoch))
+        for batch in data.batches(images, config.batch_size, rng, *run.experiment.data_range):
+            d_loss, _ = gan.train_step(batch)
+            step += 1
+            if not backend.finite_where_cheap(d_loss):
+                raise NonFiniteError(f"{run.folder.path}: D's loss is not finite in step {step:,} of the repetition.")
+            yield step
+            if step == run.step:
+                break
+
+
+def write(folder, rows):
+    """Write the table and the picture."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    with atomic_write(folder / "sharpness.csv") as file:
+        file.write(text.getvalue().encode())
+    curves = {}
+    for row in rows:
+        name = f"{row['network']}, number {row['rank']}"
+        epochs, values = curves.setdefault(name, ([], []))
+        epochs.append(row["epoch"])
+        values.append(row["eigenvalue"])
+    pictures.save_curves(folder / "sharpness.png", curves, "epoch", "eigenvalue of the loss's Hessian")
