@@ -1,9 +1,12 @@
 """Runs that several processes train together. Here threads play the processes; test_mpi.py has real ones."""
 
 import json
+import os
+import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -212,6 +215,15 @@ def test_programs_that_do_not_share_their_work(size, rank, monkeypatch):
     assert mpi.started() == (3, 4)
     with pytest.raises(OptionError, match="started this program 4 times"):
         several.refuse_several()
+
+
+def test_an_example_or_another_command_started_by_mpirun():
+    """Each process would write the same files."""
+    examples = Path(__file__).resolve().parents[1] / "examples"
+    for command in ([examples / "mlp_gan.py"], ["-m", "minigan", "info"]):
+        environment = {**os.environ, "PMI_SIZE": "2", "PMI_RANK": "0"}
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=60, env=environment)
+        assert done.returncode == 2 and "Start it without mpirun" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("values", [("", ""), ("x", "0"), ("4", "")])

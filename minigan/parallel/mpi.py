@@ -7,6 +7,7 @@ mpi4py is imported only in a program that mpirun has started.
 
 import os
 import sys
+import time
 from functools import cache
 
 import numpy as np
@@ -17,8 +18,12 @@ from minigan.ops.gpu import nccl
 from minigan.parallel.group import ALONE, Group
 
 # Environment variables in which an mpirun tells a process how many there are, and which one it is: Open MPI, then MPICH
-# and all that is made from it.
-VARIABLES = (("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("PMI_SIZE", "PMI_RANK"))
+# and all that is made from it, then srun --mpi=pmix of Slurm.
+VARIABLES = (
+    ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
+    ("PMI_SIZE", "PMI_RANK"),
+    ("SLURM_NTASKS", "PMIX_RANK"),
+)
 
 ONE = (0, 1)  # the rank and the number of processes of a program that nobody started several times
 
@@ -58,6 +63,7 @@ def abort(code):
     """End all processes that mpirun has started, at once: otherwise they would wait for this one for ever."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    time.sleep(0.2)  # mpirun drops what it has not yet read of a process that has ended
     mpi4py = sys.modules.get("mpi4py.MPI")
     if mpi4py and mpi4py.Is_initialized() and not mpi4py.Is_finalized():
         mpi4py.COMM_WORLD.Abort(code)
