@@ -7,7 +7,7 @@ A plan (minigan/ops/convolution/plan.py) encodes an image, a kernel and an outpu
 from minigan.errors import ShapeError
 from minigan.hints import Padding, Size
 from minigan.initializers import Initializer, Zeros, checked_initializer
-from minigan.layers.base import Layer
+from minigan.layers.base import Layer, retains_saved
 from minigan.ops.convolution.choose import ALGORITHMS, make_plan
 from minigan.ops.convolution.windows import checked_padding, pair, transposed_size
 from minigan.ops.sums import column_sum
@@ -18,6 +18,20 @@ class Convolution(Layer):
     """The base class of both: the options, the bias, the check of the input shape."""
 
     follows_directions = True
+    encoded_dy = None  # kept by a backward within `retaining`, for tangent
+
+    def encoded(self, encode, dy):
+        """Return dy as the plan encodes it; within `retaining`, keep it."""
+        encoded = encode(dy)
+        self.encoded_dy = encoded if retains_saved.get() else None
+        return encoded
+
+    def clear_cache(self):
+        super().clear_cache()
+        self.encoded_dy = None
+
+    def __getstate__(self):
+        return {name: value for name, value in super().__getstate__().items() if name != "encoded_dy"}
 
     def __init__(
         self,
@@ -109,15 +123,15 @@ class Conv2D(Convolution):
 
     def backward(self, dy, param_grads=True, input_grad=True):
         image, kernel = self.saved(dy)
-        output = self.plan.encode_output(dy)
+        output = self.encoded(self.plan.encode_output, dy)
         if param_grads:
             self.add_bias_gradient(dy)  # (1)
             self.add_grad("W", self.plan.weight_gradient(image, output))  # (2)
         return self.plan.input_gradient(output, kernel) if input_grad else None  # (3)
 
     def tangent(self, xdot):
-        dy, image, kernel = self.retained(xdot)
-        image_dot, output = self.plan.encode_image(xdot), self.plan.encode_output(dy)
+        _, image, kernel = self.retained(xdot)
+        image_dot, output = self.plan.encode_image(xdot), self.encoded_dy
         self.add_grad("W", self.plan.weight_gradient(image_dot, output))  # (4)
         ydot = self.plan.correlate(image_dot, kernel)
         if self.directions:  # W and b move, too
@@ -162,15 +176,15 @@ class Conv2DTranspose(Convolution):
 
     def backward(self, dy, param_grads=True, input_grad=True):
         output, kernel = self.saved(dy)
-        image = self.plan.encode_image(dy)
+        image = self.encoded(self.plan.encode_image, dy)
         if param_grads:
             self.add_bias_gradient(dy)  # (1)
             self.add_grad("W", self.plan.weight_gradient(image, output))  # (2)
         return self.plan.correlate(image, kernel) if input_grad else None  # (3)
 
     def tangent(self, xdot):
-        dy, output, kernel = self.retained(xdot)
-        output_dot, image = self.plan.encode_output(xdot), self.plan.encode_image(dy)
+        _, output, kernel = self.retained(xdot)
+        output_dot, image = self.plan.encode_output(xdot), self.encoded_dy
         self.add_grad("W", self.plan.weight_gradient(image, output_dot))  # (4)
         ydot = self.plan.input_gradient(output_dot, kernel)
         if self.directions:  # W and b move, too
