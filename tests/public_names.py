@@ -49,7 +49,7 @@ INTERNAL = {
     *("fans", "one_hot", "noisy_targets", "minus_mean", "enlarge", "show_grid", "save_figure"),
     *("shape_text", "array_bytes", "check_logits", "checked_targets", "checked_frames", "checked_initializer"),
     *("checked_axes", "first_values", "tell_of_far_targets", "EachBlock"),
-    *("checked_layers", "is_own_class", "with_inner_layers", "check_points"),
+    *("checked_layers", "is_own_class", "with_inner_layers", "check_points", "require_tangents"),
 }
 # Methods for authors of layers, optimizers and objectives: they are called by minigan, after its own checks.
 INTERNAL_METHODS = {
@@ -57,7 +57,7 @@ INTERNAL_METHODS = {
     *("convert", "forget_grads", "update", "numbers", "next_numbers", "draw", "compute_step", "check", "half_square"),
     *("plan_for", "make_plan", "product", "switched", "padded", "pictures", "spread", "checked_state"),
     *("add_bias_gradient", "after_discriminator_step", "owns"),
-    *("tangent", "tangent_backward", "retained", "times_slope", "averaged", "repeated"),
+    *("tangent", "tangent_backward", "retained", "encoded", "times_slope", "averaged", "repeated"),
 }
 # Their methods only say that a subclass has to write them.
 ABSTRACT = (Layer, objectives.Objective, optimizers.Optimizer, initializers.Initializer, latent.Latent)

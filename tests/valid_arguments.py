@@ -11,6 +11,7 @@ from minigan.data import Dataset
 from minigan.errors import MiniganError
 from minigan.gan import GAN, latent, objectives
 from minigan.layers.base import Layer
+from minigan.parallel import ALONE
 
 
 def floats(*shape):
@@ -80,6 +81,10 @@ def examples(cases, folder):
         "generator": generator,
         "discriminator": discriminator,
         "GAN.latent": lambda: latent.Normal(3),
+        "GAN.join.group": lambda: ALONE,
+        "curves": lambda: {"D": ([1, 2, 3], [0.3, 0.2, 0.1])},
+        "xlabel": lambda: "epoch",
+        "ylabel": lambda: "eigenvalue",
         "GAN.objective": lambda: objectives.Hinge(),
         "logits": lambda: floats(4, 1),
         "targets": lambda: np.abs(floats(4, 1)),

@@ -29,12 +29,13 @@ class Group:
     """The base class of all groups.
 
     rank, size   this worker's number, 0 ... size - 1, and the number of workers
-    held         slices of the whole batch: the rows that this worker holds; None while it holds no batch
+    held         slices of the whole batch: the rows that this worker holds; none while it holds no batch
     whole        the number of rows of the whole batch
     """
 
     rank, size = 0, 1
-    held, whole = None, 0
+    held: tuple[slice, ...] = ()
+    whole = 0
 
     def share(self, n: int) -> slice:
         """Return which of n things are this worker's: the shares are as equal as possible, and in order of rank."""

@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from minigan import machine
+from minigan import backend, machine
 from minigan.errors import OptionError
 from minigan.ops.gpu import nccl
 from minigan.parallel.group import ALONE, Group
@@ -114,7 +114,7 @@ class MPI(Group):
         self.comm.Barrier()
 
     def on(self, xp):
-        if xp is np:
+        if backend.device_name(xp) == "cpu":
             return self
         from mpi4py import MPI as mpi4py
 

@@ -49,9 +49,10 @@ def sharpness_of_run(
         )
     xp = run.gan.generator.xp
     images = backend.to_device(images, xp)
-    chosen = data.scale(images[:samples], *run.experiment.data_range, run.gan.generator.dtype)
+    low, high = run.experiment.data_range
+    chosen = data.scale(images[:samples], low, high, run.gan.generator.dtype)
     gan = run.experiment.make_gan(images.shape[1:], config.seed, backend.device_name(xp))
-    if config.workers != 1 and xp is np:
+    if config.workers != 1 and backend.device_name(xp) == "cpu":
         gan.parallel(config.workers)
 
     rows = []
