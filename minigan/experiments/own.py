@@ -41,7 +41,7 @@ UPSAMPLING_GAN = DCGAN.but(
 WGAN_GP = Experiment(
     "wgan-gp",
     "G 256-512-1024-784 with BatchNorm; critic 512-256-1; a penalty on its slope",
-    claim="digits from the 10,000 built-in images, with a loss that falls while they get better",
+    claim="digits from the 10,000 built-in images; the critic's loss comes nearer to 0 while they get better",
     generator=mlp_generator(256, 512, 1024, batch_norm=True),
     discriminator=mlp_discriminator(512, 256),
     dataset="digits",
@@ -56,7 +56,7 @@ WGAN_GP = Experiment(
 R1_GAN = MLP_GAN.but(
     "r1-gan",
     networks="mlp-gan without Dropout in D; the penalty R1, every 4 steps",
-    claim="steady losses: D stays flat at the real images",
+    claim="none yet: it has not been trained to its end",
     discriminator=mlp_discriminator(1024, 512, first=RandomNormal(0.02)),
     penalties=(penalties.R1(weight=1, every=4),),
 )
