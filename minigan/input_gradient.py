@@ -6,6 +6,7 @@ two more its gradients, and there is no graph of operations: docs/second_order.m
 
 from minigan.hints import Array
 from minigan.layers.base import Layer, retaining
+from minigan.options import require_instance
 
 
 class InputGradient(Layer):
@@ -20,6 +21,7 @@ class InputGradient(Layer):
     """
 
     def __init__(self, net: Layer, dy: Array | None = None):
+        require_instance("InputGradient", Layer, "the discriminator of a GAN", net=net)
         net.require_built()
         self.net, self.dy = net, dy
         self.name = f"the input gradient of {net.name}"

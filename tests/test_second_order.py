@@ -167,3 +167,30 @@ def test_a_pass_leaves_nothing_behind(rng):
         assert layer.cache is None and layer.upstream is None and layer.bend is None
     with pytest.raises(CacheError):
         gradient.backward(x)
+
+
+@pytest.mark.parametrize("lone", [True, False])
+@pytest.mark.parametrize("make", [lambda: Dense(2), Tanh, lambda: Reshape((3,))])
+def test_who_writes_to_dy_after_backward_changes_nothing(make, lone, rng):
+    """tangent needs dy again, so backward keeps a copy of what the caller may change."""
+    gradients = []
+    for changed in (False, True):
+        net = Sequential([make()], (3,), dtype="float64")
+        layer = net.layers[0] if lone else net
+        x, dy = np.linspace(-1, 1, 6).reshape(2, 3), np.linspace(1, 2, 2 * net.output_shape[0]).reshape(2, -1)
+        layer.forward(x, True)
+        with retaining():
+            layer.backward(dy)
+        net.zero_grads()
+        if changed:
+            dy[...] = 100
+        layer.tangent(np.ones((2, 3)))
+        gradients.append((net.flat_grads.copy(), layer.tangent_backward()))
+    np.testing.assert_array_equal(gradients[0][0], gradients[1][0])
+    np.testing.assert_array_equal(gradients[0][1], gradients[1][1])
+
+
+@pytest.mark.parametrize("net", [None, "net", 3])
+def test_the_input_gradient_of_something_else(net):
+    with pytest.raises(OptionError, match="InputGradient"):
+        InputGradient(net)

@@ -230,7 +230,7 @@ class Layer:
         samples, arrays = self.cache
         self._check_array("backward", "dy", dy, self.output_shape, batch=samples)
         if retains_saved.get():
-            self.upstream = dy
+            self.upstream = backend.safe_copy(backend.protected(dy, None))  # the caller may write to dy afterwards
         else:
             self.cache = None
         return arrays[0] if len(arrays) == 1 else arrays
