@@ -7,7 +7,7 @@ from minigan.parallel.shared_network import SharedNetwork
 
 # Flops of a forward pass from which "auto" lets threads share a batch: below, they save less time than it takes to wake
 # them up and to wait for the last one.
-LEAST_FLOPS = 50_000_000
+LEAST_FLOPS = 100_000_000
 
 MOST_WORKERS = 256  # a larger number is a mistake: each worker is a thread, with gradients of its own
 
