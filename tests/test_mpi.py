@@ -23,7 +23,7 @@ def small(monkeypatch, no_pictures):
     monkeypatch.setitem(EXPERIMENTS, SMALL.name, SMALL)
 
 
-@pytest.mark.parametrize(("what", "size"), [("sums", 3), ("gans", 2)])
+@pytest.mark.parametrize(("what", "size"), [pytest.param("sums", 3, marks=pytest.mark.slow), ("gans", 2)])
 def test_group(what, size):
     done = run_mpi(size, PROGRAM, what)
     assert done.returncode == 0, done.stderr
@@ -58,7 +58,7 @@ def test_a_run_of_two_processes_is_the_run_of_one(whole, tmp_path):
     "kind, rank, codes",
     [
         ("SIGKILL", 1, (128 + 9, 9)),
-        ("SIGTERM", 1, (128 + 15,)),
+        pytest.param("SIGTERM", 1, (128 + 15,), marks=pytest.mark.slow),
         pytest.param("SIGKILL", 0, (128 + 9, 9), marks=pytest.mark.slow),
     ],
 )
@@ -76,7 +76,10 @@ def test_a_process_that_dies_ends_the_run_and_it_resumes_bit_for_bit(kind, rank,
     assert results(folder) == results(whole)
 
 
-@pytest.mark.parametrize("kind, code, text", [("error", 2, "error: the disk of"), ("bug", 1, "RuntimeError: a bug")])
+@pytest.mark.parametrize(
+    "kind, code, text",
+    [("error", 2, "error: the disk of"), pytest.param("bug", 1, "RuntimeError: a bug", marks=pytest.mark.slow)],
+)
 def test_an_error_in_one_process_ends_all_with_one_message(kind, code, text, tmp_path):
     rank = 1 if kind == "error" else 0
     done = run_mpi(

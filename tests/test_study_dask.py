@@ -90,6 +90,7 @@ def test_runs_on_processes_of_this_machine(workers, images, tmp_path):
     assert str(os.getpid()) not in owners
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_dies_fails_alone(workers, images, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "work", deadly_work)
     monkeypatch.setattr(workers.client.cluster.scheduler, "allowed_failures", 0)
@@ -105,6 +106,7 @@ def test_a_run_whose_process_is_killed_continues_in_another_one(workers, images,
     assert (tmp_path / "killed6").exists() and not report.failed and len(report.rows) == 1
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_tried_again_if_that_is_wanted(workers, images, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "work", deadly_work)
     assert len(run_on(workers, images, tmp_path / "0", (5,)).failed) == 1
@@ -189,6 +191,7 @@ def wait_for(condition, seconds=60):
     assert condition()
 
 
+@pytest.mark.slow
 def test_a_study_that_is_killed_continues_until_it_is_stopped(images, tmp_path):
     """kill -9 reaches only the study's own process, and its workers end with it; Ctrl-C all that a terminal started."""
     first = tmp_path / "A1+d_widths=4+g_widths=4-seed0"
