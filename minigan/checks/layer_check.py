@@ -230,7 +230,7 @@ def check_workers(c):
     """Two workers that share a batch compute what one computes."""
     net = c.network()
     if net.mixes_samples and not net.layers[0].asks_group:
-        return None  # such a layer always gets whole batches
+        return  # such a layer always gets whole batches
     x, dy = c.batch(net)
     for training in (True, False):
         alone, shared = copy.deepcopy(net), copy.deepcopy(net)
@@ -250,7 +250,6 @@ def check_workers(c):
                 "workers: self.group.sum(...), self.group.total(len(x)). Random numbers must follow from the places of "
                 "the rows in the whole batch: self.group.places(len(x)). Examples: BatchNorm, Dropout.",
             )
-    return None
 
 
 def check_gradient_options(c):
