@@ -53,11 +53,17 @@ class InputGradient(Layer):
             return self.net.backward(self.xp.ones_like(y) if self.dy is None else self.dy, param_grads=False)
 
     def backward(self, v, param_grads=True, input_grad=True):
-        """Add the gradients of sum(g v) to the network's, and return that with respect to x. It always adds both."""
+        """Add the gradients of sum(g v) to the network's, and return that with respect to x."""
         self.saved(v)
-        self.net.tangent(v)  # (1)
-        dx = self.net.tangent_backward(input_grad=input_grad)  # (2)
-        return self.xp.zeros_like(v) if dx is None and input_grad else dx
+        before = None if param_grads else {name: gradient.copy() for name, gradient in self.grads.items()}
+        self.net.tangent(v)  # (1), always added
+        dx = self.net.tangent_backward(param_grads=param_grads, input_grad=input_grad)  # (2)
+        if before is not None:
+            for name, gradient in before.items():
+                self.grads[name][...] = gradient
+        if not input_grad:
+            return None
+        return self.xp.zeros_like(v) if dx is None else dx
 
     def clear_cache(self):
         super().clear_cache()

@@ -866,6 +866,21 @@ class TangentSpoilsTheCache(Tanh):
         return ydot
 
 
+class DenseTangentKeepsDy(DenseWithBias):
+    """dy itself kept for the tangent, although the caller may write to it."""
+
+    cause = "tangent, dy changed in between"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.kept = dy
+        return super().backward(dy, param_grads, input_grad)
+
+    def tangent(self, xdot):
+        self.retained(xdot)
+        self.add_grad("W", xdot.T @ self.kept)
+        return xdot @ self.params["W"]
+
+
 class DropoutNewMask(Dropout):
     """Other units switched off in the tangent pass than in forward."""
 

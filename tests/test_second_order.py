@@ -169,25 +169,55 @@ def test_a_pass_leaves_nothing_behind(rng):
         gradient.backward(x)
 
 
+WRITTEN_TO = {
+    "dense": (lambda: Dense(2), (3,)),
+    "tanh": (Tanh, (3,)),
+    "reshape": (lambda: Reshape((3,)), (3,)),
+    **{name: (lambda name=name: Conv2D(2, 3, algorithm=name), (4, 4, 2)) for name in ("im2col", "kn2row", "fourier")},
+    "transposed": (lambda: Conv2DTranspose(2, 3, padding="valid", algorithm="im2col"), (4, 4, 2)),
+}
+
+
 @pytest.mark.parametrize("lone", [True, False])
-@pytest.mark.parametrize("make", [lambda: Dense(2), Tanh, lambda: Reshape((3,))])
-def test_who_writes_to_dy_after_backward_changes_nothing(make, lone, rng):
+@pytest.mark.parametrize("name", WRITTEN_TO)
+def test_who_writes_to_dy_after_backward_changes_nothing(name, lone, rng):
     """tangent needs dy again, so backward keeps a copy of what the caller may change."""
-    gradients = []
+    make, shape = WRITTEN_TO[name]
+    start, gradients = Sequential([make()], shape, dtype="float64"), []
+    x, xdot = rng.standard_normal((2, 2, *shape))
+    dy = rng.standard_normal((2, *start.output_shape))
     for changed in (False, True):
-        net = Sequential([make()], (3,), dtype="float64")
+        net, given = copy.deepcopy(start), dy.copy()
         layer = net.layers[0] if lone else net
-        x, dy = np.linspace(-1, 1, 6).reshape(2, 3), np.linspace(1, 2, 2 * net.output_shape[0]).reshape(2, -1)
         layer.forward(x, True)
         with retaining():
-            layer.backward(dy)
+            layer.backward(given)
         net.zero_grads()
         if changed:
-            dy[...] = 100
-        layer.tangent(np.ones((2, 3)))
+            given[...] = 100
+        layer.tangent(xdot)
         gradients.append((net.flat_grads.copy(), layer.tangent_backward()))
     np.testing.assert_array_equal(gradients[0][0], gradients[1][0])
     np.testing.assert_array_equal(gradients[0][1], gradients[1][1])
+
+
+@pytest.mark.parametrize("lone", [True, False])
+@pytest.mark.parametrize("name", ["curves", "lstm", "pieces of straight lines"])
+def test_backward_of_the_input_gradient_leaves_alone_what_it_is_told_to(name, lone, rng):
+    """param_grads=False does not touch the gradients, input_grad=False returns None, and neither changes the other."""
+    net, shape = (Sequential([Dense(4)], (6,), dtype="float64"), (6,)) if lone else (network(name), NETWORKS[name][1])
+    gradient = InputGradient(net.layers[0] if lone else net)
+    x, v = rng.standard_normal((2, 5, *shape))
+    results = {}
+    for flags in ((True, True), (False, True), (True, False), (False, False)):
+        net.flat_grads[...] = 1.0
+        gradient.forward(x, training=True)
+        results[flags] = gradient.backward(v, *flags), net.flat_grads - 1
+    (dx, grads), (dx_only, untouched), (nothing, grads_only), (neither, unchanged) = results.values()
+    assert nothing is None and neither is None and not untouched.any() and not unchanged.any()
+    np.testing.assert_array_equal(dx_only, dx)
+    np.testing.assert_array_equal(grads_only, grads)
+    assert grads.any()
 
 
 @pytest.mark.parametrize("net", [None, "net", 3])

@@ -137,6 +137,34 @@ def check_tangent_arrays(c):
     return None
 
 
+def check_tangent_keeps_dy(c):
+    """Where there is a tangent: who writes to dy after backward changes nothing."""
+    start = c.network()
+    if not has_tangent(start.layers[0]):
+        return None
+    x, dy = c.batch(start)
+    xdot, results = c.rng.standard_normal(x.shape), []
+    for changed in (False, True):
+        net, given = copy.deepcopy(start), dy.copy()
+        net.layers[0].forward(x, training=True)
+        with retaining():
+            net.layers[0].backward(given, param_grads=False)
+        if changed:
+            given.fill(0)
+        net.zero_grads()
+        net.layers[0].tangent(xdot)
+        bend = net.layers[0].tangent_backward()
+        results.append((net.flat_grads.copy(), 0.0 if bend is None else bend))
+    for one, other in zip(*results, strict=True):
+        c.require(
+            np.allclose(one, other, rtol=1e-10, atol=1e-12),
+            "tangent, dy changed in between",
+            "the results are different if the caller writes to its dy between backward and tangent. self.retained(xdot) "
+            "returns a copy of dy: what backward keeps for tangent must be made from such a copy, self.upstream.",
+        )
+    return None
+
+
 def check_tangent_of_workers(c):
     """Where there is a tangent: two workers that share a batch compute what one computes."""
     net = c.network()
@@ -173,5 +201,6 @@ TANGENT_CLAUSES = (
     check_tangent_gradients,
     check_tangent_adds,
     check_tangent_arrays,
+    check_tangent_keeps_dy,
     check_tangent_of_workers,
 )

@@ -23,7 +23,7 @@ class GradientPenalty:
                value(g)                        (P, dP/dg) for the slopes g of n images, by default from weight and
                                                target: P = weight/n sum_n (|g[n]| - target)^2
     Options    weight; every: the penalty counts only in every so-many-th step of the discriminator, then so-many times
-               (lazy regularization, Karras et al. 2020, arXiv:1912.04958): cheaper, and nearly as good
+               (lazy regularization, Karras et al. 2020, arXiv:1912.04958; their code: 16): cheaper, nearly as good
     Shapes     real, generated, points, g: (n, h, w, c)
     """
 
@@ -80,7 +80,8 @@ class WGANGP(GradientPenalty):
     Points     x = real + u (generated - real),   u ~ U(0, 1), one for each pair
     Penalty    P = weight/n sum_n (|g[n]| - 1)^2                               two-sided: flat is as wrong as steep
     Use it with Wasserstein(clip=None), d_steps=5 and Adam(net, lr=1e-4, beta1=0, beta2=0.9), and without BatchNorm in D
-    Source     Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1
+    Source     Gulrajani et al. 2017, arXiv:1704.00028, equation 3 and algorithm 1; weight: lambda, 10 in all of its
+               experiments
     """
 
     target = 1.0
@@ -94,7 +95,8 @@ class ZeroCentered(GradientPenalty):
 
     Points     as WGANGP
     Penalty    P = weight/n sum_n |g[n]|^2
-    Source     Thanh-Tung, Tran & Venkatesh 2019, arXiv:1902.03984
+    Source     Thanh-Tung, Tran & Venkatesh 2019, arXiv:1902.03984. Their code takes 100 as weight for MNIST, with D's
+               slope after a sigmoid; here it is that of the logit, which is at least four times as steep
     """
 
     def points(self, real, generated, rng):
@@ -106,7 +108,8 @@ class R1(GradientPenalty):
 
     Points     the real images
     Penalty    P = weight/2 1/n sum_n |g[n]|^2                                 weight: gamma in the paper
-    Source     Mescheder, Geiger & Nowozin 2018, arXiv:1801.04406, equation 9
+    Source     Mescheder, Geiger & Nowozin 2018, arXiv:1801.04406, equation 9; gamma: 10 in its experiments (their
+               code leaves out the 1/2)
     """
 
     def points(self, real, generated, rng):
@@ -129,7 +132,7 @@ class DRAGAN(GradientPenalty):
 
     Points     x = real + u noise,   u ~ U(0, 1), one for each image;   noise = spread std(real) U(0, 1) for each number
     Penalty    P = weight/n sum_n (|g[n]| - target)^2
-    Options    spread: of the noise, 0.5 in the authors' code; target: 1
+    Options    weight, spread, target: 10, 0.5 and 1 in the authors' code
     Source     Kodali et al. 2017, arXiv:1705.07215
     """
 

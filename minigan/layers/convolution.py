@@ -21,10 +21,12 @@ class Convolution(Layer):
     encoded_dy = None  # kept by a backward within `retaining`, for tangent
 
     def encoded(self, encode, dy):
-        """Return dy as the plan encodes it; within `retaining`, keep it."""
-        encoded = encode(dy)
-        self.encoded_dy = encoded if retains_saved.get() else None
-        return encoded
+        """Return dy as the plan encodes it; within `retaining`, keep it, made from the copy that nobody can change."""
+        if not retains_saved.get():
+            self.encoded_dy = None
+            return encode(dy)
+        self.encoded_dy = encode(self.upstream)
+        return self.encoded_dy
 
     def clear_cache(self):
         super().clear_cache()

@@ -1,7 +1,7 @@
 """Layers that run as one on a GPU: a Dense or convolution with its bias, then a LeakyReLU, then perhaps a Dropout."""
 
 from minigan.layers.activations import LeakyReLU, ReLU
-from minigan.layers.base import saves_nothing
+from minigan.layers.base import Layer, saves_nothing
 from minigan.layers.convolution import Conv2D, Conv2DTranspose
 from minigan.layers.dense import Dense
 from minigan.layers.dropout import Dropout
@@ -74,14 +74,12 @@ class FusedLayers:
         _, keep = self.dropout.retained(zdot)
         return ops.leaky_dropout_backward(zdot, keep, slope, self.dropout.rate)
 
-    def tangent_backward(self, dy=None, param_grads=True, input_grad=True):
-        dx, bend = None, self.product.bend
-        if dy is not None:
-            dx = self.backward(dy, param_grads, input_grad)
-        self.clear_cache()
-        if not input_grad or bend is None:
-            return dx
-        return bend if dx is None else dx + bend
+    @property
+    def bend(self):
+        """Return the bend of the product: the layers after it consist of pieces of straight lines."""
+        return self.product.bend
+
+    tangent_backward = Layer.tangent_backward  # which asks for bend, backward and clear_cache only
 
     def clear_cache(self):
         for layer in (self.product, self.activation, self.dropout):
