@@ -159,7 +159,7 @@ def check_tangent_keeps_dy(c):
         c.require(
             np.allclose(one, other, rtol=1e-10, atol=1e-12),
             "tangent, dy changed in between",
-            "the results are different if the caller writes to its dy between backward and tangent. self.retained(xdot) "
+            "the results are different if the caller writes to dy between backward and tangent. self.retained(xdot) "
             "returns a copy of dy: what backward keeps for tangent must be made from such a copy, self.upstream.",
         )
     return None
