@@ -1,11 +1,16 @@
 """The optimizers: each updates the flat vector of a network's parameters. And two kinds of clipping.
 
+Weight decay lets the parameters shrink a little in each step. SGD, RMSProp and Adam add it to the gradient, as if the
+loss had the term weight_decay/2 |p|^2 (L2); AdamW shrinks the parameters themselves.
+
 Each optimizer is made for one network. It stores what it remembers in `state`, by name, so that it can be saved.
 Derivations, and first steps by hand: docs/layers/optimizers.md
 """
 
+import copy
 import math
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,18 +21,36 @@ from minigan.ops import adam_update
 from minigan.ops.gpu.graphs import from_host
 from minigan.ops.pieces import in_pieces
 from minigan.ops.squares import bounded, largest_square_root, norm
-from minigan.options import require_built, require_epsilon, require_flag, require_positive, require_share
+from minigan.options import (
+    hint,
+    require_built,
+    require_epsilon,
+    require_flag,
+    require_non_negative,
+    require_positive,
+    require_share,
+    shown,
+)
+
+USUALLY_SPARED = ("b", "gamma", "beta")  # parameters that many exempt from weight decay: biases, and scales of norms
 
 
 class Optimizer:
-    """The base class of all optimizers: the network, the learning rate, the number of steps taken."""
+    """The base class of all optimizers: the network, the learning rate, the number of steps taken.
+
+    Options    weight_decay: how much every parameter is drawn towards 0; no_decay: the names of the parameters that are
+               not, such as ("b", "gamma", "beta"). By default all decay, as in PyTorch
+    """
 
     elementwise = False  # True if `update` treats each number of the vector by itself, so that threads can share it
     doubtful_lr = math.inf  # from this learning rate on, a warning: it is nearly always a mistake
+    weight_decay, no_decay = 0.0, ()
 
-    def __init__(self, net: Sequential, lr: float):
+    def __init__(self, net: Sequential, lr: float, weight_decay: float = 0.0, no_decay: Sequence[str] = ()):
         owner = type(self).__name__
         self.net, self.lr, self.steps = require_built(owner, net=net), require_positive(owner, lr=lr), 0
+        self.weight_decay = require_non_negative(owner, weight_decay=weight_decay)
+        self.no_decay = self.checked_names(no_decay)
         self.xp = backend.array_module(net.flat_params)
         self.state = {}
         if self.lr >= self.doubtful_lr:
@@ -35,8 +58,29 @@ class Optimizer:
                 f"{owner}: lr={self.lr:g} moves every parameter by about that much in each step. Usual values are "
                 "1e-4 to 1e-2.",
                 MisuseWarning,
-                stacklevel=3,
+                stacklevel=1 + sum("__init__" in vars(kind) for kind in type(self).__mro__[:-1]),
             )
+
+    def checked_names(self, names):
+        """Return the names of the parameters that do not decay as a tuple, or say which of them does not exist."""
+        owner, names = type(self).__name__, (names,) if isinstance(names, str) else names
+        if not isinstance(names, (tuple, list)) or not all(isinstance(name, str) for name in names):
+            raise OptionError(
+                f'{owner}: expected no_decay as a tuple of names of parameters, such as ("b", "gamma", "beta"), got '
+                f"{shown(names)}."
+            )
+        known = list(dict.fromkeys(name for _, name, _ in parameters_of(self.net)))
+        for name in names:
+            if name not in (*known, *USUALLY_SPARED):
+                raise OptionError(
+                    f"{owner}: expected no_decay as names of parameters, got {name!r}. The parameters of this network "
+                    f"are called {', '.join(known)}.{hint(name, known)}"
+                )
+        if names and not self.is_elementwise():
+            raise OptionError(
+                f"{owner}: no_decay needs elementwise = True in the class: an update that treats each number by itself."
+            )
+        return tuple(names)
 
     def __getstate__(self):
         """Return what copies and pickles hold: everything but the array module, which follows from the network."""
@@ -49,10 +93,38 @@ class Optimizer:
     def step(self) -> None:
         """Update the parameters from the gradients. The gradients stay as they are (`zero_grads` clears them)."""
         numbers = from_host(self.next_numbers, self.xp)
+        params, grads = self.net.flat_params, self.net.flat_grads
         if self.net.shared and self.is_elementwise():
             self.net.shared.update(self, numbers)
         else:
-            self.update(self.net.flat_params, self.net.flat_grads, numbers)
+            self.update_part(slice(0, len(params)), params, grads, numbers)
+
+    def update_part(self, part, params, grads, numbers):
+        """Update a slice of the flat vectors; those of its numbers that do not decay by a twin without weight decay."""
+        for span, decays in self.spans():
+            own = slice(max(part.start, span.start), min(part.stop, span.stop))
+            if own == slice(0, len(params)) and decays:
+                self.update(params, grads, numbers)
+            elif own.start < own.stop:
+                twin = copy.copy(self)
+                twin.state = {name: array[own] for name, array in self.state.items()}
+                twin.weight_decay = self.weight_decay if decays else 0.0
+                twin.update(params[own], grads[own], numbers)
+
+    def spans(self):
+        """Return the flat vector in as few slices as possible, each with whether its parameters decay."""
+        found = []
+        for _, name, place in parameters_of(self.net):
+            decays = name not in self.no_decay
+            if found and found[-1][1] == decays:
+                found[-1] = slice(found[-1][0].start, place.stop), decays
+            else:
+                found.append((place, decays))
+        return found
+
+    def with_decay(self, grads, params):
+        """Return the gradients of the loss with its term weight_decay/2 |p|^2: g + weight_decay p."""
+        return grads + self.weight_decay * params if self.weight_decay else grads
 
     def is_elementwise(self):
         """Return whether the class that defines `update` says that it treats each number of the vector by itself."""
@@ -80,13 +152,22 @@ class SGD(Optimizer):
                (2) v <- momentum v + g
                (3) p <- p - lr v                       with momentum
                (4) p <- p - lr (g + momentum v)        Nesterov: the gradient as if one step further
+    Options    weight_decay: (0) g <- g + weight_decay p, before the others; no_decay: as for all optimizers
     Source     Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"
     """
 
     elementwise = True
 
-    def __init__(self, net: Sequential, lr: float, momentum: float = 0.0, nesterov: bool = False):
-        super().__init__(net, lr)
+    def __init__(
+        self,
+        net: Sequential,
+        lr: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        no_decay: Sequence[str] = (),
+    ):
+        super().__init__(net, lr, weight_decay, no_decay)
         self.momentum, self.nesterov = require_share("SGD", momentum=momentum), require_flag("SGD", nesterov=nesterov)
         if self.nesterov and self.momentum == 0:
             raise OptionError("SGD: nesterov=True needs a momentum above 0.")
@@ -97,9 +178,10 @@ class SGD(Optimizer):
         (lr,) = numbers
         if not self.momentum:
             for p, g in in_pieces(params, grads):
-                p -= lr * g  # (1)
+                p -= lr * self.with_decay(g, p)  # (0), (1)
             return
         for p, g, v in in_pieces(params, grads, self.state["velocity"]):
+            g = self.with_decay(g, p)  # (0)
             v *= self.momentum
             v += g  # (2)
             if self.nesterov:
@@ -113,6 +195,7 @@ class RMSProp(Optimizer):
 
     Update     (1) s <- rho s + (1 - rho) g^2
                (2) p <- p - lr g / (sqrt(s) + epsilon)
+    Options    weight_decay: (0) g <- g + weight_decay p, before the others; no_decay: as for all optimizers
     Range      a gradient whose square overflows (beyond 9e18 in float32) counts as the largest one whose square fits:
                otherwise s would be infinite, and the parameter would never move again
     Source     Tieleman & Hinton 2012, Coursera "Neural Networks for Machine Learning", lecture 6.5
@@ -121,15 +204,23 @@ class RMSProp(Optimizer):
     elementwise = True
     doubtful_lr = 1
 
-    def __init__(self, net: Sequential, lr: float, rho: float = 0.99, epsilon: float = 1e-8):
-        super().__init__(net, lr)
+    def __init__(
+        self,
+        net: Sequential,
+        lr: float,
+        rho: float = 0.99,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        no_decay: Sequence[str] = (),
+    ):
+        super().__init__(net, lr, weight_decay, no_decay)
         self.rho, self.epsilon = require_share("RMSProp", rho=rho), require_epsilon("RMSProp", epsilon=epsilon)
         self.state["square"] = self.xp.zeros_like(net.flat_params)
 
     def update(self, params, grads, numbers):
         (lr,) = numbers
         for p, g, s in in_pieces(params, grads, self.state["square"]):
-            g = bounded(g, largest_square_root(g.dtype))
+            g = bounded(self.with_decay(g, p), largest_square_root(g.dtype))  # (0)
             s *= self.rho
             s += (1 - self.rho) * g * g  # (1)
             p -= lr * g / (self.xp.sqrt(s) + self.epsilon)  # (2)
@@ -146,18 +237,29 @@ class Adam(Optimizer):
     Range      as for RMSProp; v, a sum of about 1 / (1 - beta2) squares, must fit, too
     Fast form  minigan/ops/adam_update.py, for long vectors and for GPUs
     Options    beta1 = 0.5, the value for GANs (DCGAN, arXiv:1511.06434); 0.9 in the paper
+               weight_decay: (0) g <- g + weight_decay p, before the others; usually AdamW's decay is better
+               no_decay: as for all optimizers
     Source     Kingma & Ba 2015, arXiv:1412.6980, algorithm 1
     """
 
     elementwise = True
     doubtful_lr = 1
+    decoupled = False  # True if weight_decay shrinks the parameters themselves, as in AdamW
 
     def __init__(
-        self, net: Sequential, lr: float = 2e-4, beta1: float = 0.5, beta2: float = 0.999, epsilon: float = 1e-8
+        self,
+        net: Sequential,
+        lr: float = 2e-4,
+        beta1: float = 0.5,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        no_decay: Sequence[str] = (),
     ):
-        super().__init__(net, lr)
-        self.beta1, self.beta2 = require_share("Adam", beta1=beta1, beta2=beta2)
-        self.epsilon = require_epsilon("Adam", epsilon=epsilon)
+        super().__init__(net, lr, weight_decay, no_decay)
+        owner = type(self).__name__
+        self.beta1, self.beta2 = require_share(owner, beta1=beta1, beta2=beta2)
+        self.epsilon = require_epsilon(owner, epsilon=epsilon)
         self.state["m"] = self.xp.zeros_like(net.flat_params)
         self.state["v"] = self.xp.zeros_like(net.flat_params)
 
@@ -168,18 +270,58 @@ class Adam(Optimizer):
     def update(self, params, grads, numbers):
         m, v = self.state["m"], self.state["v"]
         limit = largest_square_root(params.dtype) * math.sqrt(1 - self.beta2)
-        if adam_update.pays(params):
-            options = (self.beta1, self.beta2, self.epsilon, limit)
+        if adam_update.pays(self.net.flat_params):
+            options = (self.beta1, self.beta2, self.epsilon, limit, self.weight_decay, self.decoupled)
             adam_update.adam_update(params, grads, m, v, numbers, *options)
             return
         lr, m_weights, v_weights = numbers
-        g = bounded(grads, limit)
+        if self.decoupled:
+            params *= 1 - lr * self.weight_decay  # AdamW's (0)
+            g = bounded(grads, limit)
+        else:
+            g = bounded(self.with_decay(grads, params), limit)  # (0)
         m *= self.beta1
         m += g  # (1)
         v *= self.beta2
         v += g * g
         m_hat, v_hat = m / m_weights, v / v_weights  # (2)
         params -= lr * m_hat / (self.xp.sqrt(v_hat) + self.epsilon)  # (3)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: in each step, every parameter shrinks by the same share.
+
+    Update     (0) p <- p - lr weight_decay p
+               (1) (2) (3) as Adam
+               With Adam's own weight_decay, the decay is a part of g, so (3) divides it by sqrt(v_hat), too: then
+               parameters with large gradients hardly decay. Here, decay and gradient do not meet.
+    Fast form  as Adam's, in the same pass over memory
+    Options    weight_decay: 0.01, as in PyTorch; the others as Adam
+    Source     Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2, where the schedule's factor is part of lr
+    """
+
+    elementwise = decoupled = True
+
+    def __init__(
+        self,
+        net: Sequential,
+        lr: float = 2e-4,
+        beta1: float = 0.5,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+        no_decay: Sequence[str] = (),
+    ):
+        super().__init__(net, lr, beta1, beta2, epsilon, weight_decay, no_decay)
+
+
+def parameters_of(net):
+    """Yield (layer, name, slice of the flat vector) for each parameter of a network, in the order of the vector."""
+    start = 0
+    for layer in net.inner_layers():
+        for name, value in layer.params.items():
+            yield layer, name.rpartition(".")[2], slice(start, start + value.size)
+            start += value.size
 
 
 def clip_grad_norm(net: Sequential, max_norm: float) -> float:

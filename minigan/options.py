@@ -31,6 +31,11 @@ def require_positive(owner, **options):
     return checked(owner, options, lambda value: is_number(value) and value > 0, "> 0", plain_number)
 
 
+def require_non_negative(owner, **options):
+    """Return the options, each a finite number of at least 0."""
+    return checked(owner, options, lambda value: is_number(value) and value >= 0, ">= 0", plain_number)
+
+
 def require_epsilon(owner, **options):
     """Return the options, each a number above 0 in float32, too: it keeps a division by 0 away."""
     return checked(owner, options, lambda value: is_number(value) and value >= SMALLEST, "> 0", plain_number)

@@ -6,7 +6,7 @@ import pytest
 from minigan import GAN, Sequential
 from minigan.layers import LSTM, BatchNorm, Dense, LeakyReLU, ReLU, Sigmoid, Tanh
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
-from minigan.optimizers import SGD, Adam, RMSProp
+from minigan.optimizers import SGD, Adam, AdamW, RMSProp, clip_grad_norm
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
@@ -118,18 +118,61 @@ def test_losses(rng):
         (lambda net: SGD(net, 0.1, 0.9, True), lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, nesterov=True)),
         (lambda net: RMSProp(net, 0.01), lambda p: torch.optim.RMSprop(p, 0.01)),
         (lambda net: Adam(net, 0.01), lambda p: torch.optim.Adam(p, 0.01, betas=(0.5, 0.999))),
+        (lambda net: SGD(net, 0.1, weight_decay=0.2), lambda p: torch.optim.SGD(p, 0.1, weight_decay=0.2)),
+        (
+            lambda net: SGD(net, 0.1, 0.9, True, weight_decay=0.2),
+            lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, nesterov=True, weight_decay=0.2),
+        ),
+        (lambda net: RMSProp(net, 0.01, weight_decay=0.2), lambda p: torch.optim.RMSprop(p, 0.01, weight_decay=0.2)),
+        (
+            lambda net: Adam(net, 0.01, weight_decay=0.2),
+            lambda p: torch.optim.Adam(p, 0.01, betas=(0.5, 0.999), weight_decay=0.2),
+        ),
+        (lambda net: AdamW(net, 0.01), lambda p: torch.optim.AdamW(p, 0.01, betas=(0.5, 0.999))),
+        (
+            lambda net: AdamW(net, 0.01, 0.9, 0.99, weight_decay=0.2),
+            lambda p: torch.optim.AdamW(p, 0.01, betas=(0.9, 0.99), weight_decay=0.2),
+        ),
     ],
 )
-def test_optimizers(ours, theirs, rng):
+@pytest.mark.parametrize("clip", [None, 2.0])
+def test_optimizers(ours, theirs, clip, rng):
     net = network()
     p = torch.tensor(net.flat_params.copy(), requires_grad=True)
     optimizer, twin = ours(net), theirs([p])
     for _ in range(20):
         g = rng.standard_normal(net.flat_params.size)
         net.flat_grads[...], p.grad = g, torch.tensor(g)
+        if clip is not None:  # both clip the gradient before the decay is added to it
+            clip_grad_norm(net, clip)
+            torch.nn.utils.clip_grad_norm_([p], clip)
         optimizer.step()
         twin.step()
-    close(net.flat_params, p)
+    if clip is None:
+        close(net.flat_params, p)
+    else:  # PyTorch divides by the norm + 1e-6, and Adam by the roots of squares
+        np.testing.assert_allclose(net.flat_params, p.detach().numpy(), rtol=0, atol=1e-6)
+
+
+def test_decay_of_some_parameters(rng):
+    """As two groups of parameters in PyTorch."""
+    net = network()
+    parts = {name: torch.tensor(value.copy(), requires_grad=True) for name, value in net.params.items()}
+    groups = {decays: [p for name, p in parts.items() if name.endswith(".W") == decays] for decays in (True, False)}
+    optimizer = AdamW(net, 0.01, weight_decay=0.3, no_decay=("b", "gamma", "beta"))
+    twin = torch.optim.AdamW(
+        [{"params": groups[True], "weight_decay": 0.3}, {"params": groups[False], "weight_decay": 0.0}],
+        0.01,
+        betas=(0.5, 0.999),
+    )
+    for _ in range(20):
+        net.flat_grads = rng.standard_normal(net.flat_params.size)
+        for name, p in parts.items():
+            p.grad = torch.tensor(net.grads[name].copy())
+        optimizer.step()
+        twin.step()
+    for name, p in parts.items():
+        close(net.params[name], p)
 
 
 def test_gan_steps(rng):

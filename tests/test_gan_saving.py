@@ -28,7 +28,7 @@ from minigan.layers import (
     Tanh,
 )
 from minigan.models import mlp_discriminator, mlp_generator
-from minigan.optimizers import SGD, Adam, RMSProp
+from minigan.optimizers import SGD, Adam, AdamW, RMSProp
 
 SHAPE = (4, 4, 1)
 OPTIMIZERS = {
@@ -36,6 +36,7 @@ OPTIMIZERS = {
     "momentum": lambda net: SGD(net, 0.01, momentum=0.9),
     "Nesterov": lambda net: SGD(net, 0.01, momentum=0.9, nesterov=True),
     "RMSProp": lambda net: RMSProp(net, 1e-3, rho=0.9, epsilon=1e-7),
+    "AdamW": lambda net: AdamW(net, 1e-3, weight_decay=0.1, no_decay=["b", "gamma"]),
     "Adam": lambda net: Adam(net, 1e-3, beta1=0.8, beta2=0.99, epsilon=1e-7),
 }
 OBJECTIVES = {

@@ -83,12 +83,14 @@ def test_column_sums(gpu, rows, columns, dtype, seed):
 
 
 @fast
-@given(st.integers(1, 500), DTYPES, st.integers(1, 2000), st.integers(0, 99))
-def test_adam(gpu, size, dtype, step, seed):
+@given(
+    st.integers(1, 500), DTYPES, st.integers(1, 2000), st.integers(0, 99), st.sampled_from([0.0, 0.3]), st.booleans()
+)
+def test_adam(gpu, size, dtype, step, seed, weight_decay, decoupled):
     rng = np.random.default_rng(seed)
     arrays = [*rng.standard_normal((3, size)).astype(dtype), rng.random(size).astype(dtype)]
     numbers = np.array([1e-3, (1 - 0.5**step) / 0.5, (1 - 0.999**step) / 0.001], dtype)
-    options = (0.5, 0.999, 1e-8, 2.0)  # some of the gradients are beyond the limit
+    options = (0.5, 0.999, 1e-8, 2.0, weight_decay, decoupled)  # some of the gradients are beyond the limit
     on_gpu = [to_device(array, gpu) for array in arrays]
     adam_update(*on_gpu, to_device(numbers, gpu), *options)
     adam_update(*arrays, numbers, *options)

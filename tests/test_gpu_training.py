@@ -25,7 +25,7 @@ from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Dropout, F
 from minigan.losses import MeanSquaredError, SoftmaxCrossEntropy
 from minigan.metrics import classifier
 from minigan.ops.gpu.graphs import WARM_UP
-from minigan.optimizers import SGD, Adam, RMSProp
+from minigan.optimizers import SGD, Adam, AdamW, RMSProp
 from minigan.training.loop import resume_run, start_run
 from minigan.training.watchers.health import EVERY, Health
 
@@ -52,6 +52,7 @@ GANS = {
     "convolutions": {"networks": conv_networks},
     "label noise, gradients clipped": {"objective": lambda: objectives.NonSaturating(True), "max_grad_norm": 0.5},
     "several critic steps": {"objective": objectives.Wasserstein, "optimizer": partial(RMSProp, lr=1e-3), "d_steps": 3},
+    "decay of some": {"optimizer": partial(AdamW, lr=1e-3, weight_decay=0.1, no_decay=("b", "beta"))},
     "least squares, momentum": {"objective": objectives.LeastSquares, "optimizer": partial(SGD, lr=0.1, momentum=0.9)},
     # by SGD: Adam divides the smallest gradients, mere rounding, by their own size
     "hinge, float32": {"objective": objectives.Hinge, "dtype": "float32", "optimizer": partial(SGD, lr=0.1)},

@@ -5,9 +5,13 @@ import pytest
 
 from minigan import Sequential
 from minigan.errors import OptionError
-from minigan.layers import Dense
+from minigan.layers import BatchNorm, Dense
 from minigan.ops import adam_update
-from minigan.optimizers import SGD, Adam, RMSProp, clip_grad_norm, clip_weights
+from minigan.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, clip_grad_norm, clip_weights, parameters_of
+
+
+class Whole(Optimizer):
+    """An optimizer of one's own that does not say that it treats each number by itself."""
 
 
 def network(params, grads, dtype="float64"):
@@ -111,6 +115,7 @@ def test_few_numbers_take_adams_formula_and_many_the_fast_form(monkeypatch):
         lambda net: SGD(net, 0.05, momentum=0.9, nesterov=True),
         lambda net: RMSProp(net, 0.01),
         lambda net: Adam(net, 0.05),
+        lambda net: AdamW(net, 0.05, weight_decay=1e-4),
     ],
 )
 def test_all_reach_the_bottom_of_a_parabola(make):
@@ -120,6 +125,109 @@ def test_all_reach_the_bottom_of_a_parabola(make):
         net.flat_grads[...] = net.flat_params - [1, 2]
         optimizer.step()
     np.testing.assert_allclose(net.flat_params, [1, 2], atol=0.02)
+
+
+# weight decay
+
+
+def test_weight_decay_by_hand():
+    net = network([2.0], [0.5])
+    SGD(net, lr=0.1, weight_decay=0.25).step()  # g = 0.5 + 0.25 * 2
+    np.testing.assert_allclose(net.flat_params, [1.9])
+    net = network([2.0], [0.5])
+    optimizer = SGD(net, lr=0.1, momentum=0.5, weight_decay=0.25)
+    optimizer.step()  # v = 1
+    optimizer.step()  # v = 0.5 + 0.5 + 0.25 * 1.9
+    np.testing.assert_allclose(net.flat_params, [1.9 - 0.1475])
+
+
+def test_adamw_decays_all_alike_and_adam_those_with_small_gradients_more():
+    shrunk = {}
+    for kind in (Adam, AdamW):
+        for decay in (0, 0.1):
+            net = network([1.0, 1.0], [0, 0])
+            optimizer = kind(net, lr=1e-3, weight_decay=decay)
+            for step in range(200):
+                net.flat_grads[...] = [1000 * (-1) ** step, (-1) ** step]
+                optimizer.step()
+            shrunk[kind, decay] = net.flat_params.copy()
+    large, small = shrunk[AdamW, 0] - shrunk[AdamW, 0.1]
+    assert large == pytest.approx(small, rel=0.02) == pytest.approx(1 - (1 - 1e-4) ** 200, rel=0.02)
+    large, small = shrunk[Adam, 0] - shrunk[Adam, 0.1]
+    assert small > 100 * large
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-14), ("float32", 2e-6)])
+def test_weight_decay_in_adams_fast_form_and_in_the_papers_algorithm(rng, monkeypatch, dtype, tolerance, decoupled):
+    """Algorithm 2 of Loshchilov & Hutter, where it is Adam's line 6 (L2) or line 12 (decoupled)."""
+    size, lr, decay, b1, b2 = 70_000, 1e-2, 0.3, 0.5, 0.999
+    start, kind = rng.standard_normal(size), AdamW if decoupled else Adam
+    p, m, v = start.copy(), 0.0, 0.0
+    nets = {pays: network(start, np.zeros(size), dtype) for pays in (False, True)}
+    made = {pays: kind(net, lr, b1, b2, weight_decay=decay) for pays, net in nets.items()}
+    for t in range(1, 21):
+        g = rng.standard_normal(size)
+        for pays, net in nets.items():
+            monkeypatch.setattr(adam_update, "pays", lambda params, answer=pays: answer)
+            net.flat_grads[...] = g
+            made[pays].step()
+        g = g if decoupled else g + decay * p
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+        step = (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + 1e-8)
+        p = p - lr * (step + decay * p if decoupled else step)
+    for net in nets.values():
+        np.testing.assert_allclose(net.flat_params, p, rtol=0, atol=10 * tolerance)
+        assert net.flat_params.dtype == dtype
+
+
+KINDS = {
+    "sgd": lambda net, **options: SGD(net, 0.1, **options),
+    "momentum": lambda net, **options: SGD(net, 0.1, 0.9, **options),
+    "rmsprop": lambda net, **options: RMSProp(net, 0.01, **options),
+    "adam": lambda net, **options: Adam(net, 0.01, **options),
+    "adamw": lambda net, **options: AdamW(net, 0.01, **({"weight_decay": 0.0} | options)),
+}
+
+
+def deep_network(workers=1):
+    """Networks within networks, too: the places of the parameters must be those of the flat vector."""
+    inner = Sequential([Dense(5), BatchNorm()])
+    net = Sequential([Dense(4), BatchNorm(), inner, Dense(3)], (6,), dtype="float64")
+    net.flat_params = np.random.default_rng(1).standard_normal(net.flat_params.size)
+    net.parallel(workers)
+    return net
+
+
+def test_the_places_of_the_parameters():
+    net = deep_network()
+    for layer, name, place in parameters_of(net):
+        assert np.shares_memory(layer.params[name], net.flat_params[place])
+        np.testing.assert_array_equal(layer.params[name].ravel(), net.flat_params[place])
+    assert place.stop == net.flat_params.size
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_parameters_without_decay_move_as_if_there_were_none(kind, workers):
+    """To the last bit; and the others as if all decayed."""
+    spared, results = ("b", "gamma", "beta"), {}
+    for name, options in {
+        "none": {},
+        "all": {"weight_decay": 0.1},
+        "some": {"weight_decay": 0.1, "no_decay": spared},
+    }.items():
+        net, draw = deep_network(workers if name == "some" else 1), np.random.default_rng(2)
+        optimizer = KINDS[kind](net, **options)
+        for _ in range(5):
+            net.flat_grads = draw.standard_normal(net.flat_params.size)
+            optimizer.step()
+        results[name] = net
+    for (name, some), none, full in zip(
+        results["some"].params.items(), *(results[way].params.values() for way in ("none", "all")), strict=True
+    ):
+        np.testing.assert_array_equal(some, none if name.rpartition(".")[2] in spared else full)
+        assert (none != full).all()
 
 
 def test_a_numpy_learning_rate_does_not_upcast():
@@ -154,6 +262,11 @@ def test_clip_weights():
         (lambda net: Adam(net, beta1=1.0), "beta1"),
         (lambda net: Adam(net, epsilon=0), "epsilon"),
         (lambda net: Adam(Dense(3)), "built network"),
+        (lambda net: Adam(net, weight_decay=-0.1), "weight_decay >= 0"),
+        (lambda net: AdamW(net, weight_decay=None), "AdamW: expected weight_decay"),
+        (lambda net: AdamW(net, no_decay=1), "no_decay as a tuple"),
+        (lambda net: SGD(net, 0.1, no_decay="bias"), "'bias'. The parameters of this network are called W"),
+        (lambda net: Whole(net, 0.1, no_decay=["W"]), "elementwise = True"),
         (lambda net: clip_grad_norm(net, 0), "max_norm"),
         (lambda net: clip_weights(net, -1), "limit"),
     ],

@@ -20,7 +20,7 @@ from minigan.gan.state import gan_state
 from minigan.layers import BatchNorm, Dense, Dropout, Layer, LeakyReLU, Tanh
 from minigan.losses import BinaryCrossEntropy
 from minigan.ops import pieces
-from minigan.optimizers import SGD, Adam, RMSProp
+from minigan.optimizers import SGD, Adam, AdamW, RMSProp
 from minigan.parallel import threads
 from minigan.parallel.sharing import LEAST_FLOPS
 
@@ -171,7 +171,7 @@ def test_every_objective(kind):
             close(alone[1][0][name], array, 1e-9)
 
 
-@pytest.mark.parametrize("make", [lambda n: SGD(n, 0.1, 0.9), lambda n: RMSProp(n, 0.01), lambda n: Adam(n)])
+@pytest.mark.parametrize("make", [lambda n: SGD(n, 0.1, 0.9), lambda n: RMSProp(n, 0.01), Adam, AdamW])
 def test_optimizers_in_parts(make, rng, monkeypatch):
     monkeypatch.setattr(pieces, "PIECE", 10)  # several pieces for each worker
     gradient, results = rng.standard_normal(2 * (30 * 40 + 40)), []

@@ -67,6 +67,13 @@ def test_another_class_keeps_the_learning_rate_and_has_its_own_options():
     assert type(gan.g_optimizer).__name__ == "Adam" and gan.objective.clip == 0.5
 
 
+def test_weight_decay_of_a_variant():
+    gan = find("mlp-gan+d_optimizer=adamw+d_weight_decay=.02+d_no_decay=b:gamma:beta+g_no_decay=b").make_gan()
+    optimizer = gan.d_optimizer
+    assert (type(optimizer).__name__, optimizer.lr, optimizer.weight_decay) == ("AdamW", 5e-4, 0.02)
+    assert (optimizer.no_decay, gan.g_optimizer.no_decay) == (("b", "gamma", "beta"), ("b",))
+
+
 def test_fields_of_the_recipe():
     changed = find("B0+epochs=3+batch_size=64+data_range=0:1+dataset=digits+g_widths=8")
     assert (changed.epochs, changed.batch_size, changed.data_range, changed.dataset) == (3, 64, (0, 1), "digits")

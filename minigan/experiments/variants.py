@@ -39,7 +39,7 @@ WORD = re.compile(r"[a-z][a-z0-9-]{0,40}", re.ASCII)
 def classes_by_name(module, base):
     """Return the classes of a module that are derived from `base`, by their names: least-squares for LeastSquares."""
     kinds = [kind for kind in vars(module).values() if inspect.isclass(kind) and issubclass(kind, base)]
-    return {re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in kinds if kind is not base}
+    return {re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "-", kind.__name__).lower(): kind for kind in kinds if kind is not base}
 
 
 OPTIMIZERS = classes_by_name(optimizers, optimizers.Optimizer)

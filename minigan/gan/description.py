@@ -6,6 +6,7 @@ import json
 import numpy as np
 
 NOT_OPTIONS = ("self", "net", "args", "kwargs")
+UNUSED = {"weight_decay": 0.0, "no_decay": ()}  # options that are not listed then, as before there were any
 
 
 def describe_gan(gan):
@@ -15,8 +16,8 @@ def describe_gan(gan):
         "discriminator": describe_network(gan.discriminator),
         "latent": describe_part(gan.latent),
         "objective": describe_part(gan.objective),
-        "g_optimizer": describe_part(gan.g_optimizer),
-        "d_optimizer": describe_part(gan.d_optimizer),
+        "g_optimizer": used_options(gan.g_optimizer),
+        "d_optimizer": used_options(gan.d_optimizer),
         "d_steps": gan.d_steps,
         "max_grad_norm": gan.max_grad_norm,
         **({"penalties": [describe_part(penalty) for penalty in gan.penalties]} if gan.penalties else {}),
@@ -33,6 +34,13 @@ def describe_network(net):
 def describe_part(part):
     """Return the class and the options of an optimizer, a latent or an objective."""
     return {"class": type(part).__name__, **{name: getattr(part, name) for name in option_names(part)}}
+
+
+def used_options(optimizer):
+    """Return the class and the options of an optimizer, without those of UNUSED: older runs do not know these."""
+    return {
+        name: value for name, value in describe_part(optimizer).items() if name not in UNUSED or value != UNUSED[name]
+    }
 
 
 def option_names(part):

@@ -19,7 +19,7 @@ from minigan.gan import latent, objectives, penalties
 from minigan.gan.description import NOT_OPTIONS, describe_part
 from minigan.gan.state import gan_state, restore_gan, state_arrays
 from minigan.network import Sequential
-from minigan.optimizers import SGD, Adam, Optimizer, RMSProp
+from minigan.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from minigan.options import shown
 
 FORMAT = "minigan gan 1"
@@ -37,8 +37,8 @@ PARTS = {  # the parts of a GAN besides its networks: the base class, and the cl
             objectives.Wasserstein,
         ),
     ),
-    "g_optimizer": (Optimizer, (SGD, RMSProp, Adam)),
-    "d_optimizer": (Optimizer, (SGD, RMSProp, Adam)),
+    "g_optimizer": (Optimizer, (SGD, RMSProp, Adam, AdamW)),
+    "d_optimizer": (Optimizer, (SGD, RMSProp, Adam, AdamW)),
 }
 KINDS = {  # the same, with parts of which there can be several
     **PARTS,

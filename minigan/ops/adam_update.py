@@ -5,8 +5,8 @@ With a = sum_k beta1^k and b = sum_k beta2^k, the weights of m and v,
     lr (m / a) / (sqrt(v / b) + epsilon)  =  rate m / (sqrt(v) + floor)
     rate = lr sqrt(b) / a,   floor = epsilon sqrt(b)
 
-which divides once for each number of the vector, not three times. On the CPU in pieces that stay in the processor's
-cache, on a GPU by one kernel; both work in place.
+which divides once for each number of the vector, not three times. Weight decay joins the same pass. On the CPU in
+pieces that stay in the processor's cache, on a GPU by one kernel; both work in place.
 """
 
 import math
@@ -26,21 +26,23 @@ def pays(params):
     return array_module(params) is not np or params.size > FEW
 
 
-def adam_update(params, grads, m, v, numbers, beta1, beta2, epsilon, limit):
+def adam_update(params, grads, m, v, numbers, beta1, beta2, epsilon, limit, weight_decay=0.0, decoupled=False):
     """Advance the moments m and v by the gradients, and the parameters by the moments.
 
     numbers    an array of the learning rate and the weights a and b, which change from step to step
     limit      gradients beyond it count as if they were it: their squares would overflow
+    decoupled  True: the decay shrinks the parameters themselves (AdamW); False: it is added to the gradients
     """
+    added, shrinking = (0.0, weight_decay) if decoupled else (weight_decay, 0.0)
     if array_module(params) is not np:
-        options = (beta1, beta2, epsilon, limit)
+        options = (beta1, beta2, epsilon, limit, added, shrinking)
         launch("adam", params.dtype, params.size, params, grads, m, v, numbers, *map(float, options))
         return
     lr, a, b = map(float, numbers)
     rate, floor = lr * math.sqrt(b) / a, epsilon * math.sqrt(b)
     scratch = np.empty(min(PIECE, params.size), params.dtype)
     for p, g, m_piece, v_piece in in_pieces(params, grads, m, v):
-        t, g = scratch[: p.size], bounded(g, limit)
+        t, g = scratch[: p.size], bounded(g + added * p if added else g, limit)
         m_piece *= beta1
         m_piece += g
         np.multiply(g, g, out=t)
@@ -50,4 +52,6 @@ def adam_update(params, grads, m, v, numbers, beta1, beta2, epsilon, limit):
         t += floor
         np.divide(m_piece, t, out=t)
         t *= rate
+        if shrinking:
+            p *= 1 - lr * shrinking
         p -= t

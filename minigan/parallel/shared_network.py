@@ -134,10 +134,7 @@ class SharedNetwork:
         params, grads = net.flat_params, net.flat_grads
 
         def part(rank):
-            own = self.members[rank].share(len(params))
-            twin = copy.copy(optimizer)
-            twin.state = {name: array[own] for name, array in optimizer.state.items()}
-            twin.update(params[own], grads[own], numbers)
+            optimizer.update_part(self.members[rank].share(len(params)), params, grads, numbers)
 
         team(self.size).run(part, self.meeting)
 

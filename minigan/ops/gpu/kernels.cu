@@ -230,15 +230,16 @@ KERNEL binary_cross_entropy(const real* x, const real* targets, real target, rea
 
 // `numbers`: the learning rate and the weights of m and v, which change from step to step; they are read from memory, so
 // that a captured step sees the ones of its day. Gradients beyond `limit` count as if they were it, but infinity shows.
+// Weight decay: `added` to the gradients, or `shrinking` the parameters (AdamW); one of them is 0.
 KERNEL adam(real* params, const real* grads, real* m, real* v, const real* numbers, real beta1, real beta2,
-            real epsilon, real limit, int size) {
+            real epsilon, real limit, real added, real shrinking, int size) {
   real rate = numbers[0] * sqrt(numbers[2]) / numbers[1], floor = epsilon * sqrt(numbers[2]);
   FOR(i, size) {
-    real g = grads[i];
+    real g = grads[i] + added * params[i];
     if (fabs(g) > limit && g - g == 0) g = g > 0 ? limit : -limit;
     m[i] = beta1 * m[i] + g;
     v[i] = beta2 * v[i] + g * g;
-    params[i] -= m[i] / (sqrt(v[i]) + floor) * rate;
+    params[i] = params[i] * (1 - numbers[0] * shrinking) - m[i] / (sqrt(v[i]) + floor) * rate;
   }
 }
 
