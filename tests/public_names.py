@@ -54,7 +54,20 @@ INTERNAL = {
 # Methods for authors of layers, optimizers and objectives: they are called by minigan, after its own checks.
 INTERNAL_METHODS = {
     *("add_param", "add_state", "add_grad", "save_for_backward", "saved", "keep", "take_cache", "check_input", "bind"),
-    *("convert", "forget_grads", "update", "numbers", "next_numbers", "draw", "compute_step", "check", "half_square"),
+    *(
+        "convert",
+        "forget_grads",
+        "update",
+        "update_part",
+        "with_decay",
+        "checked_names",
+        "numbers",
+        "next_numbers",
+        "draw",
+        "compute_step",
+        "check",
+        "half_square",
+    ),
     *("plan_for", "make_plan", "product", "switched", "padded", "pictures", "spread", "checked_state"),
     *("add_bias_gradient", "after_discriminator_step", "owns"),
     *("tangent", "tangent_backward", "retained", "encoded", "times_slope", "averaged", "repeated"),
