@@ -178,7 +178,8 @@ class SGD(Optimizer):
         (lr,) = numbers
         if not self.momentum:
             for p, g in in_pieces(params, grads):
-                p -= lr * self.with_decay(g, p)  # (0), (1)
+                g = self.with_decay(g, p)  # (0)
+                p -= lr * g  # (1)
             return
         for p, g, v in in_pieces(params, grads, self.state["velocity"]):
             g = self.with_decay(g, p)  # (0)
