@@ -9,6 +9,8 @@ import numpy as np
 
 from minigan.checks import check_layer  # noqa: F401  (for the line above)
 from minigan.layers import (
+    ELU,
+    GELU,
     LSTM,
     AveragePool2D,
     BatchNorm,
@@ -22,6 +24,9 @@ from minigan.layers import (
     MaxPool2D,
     ReLU,
     Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
     Tanh,
     UpSampling2D,
 )
@@ -434,6 +439,76 @@ class FlattenFortran(Flatten):
         return dy.reshape(len(dy), *self.input_shape, order="F") if input_grad else None
 
 
+class ELUSlopeWithoutAlpha(ELU):
+    """The slope y on the negative side, where it is y + alpha."""
+
+    cause = "a term is missing or has a wrong factor"
+
+    def slope(self, y):
+        return np.where(y > 0, 1, y)
+
+
+class SoftplusSlopeOfOutput(Softplus):
+    """sigmoid(y) for the slope, where it is sigmoid(x)."""
+
+    cause = "a term is missing or has a wrong factor"
+
+    def minus_slope(self, y):
+        return -1 / (1 + np.exp(-y))
+
+
+class SiLUGateAlone(SiLU):
+    """The gate taken for a constant, as if it were a mask: the term x g' is missing."""
+
+    cause = "a term is missing or has a wrong factor"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        _, g = self.saved(dy)
+        return dy * g if input_grad else None
+
+
+class GELUMixed(GELU):
+    """Forward with the exact gate, backward with the slope of the approximation."""
+
+    cause = "dx"
+
+    def gate_slope(self, x, g):
+        other = GELU("tanh")
+        other.xp = np
+        return other.gate_slope(x, g)
+
+
+class SoftmaxEachByItself(Softmax):
+    """y (1 - y) for the slope, as if the outputs did not depend on one another."""
+
+    cause = "a term is missing or has a wrong factor"
+
+    def times_slopes(self, dy, y):
+        return dy * y * (1 - y)
+
+
+class SoftmaxPlainMean(Softmax):
+    """dy less its plain mean, which should be weighted by the shares."""
+
+    cause = "a term is missing or has a wrong factor"
+
+    def times_slopes(self, dy, y):
+        return y * (dy - dy.mean(axis=-1, keepdims=True))
+
+
+class SoftmaxOverTheBatch(Softmax):
+    """Shares over the samples of the batch instead of the last axis."""
+
+    cause = "mixes_samples = True"
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        y = np.exp(x)
+        y /= y.sum(axis=0)
+        self.save_for_backward(y)
+        return y
+
+
 class BrokenConv2D(Conv2D):
     """Conv2D(1, 3) by im2col, whose three gradients subclasses get wrong."""
 
@@ -797,6 +872,42 @@ class SigmoidWrongCurve(Sigmoid):
         dy, _, y = self.retained(xdot)
         ydot = xdot * y * (1 - y)
         self.bend = ydot * dy
+        return ydot
+
+
+class SoftplusBendOfBothSlopes(Softplus):
+    """s^2 where the curve is s (1 - s)."""
+
+    cause = "a term is missing or has a wrong factor"
+
+    def tangent(self, xdot):
+        dy, y = self.retained(xdot)
+        ydot = -self.minus_slope(y) * xdot
+        self.bend = -self.minus_slope(y) * ydot * dy
+        return ydot
+
+
+class GELUOneSlopeOnly(GELU):
+    """g' instead of 2 g' in the bend: the product rule gives it twice."""
+
+    cause = "a term is missing or has a wrong factor"
+
+    def tangent(self, xdot):
+        dy, x, g = self.retained(xdot)
+        slope, curve = self.gate_slope(x, g), self.gate_curve(x, g)
+        self.bend = (slope + x * curve) * xdot * dy
+        return (g + x * slope) * xdot
+
+
+class SoftmaxBendOfSharesOnly(Softmax):
+    """A bend in which the weighted mean of dy does not move."""
+
+    cause = "a term is missing or has a wrong factor"
+
+    def tangent(self, xdot):
+        dy, y = self.retained(xdot)
+        ydot = self.times_slopes(xdot, y)
+        self.bend = ydot * (dy - (dy * y).sum(axis=-1, keepdims=True))
         return ydot
 
 

@@ -4,6 +4,8 @@ The tests of the contract (test_layer_contract.py) and those of the GPU (test_gp
 """
 
 from minigan.layers import (
+    ELU,
+    GELU,
     LSTM,
     AveragePool2D,
     BatchNorm,
@@ -17,6 +19,9 @@ from minigan.layers import (
     ReLU,
     Reshape,
     Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
     Tanh,
     UpSampling2D,
 )
@@ -47,6 +52,14 @@ LAYERS = {
     "leaky relu of slope 0": (lambda: LeakyReLU(0.0), (4,)),
     "tanh": (Tanh, (5,)),
     "sigmoid": (Sigmoid, (2, 3)),
+    "elu": (ELU, (2, 3)),
+    "elu of another alpha": (lambda: ELU(0.3), (5,)),
+    "softplus": (Softplus, (5,)),
+    "silu": (SiLU, (2, 3)),
+    "gelu": (GELU, (2, 3)),
+    "gelu by tanh": (lambda: GELU("tanh"), (5,)),
+    "softmax": (Softmax, (4,)),
+    "softmax of each pixel": (Softmax, (2, 2, 3)),
     "dropout": (lambda: Dropout(0.4), (3, 3, 2)),
     "dropout of nearly all": (lambda: Dropout(0.9), (12,)),
     "dropout of nothing": (lambda: Dropout(0), (4,)),

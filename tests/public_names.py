@@ -71,6 +71,7 @@ INTERNAL_METHODS = {
     *("plan_for", "make_plan", "product", "switched", "padded", "pictures", "spread", "checked_state"),
     *("add_bias_gradient", "after_discriminator_step", "owns"),
     *("tangent", "tangent_backward", "retained", "encoded", "times_slope", "averaged", "repeated"),
+    *("slope", "minus_slope", "gate", "gate_slope", "gate_curve", "times_slopes"),
 }
 # Their methods only say that a subclass has to write them.
 ABSTRACT = (Layer, objectives.Objective, optimizers.Optimizer, initializers.Initializer, latent.Latent)

@@ -11,6 +11,8 @@ from minigan.errors import MisuseWarning
 from minigan.experiments import EXPERIMENTS
 from minigan.gan import objectives
 from minigan.layers import (
+    ELU,
+    GELU,
     BatchNorm,
     Conv2D,
     Dense,
@@ -20,6 +22,9 @@ from minigan.layers import (
     ReLU,
     Reshape,
     Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
     Tanh,
     UpSampling2D,
 )
@@ -67,6 +72,11 @@ def told(run):
         ([Sigmoid()], "the objectives take unbounded logits"),
         ([Tanh()], "D can never be sure"),
         ([ReLU()], "D can never call an image generated"),
+        ([Softplus()], "D can never call an image generated"),
+        ([ELU()], "lower bound"),
+        ([SiLU()], "lower bound"),
+        ([GELU()], "lower bound"),
+        ([Softmax()], "always 1"),
         ([Dropout(0.5)], "0 by chance"),
         ([BatchNorm()], "gives both the same mean"),
         ([Sigmoid(), Flatten()], "ends in Sigmoid"),

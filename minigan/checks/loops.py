@@ -51,6 +51,38 @@ def sigmoid(x):
     return each_element(lambda v: 1 / (1 + math.exp(-v)), x)
 
 
+def elu(x, alpha):
+    """y = x where x > 0, else alpha (e^x - 1)"""
+    return each_element(lambda v: v if v > 0 else alpha * (math.exp(v) - 1), x)
+
+
+def softplus(x):
+    """y = log(1 + e^x)"""
+    return each_element(lambda v: math.log(1 + math.exp(v)), x)
+
+
+def silu(x):
+    """y = x / (1 + e^-x)"""
+    return each_element(lambda v: v / (1 + math.exp(-v)), x)
+
+
+def gelu(x, approximate="none"):
+    """y = x (1 + erf(x / sqrt(2))) / 2; the approximation has tanh(sqrt(2 / pi) (x + 0.044715 x^3)) for erf"""
+    if approximate == "tanh":
+        return each_element(lambda v: v * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3))) / 2, x)
+    return each_element(lambda v: v * (1 + math.erf(v / math.sqrt(2))) / 2, x)
+
+
+def softmax(x):
+    """y[..., i] = e^x[..., i] / sum_j e^x[..., j]"""
+    y = np.zeros(x.shape)
+    for place in np.ndindex(x.shape[:-1]):
+        total = sum(math.exp(number) for number in x[place])
+        for i, number in enumerate(x[place]):
+            y[(*place, i)] = math.exp(number) / total
+    return y
+
+
 def dropout(x, keep, keep_probability):
     """y = x / keep_probability where keep, else 0"""
     y = np.zeros(x.shape)

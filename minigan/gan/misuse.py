@@ -2,6 +2,8 @@
 
 from minigan.gan.penalties import WGANGP
 from minigan.layers import (
+    ELU,
+    GELU,
     AveragePool2D,
     BatchNorm,
     Conv2D,
@@ -12,6 +14,9 @@ from minigan.layers import (
     ReLU,
     Reshape,
     Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
     Tanh,
     UpSampling2D,
 )
@@ -23,6 +28,11 @@ D_ENDS = {
     Sigmoid: "the objectives take unbounded logits, and apply a sigmoid themselves if they need one",
     Tanh: "its logits stay between -1 and 1, so D can never be sure",
     ReLU: "its logits are never negative, so D can never call an image generated",
+    Softplus: "its logits are never negative, so D can never call an image generated",
+    ELU: "its logits have a lower bound, so D can never be sure that an image is generated",
+    SiLU: "its logits have a lower bound, -0.28, so D can never be sure that an image is generated",
+    GELU: "its logits have a lower bound, -0.17, so D can never be sure that an image is generated",
+    Softmax: "the shares of a single logit are always 1, whatever the image is",
     Dropout: "in training, many of its logits are 0 by chance, whatever the image is",
     BatchNorm: (
         "real and generated images pass it as two batches, and it gives both the same mean, so D cannot tell them apart"

@@ -9,9 +9,13 @@ from minigan.layers.normalization import BatchNorm
 from minigan.layers.pooling import AveragePool2D, MaxPool2D
 from minigan.layers.recurrent import LSTM
 from minigan.layers.reshaping import Flatten, Reshape
+from minigan.layers.smooth_activations import ELU, GELU, SiLU, Softplus
+from minigan.layers.softmax import Softmax
 from minigan.layers.upsampling import UpSampling2D
 
 __all__ = [
+    "ELU",
+    "GELU",
     "LSTM",
     "AveragePool2D",
     "BatchNorm",
@@ -25,7 +29,10 @@ __all__ = [
     "MaxPool2D",
     "ReLU",
     "Reshape",
+    "SiLU",
     "Sigmoid",
+    "Softmax",
+    "Softplus",
     "Tanh",
     "UpSampling2D",
 ]

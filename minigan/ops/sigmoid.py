@@ -23,7 +23,13 @@ def sigmoid(x):
 def softplus(x):
     """Return log(1 + e^x), as max(x, 0) + log(1 + e^-|x|): the same, and the exponent is never above 0."""
     xp = array_module(x)
-    return xp.maximum(x, 0) + xp.log1p(xp.exp(-abs(x)))
+    y = xp.abs(x)
+    xp.negative(y, out=y)
+    with np.errstate(under="ignore"):
+        xp.exp(y, out=y)
+        xp.log1p(y, out=y)
+    y += xp.maximum(x, 0)
+    return y
 
 
 def weighted(w, x):

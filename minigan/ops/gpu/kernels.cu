@@ -226,6 +226,13 @@ KERNEL binary_cross_entropy(const real* x, const real* targets, real target, rea
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// The standard normal distribution (twin: ops/normal.py)
+
+KERNEL normal_cdf(const real* x, real* y, int size) {
+  FOR(i, size) y[i] = (real)0.5 * erfc(x[i] * (real)-0.70710678118654752);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // Adam on a whole network at once (twin: ops/adam_update.py)
 
 // `numbers`: the learning rate and the weights of m and v, which change from step to step; they are read from memory, so
