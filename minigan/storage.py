@@ -175,7 +175,9 @@ def make_layer(config, known, where, depth):
     """Return the layer that a JSON object describes."""
     kind, options = named_class(config, "layer", known["layers"], where)
     for name, value in options.items():
-        if isinstance(value, dict) and "initializer" in value:
+        if isinstance(value, dict) and "layer" in value:  # a layer around another one
+            (options[name],) = make_layers([value], known, where, depth + 1)
+        elif isinstance(value, dict) and "initializer" in value:
             initializer, arguments = named_class(value, "initializer", known["initializers"], where)
             options[name] = initializer(**arguments)
         elif name == "layers":

@@ -3,6 +3,8 @@
 import copy
 import html
 
+from minigan.layers.base import Layer
+
 TITLES = ("layer", "output shape", "parameters", "flops", "bytes kept")
 
 
@@ -70,7 +72,8 @@ def cache_bytes(network):
 
 def array_bytes(layer):
     """Return the bytes of the arrays that a layer and those inside it saved; parameters do not count."""
-    inner = sum(array_bytes(part) for part in getattr(layer, "layers", ()))
     owned = {id(value) for value in layer.params.values()}
     _, saved = layer.cache or (0, ())
+    inner_layers = [*getattr(layer, "layers", ()), *(part for part in saved if isinstance(part, Layer))]
+    inner = sum(array_bytes(part) for part in inner_layers)
     return inner + sum(part.nbytes for part in saved if hasattr(part, "nbytes") and id(part) not in owned)

@@ -27,6 +27,7 @@ from minigan.layers import (
     SiLU,
     Softmax,
     Softplus,
+    SpectralNorm,
     Tanh,
     UpSampling2D,
 )
@@ -1029,6 +1030,66 @@ class BatchNormBendOfMeanOnly(BatchNorm):
             xhatdot = ydot / self.params["gamma"]
             dgamma, dgammadot = column_dot(dy, xhat), column_dot(dy, xhatdot)
             self.bend = -self.params["gamma"] * r * (xhatdot * dgamma / m + xhat * dgammadot / m)
+        return ydot
+
+
+class BrokenSpectralNorm(SpectralNorm):
+    """A SpectralNorm of a Dense(3), with the gradient of W in one place."""
+
+    def __init__(self):
+        super().__init__(Dense(3))
+
+    def config(self):
+        return {}
+
+    def add_grads_of(self, layer, v, sigma, u):
+        self.grads["b"] += layer.grads["b"]
+        self.grads["W"] += self.weight_gradient(layer.grads["W"], layer.params["W"], v, sigma, u)
+
+
+class SpectralNormSigmaIsAConstant(BrokenSpectralNorm):
+    """dW without the way through sigma."""
+
+    cause = "dW: 9 compared values are wrong. Likely cause: a term is missing"
+
+    def weight_gradient(self, dWbar, Wbar, v, sigma, u):
+        return dWbar / sigma
+
+
+class SpectralNormGradientOfWbar(BrokenSpectralNorm):
+    """dWbar itself for dW."""
+
+    cause = "dW: 9 compared values are wrong"
+
+    def weight_gradient(self, dWbar, Wbar, v, sigma, u):
+        return dWbar
+
+
+class SpectralNormTransposed(BrokenSpectralNorm):
+    """u v^T for v u^T, the derivative of sigma."""
+
+    cause = "dW: 6 compared values are wrong"
+
+    def weight_gradient(self, dWbar, Wbar, v, sigma, u):
+        return (dWbar - (dWbar * Wbar).sum() * np.outer(u, v)) / sigma
+
+
+class SpectralNormTangentOfAConstant(SpectralNorm):
+    """sigma as a constant in the tangent pass alone."""
+
+    cause = "the input gradient of 0.SpectralNormTangentOfAConstant, gradients in training mode"
+
+    def __init__(self):
+        super().__init__(Dense(3))
+
+    def config(self):
+        return {}
+
+    def tangent(self, xdot):
+        _, layer, _, sigma, _ = self.retained(xdot)
+        layer.forget_grads()
+        ydot = layer.tangent(xdot)
+        self.add_grad("W", layer.grads["W"] / sigma)
         return ydot
 
 

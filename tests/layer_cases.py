@@ -22,6 +22,7 @@ from minigan.layers import (
     SiLU,
     Softmax,
     Softplus,
+    SpectralNorm,
     Tanh,
     UpSampling2D,
 )
@@ -66,6 +67,10 @@ LAYERS = {
     "batch norm of vectors": (BatchNorm, (6,)),
     "batch norm of one number": (BatchNorm, (1,)),
     "batch norm of images": (lambda: BatchNorm(momentum=0.5, epsilon=1e-3), (2, 3, 4)),
+    "spectral norm of dense": (lambda: SpectralNorm(Dense(3)), (4,)),
+    "spectral norm of one unit, no bias": (lambda: SpectralNorm(Dense(1, use_bias=False)), (3,)),
+    "spectral norm of conv": (lambda: SpectralNorm(Conv2D(3, 2, 2)), (3, 4, 2)),
+    "spectral norm of transposed conv": (lambda: SpectralNorm(Conv2DTranspose(2, 3, 2)), (2, 2, 3)),
     "flatten": (Flatten, (2, 3, 2)),
     "flatten of a vector": (Flatten, (4,)),
     "reshape": (lambda: Reshape((3, 2)), (6,)),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigan import GAN, Sequential
-from minigan.layers import LSTM, BatchNorm, Dense, LeakyReLU, ReLU, Sigmoid, Tanh
+from minigan.layers import LSTM, BatchNorm, Conv2D, Conv2DTranspose, Dense, LeakyReLU, ReLU, Sigmoid, SpectralNorm, Tanh
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from minigan.optimizers import SGD, Adam, AdamW, RMSProp, clip_grad_norm
 
@@ -92,6 +92,50 @@ def test_lstm(return_sequences, given_state, rng):
     if given_state:
         for ours, theirs in zip(layer.initial_state_grads, t_state, strict=True):
             close(ours, theirs.grad[0])
+
+
+def channels_first(array):
+    """Vectors as they are, images (n, h, w, c) as PyTorch has them, (n, c, h, w)."""
+    return array.transpose({2: (0, 1), 4: (0, 3, 1, 2)}[array.ndim])
+
+
+SPECTRAL = {
+    "dense": (lambda: Dense(4), (6,), lambda: torch.nn.Linear(6, 4)),
+    "conv": (lambda: Conv2D(4, 3, padding=1), (5, 6, 2), lambda: torch.nn.Conv2d(2, 4, 3, padding=1)),
+    "transposed": (
+        lambda: Conv2DTranspose(4, 3, 2, padding=1),
+        (5, 4, 2),
+        lambda: torch.nn.ConvTranspose2d(2, 4, 3, 2, padding=1),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPECTRAL)
+def test_spectral_norm(name, rng):
+    """With the same u, which has not converged: output, gradients, and the u after a training pass."""
+    make, shape, make_twin = SPECTRAL[name]
+    net = Sequential([SpectralNorm(make())], shape, dtype="float64")
+    net.flat_params += 0.5 * rng.standard_normal(net.flat_params.size)
+    layer, twin = net.layers[0], torch.nn.utils.parametrizations.spectral_norm(make_twin().double())
+    W, b = layer.params["W"], layer.params["b"]
+    axes = (1, 0) if name == "dense" else (3, 2, 0, 1)
+    original, norm = twin.parametrizations.weight.original, twin.parametrizations.weight[0]
+    original.data, twin.bias.data = torch.tensor(W.transpose(axes).copy()), torch.tensor(b.copy())
+    norm._u.copy_(torch.tensor(layer.state["u"]))
+    v = norm._reshape_weight_to_matrix(original.data).T @ norm._u  # ours is always made from u
+    norm._v.copy_(v / v.norm())
+
+    x, dy = rng.standard_normal((3, *shape)), rng.standard_normal((3, *net.output_shape))
+    tx = torch.tensor(channels_first(x).copy(), requires_grad=True)
+    ty = twin.eval()(tx)
+    ty.backward(torch.tensor(channels_first(dy).copy()))
+    net.zero_grads()
+    close(channels_first(net.forward(x, training=True)), ty)
+    close(channels_first(net.backward(dy)), tx.grad)
+    close(layer.grads["W"].transpose(axes), original.grad, rtol=1e-9)
+    close(layer.grads["b"], twin.bias.grad, rtol=1e-9)
+    twin.train()(tx)  # PyTorch moves u before it computes
+    close(layer.state["u"], norm._u)
 
 
 def test_losses(rng):

@@ -1,5 +1,7 @@
 """Hessian-vector products and eigenvalues: against differences of the gradient, and against whole matrices."""
 
+import copy
+
 import numpy as np
 import pytest
 from test_second_order import NETWORKS, SquareWithTangent, network
@@ -25,9 +27,10 @@ def gradient(nets, x, dloss, training=False):
 
 
 def by_differences(nets, x, dloss, v, training=False, step=1e-5):
-    params, values = nets[0].flat_params.copy(), []
+    params, state, values = nets[0].flat_params.copy(), copy.deepcopy(dict(nets[0].state)), []
     for sign in (1, -1):
         nets[0].flat_params = params + sign * step * v
+        nets[0].state.update(state)
         values.append(gradient(nets, x, dloss, training))
     nets[0].flat_params = params
     return (values[0] - values[1]) / (2 * step)

@@ -23,6 +23,7 @@ from minigan.layers import (
     LeakyReLU,
     ReLU,
     Reshape,
+    SpectralNorm,
 )
 from minigan.layers.base import Layer
 
@@ -41,6 +42,10 @@ CASES = {
     "dense without bias, leaky relu, dropout": (lambda: [Dense(6, use_bias=False), LeakyReLU(), Dropout(0.3)], (5,)),
     "conv, leaky relu, dropout": (lambda: [Conv2D(3, 3, 2), LeakyReLU(), Dropout(0.3)], (4, 3, 2)),
     "conv by fourier, leaky relu": (lambda: [Conv2DTranspose(3, 3, 2, algorithm="fourier"), LeakyReLU()], (3, 4, 2)),
+    "spectral norms, leaky relu, dropout": (
+        lambda: [SpectralNorm(Dense(4)), LeakyReLU(), Dropout(0.3), SpectralNorm(Dense(2)), ReLU()],
+        (3,),
+    ),
     "dense, batch norm, leaky relu": (lambda: [Dense(6), BatchNorm(), LeakyReLU(), Dropout(0)], (5,)),
 }
 

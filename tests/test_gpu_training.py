@@ -21,7 +21,18 @@ from minigan.experiments import EXPERIMENTS, find
 from minigan.gan import capture, objectives, penalties
 from minigan.gan.capture import CaptureWarning
 from minigan.gan.state import gan_state
-from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Dropout, Flatten, LeakyReLU, Reshape, Tanh
+from minigan.layers import (
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    Reshape,
+    SpectralNorm,
+    Tanh,
+)
 from minigan.losses import MeanSquaredError, SoftmaxCrossEntropy
 from minigan.metrics import classifier
 from minigan.ops.gpu.graphs import WARM_UP
@@ -37,6 +48,11 @@ def mlp_networks():
 def conv_networks():
     generator = [Dense(8), Reshape((2, 2, 2)), BatchNorm(), LeakyReLU(), Conv2DTranspose(1, 3, 2), Tanh()]
     return generator, [Conv2D(3, 3, 2), LeakyReLU(), Dropout(0.3), Flatten(), Dense(1)]
+
+
+def spectral_networks():
+    generator, _ = conv_networks()
+    return generator, [SpectralNorm(Conv2D(3, 3, 2)), LeakyReLU(), Dropout(0.3), Flatten(), SpectralNorm(Dense(1))]
 
 
 def make_gan(device, networks=mlp_networks, optimizer=Adam, dtype="float64", seed=0, **options):
@@ -62,6 +78,11 @@ GANS = {
         "optimizer": partial(SGD, lr=0.01),
         "penalties": [penalties.WGANGP(), penalties.R1(every=2)],
         "d_steps": 2,
+    },
+    "spectral normalization and a penalty": {
+        "networks": spectral_networks,
+        "optimizer": partial(SGD, lr=0.1),
+        "penalties": [penalties.R1()],
     },
     "penalties around the images": {"penalties": [penalties.DRAGAN(), penalties.R2(), penalties.ZeroCentered()]},
     "minimax, Nesterov": {

@@ -24,6 +24,7 @@ from minigan.layers import (
     ReLU,
     Reshape,
     Sigmoid,
+    SpectralNorm,
     Tanh,
     UpSampling2D,
 )
@@ -45,6 +46,14 @@ NETWORKS = {
     "batch norm of images": (
         [Conv2D(3, 3), BatchNorm(), Tanh(), Conv2D(2, 3), BatchNorm(), LeakyReLU(), Flatten(), Dense(1)],
         (4, 5, 2),
+    ),
+    "spectral norm": (
+        [SpectralNorm(Dense(5)), Tanh(), SpectralNorm(Dense(4)), LeakyReLU(), SpectralNorm(Dense(1))],
+        (6,),
+    ),
+    "spectral norm of convolutions": (
+        [SpectralNorm(Conv2D(3, 3)), Tanh(), SpectralNorm(Conv2DTranspose(2, 3, 2)), Tanh(), Flatten(), Dense(1)],
+        (3, 4, 2),
     ),
     "lstm": ([Reshape((5, 3)), LSTM(4, return_sequences=True), Tanh(), LSTM(3), Dense(1)], (15,)),
     "nested": ([Sequential([Dense(5), Tanh()]), Sequential([Dense(4), Sequential([Sigmoid()])]), Dense(1)], (6,)),

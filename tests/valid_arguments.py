@@ -72,6 +72,7 @@ def examples(cases, folder):
         "rate": lambda: 0.3,
         "target_shape": lambda: (2, 2),
         "layers": lambda: [layers.Dense(2)],
+        "SpectralNorm.inner": lambda: layers.Dense(2),
         "Sequential.input_shape": lambda: (3,),
         "input_shape": lambda: (3,),
         "net": small_net,

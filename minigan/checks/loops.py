@@ -107,6 +107,20 @@ def batch_norm(x, gamma, beta, epsilon, mean=None, variance=None):
     return y
 
 
+def spectral_norm(M, u):
+    """(M / sigma, the next u) for a matrix M (k, f): v = M u / sigma, sigma = |M u|; the next u is M^T v / |M^T v|."""
+    rows, columns = M.shape
+    product = [sum(M[k, f] * u[f] for f in range(columns)) for k in range(rows)]
+    sigma = math.sqrt(sum(number**2 for number in product))
+    v = [number / sigma for number in product]
+    back = [sum(M[k, f] * v[k] for k in range(rows)) for f in range(columns)]
+    length = math.sqrt(sum(number**2 for number in back))
+    Mbar = np.zeros(M.shape)
+    for k, f in np.ndindex(rows, columns):
+        Mbar[k, f] = M[k, f] / sigma
+    return Mbar, np.array([number / length for number in back])
+
+
 def reshape(x, target_shape):
     """The numbers of each sample, in row-major order, written into the new shape in the same order."""
     y = np.zeros((len(x), *target_shape))

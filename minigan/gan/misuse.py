@@ -17,6 +17,7 @@ from minigan.layers import (
     SiLU,
     Softmax,
     Softplus,
+    SpectralNorm,
     Tanh,
     UpSampling2D,
 )
@@ -54,6 +55,8 @@ def tell_of_networks(gan):
         if last in ends:
             tell_once(gan, f"GAN: the {name} ends in {last.__name__}: {ends[last]}. Leave it out.", stacklevel=4)
     first, shape = layers_of(gan.discriminator)[0], gan.discriminator.input_shape
+    if isinstance(first, SpectralNorm):
+        first = first.inner
     if isinstance(first, (Conv2D, Conv2DTranspose, MaxPool2D, AveragePool2D)) and channels_first(shape):
         tell_once(
             gan,

@@ -11,6 +11,7 @@ from minigan.layers.recurrent import LSTM
 from minigan.layers.reshaping import Flatten, Reshape
 from minigan.layers.smooth_activations import ELU, GELU, SiLU, Softplus
 from minigan.layers.softmax import Softmax
+from minigan.layers.spectral import SpectralNorm
 from minigan.layers.upsampling import UpSampling2D
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Softplus",
+    "SpectralNorm",
     "Tanh",
     "UpSampling2D",
 ]

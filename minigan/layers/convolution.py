@@ -116,7 +116,7 @@ class Conv2D(Convolution):
         self.make_plan(input_shape)
         return (*self.plan.outputs, self.filters)
 
-    def product(self, x):
+    def product(self, x, training=False):
         """Forward without the bias"""
         self.check_input(x)
         image, kernel = self.plan.encode_image(x), self.plan.encode_kernel(self.params["W"])
@@ -169,7 +169,7 @@ class Conv2DTranspose(Convolution):
         self.make_plan((*size, self.filters))
         return (*size, self.filters)
 
-    def product(self, x):
+    def product(self, x, training=False):
         """Forward without the bias"""
         self.check_input(x)
         output, kernel = self.plan.encode_output(x), self.plan.encode_kernel(self.params["W"])

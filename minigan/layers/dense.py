@@ -24,6 +24,7 @@ class Dense(Layer):
     """
 
     follows_directions = True
+    kernel_axes = (-2, -1)  # of the inputs and the outputs in W's shape
 
     def __init__(self, units: int, use_bias: bool = True, initializer: Initializer | None = None):
         self.units, self.use_bias = require_count("Dense", units=units), require_flag("Dense", use_bias=use_bias)
@@ -48,7 +49,7 @@ class Dense(Layer):
             y += self.params["b"]
         return y
 
-    def product(self, x):
+    def product(self, x, training=False):
         """Return x W, the forward pass without the bias."""
         self.check_input(x)
         self.save_for_backward(x)

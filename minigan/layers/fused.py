@@ -5,6 +5,7 @@ from minigan.layers.base import Layer, saves_nothing
 from minigan.layers.convolution import Conv2D, Conv2DTranspose
 from minigan.layers.dense import Dense
 from minigan.layers.dropout import Dropout
+from minigan.layers.spectral import SpectralNorm
 from minigan.ops.gpu import bias_leaky_dropout as ops
 
 
@@ -14,7 +15,7 @@ def fuse(layers, xp):
         return layers
     parts, rest = [], list(layers)
     while rest:
-        if len(rest) > 1 and type(rest[0]) in (Dense, Conv2D, Conv2DTranspose) and type(rest[1]) in (LeakyReLU, ReLU):
+        if len(rest) > 1 and has_product(rest[0]) and type(rest[1]) in (LeakyReLU, ReLU):
             with_dropout = len(rest) > 2 and type(rest[2]) is Dropout and rest[2].rate > 0
             size = 3 if with_dropout else 2
             parts.append(FusedLayers(*rest[:size]))
@@ -22,6 +23,12 @@ def fuse(layers, xp):
         else:
             parts.append(rest.pop(0))
     return tuple(parts)
+
+
+def has_product(layer):
+    """Return whether a layer is minigan's own Dense or convolution, perhaps with SpectralNorm around it."""
+    inner = layer.inner if type(layer) is SpectralNorm else layer
+    return type(inner) in (Dense, Conv2D, Conv2DTranspose)
 
 
 class FusedLayers:
@@ -38,7 +45,7 @@ class FusedLayers:
     def forward(self, x, training=False):
         if not saves_nothing():
             self.clear_cache()  # backward sees by the caches how forward ran
-        y = self.product.xp.ascontiguousarray(self.product.product(x))
+        y = self.product.xp.ascontiguousarray(self.product.product(x, training))
         b, slope, dropout = self.product.params.get("b"), self.activation.negative_slope, self.dropout
         if dropout is None or not training:
             ops.bias_leaky(y, b, slope)

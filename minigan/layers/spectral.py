@@ -1,0 +1,179 @@
+"""Spectral normalization: a layer around another one, which divides its weights by their largest singular value."""
+
+import copy
+
+from minigan import backend
+from minigan.errors import OptionError
+from minigan.layers.arrays import Gradients, NamedArrays
+from minigan.layers.base import Layer, retaining
+from minigan.layers.convolution import Convolution
+from minigan.layers.dense import Dense
+from minigan.ops.matmul import matmul
+from minigan.ops.squares import norm
+from minigan.options import require_instance, shown
+
+FIRST_STEPS = 15  # of power iteration, while the layer is built
+SMALLEST = 1e-12  # that sigma counts as, since weights that are all 0 have no direction
+
+
+class SpectralNorm(Layer):
+    """A Dense or a convolution whose weights W are divided by their spectral norm, the most that W can stretch.
+
+    Forward    M = W as a matrix with a column for each output, (k, f);   v = M u / |M u|,   sigma = |M u| = v^T M u
+               Wbar = W / sigma;   y = the inner layer with Wbar in place of W
+               In training, u <- M^T v / |M^T v| for the next pass: one step of power iteration
+    Backward   (1) dWbar, db, dx = those of the inner layer
+               (2) dW = (dWbar - sum(dWbar Wbar) v u^T) / sigma,   since dsigma/dM = v u^T, whatever the fixed u is
+    Tangent    ydot and bend are those of the inner layer;   (3) dS/dW = (2) with dS/dWbar in place of dWbar
+    Shapes     those of the inner layer; its W and b are the parameters of this one
+    Cost       that of the inner layer, and about ten passes over W; saves Wbar
+    Options    inner: a Dense, Conv2D or Conv2DTranspose
+    State      u (f,): it turns towards the first singular vector, and sigma grows to the largest singular value
+    Source     Miyato et al. 2018, arXiv:1802.05957; docs/layers/spectral_norm.md
+    """
+
+    follows_directions = True
+
+    def __init__(self, inner: Layer):
+        require_instance("SpectralNorm", Layer, "Dense(64)", inner=inner)
+        if not isinstance(inner, (Dense, Convolution)):
+            raise OptionError(
+                f"SpectralNorm: expected inner as a Dense, Conv2D or Conv2DTranspose, got {shown(inner)}. These are "
+                "the layers with one matrix of weights, W."
+            )
+        self.inner = inner
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        layer = copy.deepcopy(self.inner)
+        layer.name = self.name
+        self.output_shape = layer.build(input_shape, rng, dtype, xp)
+        for name, value in layer.params.items():
+            self.params.place(name, value)
+            self.grads.place(name, layer.grads[name])
+        self.built = with_params(layer, {})  # each pass gives it parameters of its own
+        M = self.as_matrix(backend.to_cpu(self.params["W"]))  # so that all devices start with the same u
+        u = rng.standard_normal(M.shape[1]).astype(dtype)
+        for _ in range(FIRST_STEPS):
+            v, _ = stretched(M, u)
+            u = next_u(M, v, u)
+        self.add_state("u", backend.to_device(u, xp))
+        return self.output_shape
+
+    def forward(self, x, training=False):
+        return self.normalized(x, training).forward(x)
+
+    def product(self, x, training=False):
+        """Return forward without the bias."""
+        return self.normalized(x, training).product(x)
+
+    def normalized(self, x, training):
+        """Check x, then return the inner layer with Wbar, and save it for backward."""
+        self.check_input(x)
+        W, u = self.params["W"], self.state["u"].copy()
+        v, sigma = stretched(self.as_matrix(W), u)
+        if training:
+            self.state["u"][...] = next_u(self.as_matrix(W), v, u)
+        layer = with_params(self.built, {**self.params, "W": W / sigma})
+        self.save_for_backward(layer, v, sigma, u)
+        return layer
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        layer, v, sigma, u = self.saved(dy)
+        layer.forget_grads()
+        dx = layer.backward(dy, param_grads, input_grad)  # (1)
+        if param_grads:
+            self.add_grads_of(layer, v, sigma, u)  # (2)
+        return dx
+
+    def add_grads_of(self, layer, v, sigma, u):
+        """Add the gradients of the inner layer, that of Wbar turned into that of W."""
+        for name, grad in layer.grads.items():
+            if name == "W":
+                share = (grad * layer.params["W"]).sum()
+                grad = grad - self.as_weights(v[:, None] * (share * u))
+                grad /= sigma
+            self.add_grad(name, grad)
+
+    def tangent(self, xdot):
+        dy, layer, v, sigma, u = self.retained(xdot)
+        if self.directions:  # W and b move, too
+            self.follow_directions(dy, layer, v, sigma, u)
+        layer.forget_grads()
+        ydot, self.bend = layer.tangent(xdot), layer.bend
+        self.add_grads_of(layer, v, sigma, u)  # (3)
+        return ydot
+
+    def follow_directions(self, dy, layer, v, sigma, u):
+        """Let Wbar move as W does, and add how (2) moves while dWbar stays: v, sigma and Wbar move."""
+        Wbar, Wdot = layer.params["W"], self.directions["W"]
+        Mdot_u = matmul(self.as_matrix(Wdot), u[:, None])[:, 0]
+        sigma_dot = (v * Mdot_u).sum()
+        v_dot = (Mdot_u - sigma_dot * v) / sigma
+        Wbar_dot = (Wdot - sigma_dot * Wbar) / sigma
+        layer.directions = {**self.directions, "W": Wbar_dot}
+
+        layer.forget_grads()
+        with retaining():
+            layer.backward(dy, input_grad=False)
+        dWbar = layer.grads["W"]
+        share, share_dot = (dWbar * Wbar).sum(), (dWbar * Wbar_dot).sum()
+        dW = (dWbar - self.as_weights(v[:, None] * (share * u))) / sigma
+        turn = self.as_weights((share_dot * v + share * v_dot)[:, None] * u)
+        self.add_grad("W", -(turn + sigma_dot * dW) / sigma)
+
+    def as_matrix(self, W):
+        """Return weights as a matrix with a column for each output: (k, f)"""
+        xp, axis = backend.array_module(W), self.inner.kernel_axes[1]
+        return xp.moveaxis(W, axis, -1).reshape(-1, W.shape[axis])
+
+    def as_weights(self, M):
+        """Return a matrix (k, f) in the shape of W."""
+        xp, axis = backend.array_module(M), self.inner.kernel_axes[1]
+        W = self.params["W"]
+        return xp.moveaxis(M.reshape(xp.moveaxis(W, axis, -1).shape), -1, axis)
+
+    def convert(self, dtype, xp):
+        super().convert(dtype, xp)
+        self.built.convert(dtype, xp)
+
+    def flops(self):
+        self.require_built()
+        return self.built.flops()
+
+    def describe(self):
+        self.require_built()
+        chosen = self.built.describe().removeprefix(self.name)
+        return f"{self.name} {type(self.inner).__name__}{chosen}"
+
+    def config(self):
+        return {"inner": {"layer": type(self.inner).__name__, **self.inner.config()}}
+
+
+def stretched(M, u):
+    """Return v = M u / |M u| and sigma = |M u|."""
+    return direction_and_length(matmul(M, u[:, None])[:, 0])
+
+
+def next_u(M, v, u):
+    """Return M^T v / |M^T v|, a step of power iteration; u itself if M is 0."""
+    direction, length = direction_and_length(matmul(v[None], M)[0])
+    return backend.array_module(M).where(length > SMALLEST, direction, u)
+
+
+def direction_and_length(vector):
+    length = backend.array_module(vector).maximum(norm(vector), SMALLEST).astype(vector.dtype)
+    return vector / length, length
+
+
+def with_params(layer, params):
+    """Return a layer that computes as this one does with other parameters, and has gradients of its own.
+
+    So what one pass saves does not depend on another pass, even in another thread.
+    """
+    twin = copy.copy(layer)
+    twin._params, twin._grads = NamedArrays("params"), Gradients("grads")
+    for name, array in params.items():
+        twin.params.place(name, array)
+        twin.grads.place(name, backend.array_module(array).empty_like(array))
+    return twin
