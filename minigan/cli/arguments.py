@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from minigan import backend, data
+from minigan.data.decoding import BACKGROUNDS
 from minigan.parallel.sharing import MOST_WORKERS
 
 MOST = 10**9  # the largest count on a command line: a run that would never end is refused before it starts
@@ -33,13 +34,43 @@ def workers(text):
     return count
 
 
+def image_size(text):
+    """Read the size of images for argparse: 64, or the height and the width, 48x64."""
+    sizes = [positive(part) for part in text.lower().split("x")]
+    if len(sizes) > 2:
+        raise argparse.ArgumentTypeError(f"expected a size such as 64 or 48x64, got {text}")
+    return (sizes[0], sizes[-1])
+
+
+def data_options(args):
+    """Return the options of `data.load` that were given on the command line."""
+    given = {name: getattr(args, name, None) for name in ("image_size", "channels", "background", "skip_broken")}
+    return {name: value for name, value in given.items() if value not in (None, False)}
+
+
 OPTIONS = {
     "--dataset": {"choices": data.NAMES, "help": "the data set; default: the experiment's own"},
     "--data-dir": {
         "type": Path,
         "metavar": "DIR",
-        "help": "the folder of the data set's files; without it, minigan uses its cache or downloads them",
+        "help": "the folder of your pictures, or of the data set's files; without it, minigan uses its cache or "
+        "downloads them",
     },
+    "--image-size": {
+        "type": image_size,
+        "metavar": "N",
+        "help": "make all images N x N pixels, or HxW: 48x64; default: as they are",
+    },
+    "--channels": {
+        "type": int,
+        "choices": (1, 3),
+        "help": "1 for grey, 3 for colour; default: as the images are, in a folder as most of them are",
+    },
+    "--background": {
+        "choices": tuple(BACKGROUNDS),
+        "help": "of transparent pictures in a folder; default: white",
+    },
+    "--skip-broken": {"action": "store_true", "help": "leave out pictures of a folder that cannot be read"},
     "--epochs": {"type": positive, "metavar": "N", "help": "the number of epochs; default: the experiment's own"},
     "--steps": {"type": positive, "metavar": "N", "help": "stop after N steps, even within an epoch"},
     "--batch-size": {"type": positive, "metavar": "N", "help": "images in a batch; default: the experiment's own"},

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from minigan import machine
 from minigan.cli.arguments import add_option, integer, positive, seed
-from minigan.training.loop import absolute
+from minigan.training.config import absolute
 
 
 def add_to(commands):

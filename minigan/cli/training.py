@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from minigan import machine
-from minigan.cli.arguments import add_option, positive
+from minigan.cli.arguments import add_option, data_options, positive
 from minigan.experiments import find
 from minigan.parallel.mpi import ONE, started
 from minigan.training.folder import RunFolder
@@ -16,7 +16,8 @@ def add_to(commands):
     train = commands.add_parser("train", help="train an experiment: start a new run, in a new folder")
     train.add_argument("name", help="the name of an experiment: python -m minigan list")
     options = ("--dataset", "--data-dir", "--epochs", "--steps", "--batch-size", "--seed", "--device", "--workers")
-    for name in (*options, "--quiet"):
+    images = ("--image-size", "--channels", "--background", "--skip-broken")
+    for name in (*options, *images, "--quiet"):
         add_option(train, name)
     train.add_argument("--out", type=Path, metavar="DIR", help="the folder of the run; default: out/NAME-seedSEED")
     train.add_argument(
@@ -46,6 +47,7 @@ def train_command(args):
         seed=args.seed,
         device=args.device,
         workers=args.workers,
+        data_options=data_options(args),
         epochs=args.epochs,
         steps=args.steps,
         batch_size=args.batch_size,

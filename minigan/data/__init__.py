@@ -1,4 +1,4 @@
-"""Data sets of images: digits (built in), MNIST, Fashion-MNIST, CIFAR-10, SVHN; checked, scaled, in mini-batches."""
+"""Data sets of images: digits (built in), MNIST, CIFAR-10 and others, your own; checked, scaled, in mini-batches."""
 
 from minigan.data.batching import batches, scale
 from minigan.data.completeness import PartialDataWarning, UnofficialDataWarning

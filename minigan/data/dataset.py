@@ -3,17 +3,19 @@
 import hashlib
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from minigan.data import cifar, download, idx, reading, sources, svhn
+from minigan.data import cifar, download, folder, idx, reading, resizing, sources, svhn
 from minigan.errors import DataError, OptionError
 from minigan.files import as_path
-from minigan.hints import PathLike
-from minigan.options import hint, require_array, require_text, shown
+from minigan.hints import PathLike, Size
+from minigan.ops.convolution.windows import pair
+from minigan.options import hint, is_integer, require_array, require_text, shown
 
 SPLITS = ("train", "test")
 DIGITS_PATH = Path(__file__).with_name("digits.npz")
@@ -24,8 +26,9 @@ class Dataset:
     """The images of one split of a data set. The arrays that `load` gives are read-only: copy them to change them.
 
     images   uint8 (n, h, w, c), 0 black to 255 white; c is 1 for grey images, 3 for red, green and blue
-    labels   uint8 (n,), indices into `classes`, or None
+    labels   integers (n,), indices into `classes`, or None
     classes  the names of the classes
+    options  what `load` was told besides name, directory and split: image_size=(64, 64) ...
     Errors   OptionError, DtypeError, ShapeError, DataError where these do not fit one another
     """
 
@@ -34,6 +37,7 @@ class Dataset:
     images: np.ndarray
     labels: np.ndarray | None
     classes: tuple
+    options: dict = field(default_factory=dict)
 
     def __post_init__(self):
         require_text("Dataset", name=self.name, split=self.split)
@@ -45,6 +49,8 @@ class Dataset:
             )
         if not isinstance(self.classes, tuple) or not all(isinstance(name, str) for name in self.classes):
             raise OptionError(f"Dataset: expected classes as a tuple of names, got {shown(self.classes)}.")
+        if not isinstance(self.options, dict):
+            raise OptionError(f"Dataset: expected options as a dict, got {shown(self.options)}.")
         if self.labels is None:
             return
         require_array("Dataset", 1, labels=self.labels)
@@ -61,7 +67,14 @@ class Dataset:
         return f"Dataset({self.name!r}, split={self.split!r}, images {self.images.dtype} {self.images.shape})"
 
 
-def load(name: str, directory: PathLike | None = None, split: str = "train") -> Dataset:
+def load(
+    name: str,
+    directory: PathLike | None = None,
+    split: str = "train",
+    image_size: Size | None = None,
+    channels: int | None = None,
+    **options: Any,
+) -> Dataset:
     """Return the data set `name` (one of NAMES), split "train" or "test".
 
     digits                10,000 training digits of MNIST, 1,000 of each class, built in
@@ -69,15 +82,42 @@ def load(name: str, directory: PathLike | None = None, split: str = "train") -> 
     cifar10               colour images of 32 x 32 pixels, the binary version: cifar-10-batches-bin or its .tar.gz
     svhn                  colour images of 32 x 32 pixels in train_32x32.mat and test_32x32.mat; needs SciPy, that is
                           pip install "minigan[svhn]"; the labels are None where the file has none
+    folder                your own pictures in `directory` and its subfolders: PNG, JPEG, BMP, GIF, WebP, TIFF. The
+                          names of two or more subfolders become the labels: docs/own_images.md
 
-    All but "digits" are read from `directory`, a folder with the official files; without one from the cache folder,
-    into which missing files are downloaded. A folder with only a part of "cifar10" or "svhn" is used as it is, with a
-    PartialDataWarning that says how many images it holds.
-    Errors: OptionError for an unknown name; DataError where a file is missing, damaged or not what its name says.
+    Those of the first four lines but "digits" are read from `directory`, a folder with the official files; without one
+    from the cache folder, into which missing files are downloaded. A folder with only a part of "cifar10" or "svhn" is
+    used as it is, with a PartialDataWarning that says how many images it holds.
+    image_size  64 or (height, width): each image is shrunk until it just covers this, and its middle is cut out
+    channels    1 for grey, 3 for colour; by default as the images are, in a folder as most of them are
+    options     of "folder": background="white" or "black", behind transparent pictures; skip_broken=True: leave out
+                pictures that cannot be read, with a warning, instead of an error
+    Errors      OptionError for an unknown name or option; DataError where a file is missing, damaged or not what its
+                name says; TooLargeError for more images than the memory can hold
     """
     _check_choice("data set", name, NAMES)
     _check_choice("split", split, SPLITS)
-    return LOADERS[name](None if directory is None else as_path(directory), split)
+    _check_options(name, options)
+    if image_size is not None:
+        image_size = pair("load", "image_size", image_size)
+    if channels is not None and not (is_integer(channels) and channels in (1, 3)):
+        raise OptionError(f"load: expected channels as 1 (grey) or 3 (colour), got {shown(channels)}.")
+    view = {"image_size": image_size, "channels": None if channels is None else int(channels)}
+    view = {option: value for option, value in view.items() if value is not None}
+    directory = None if directory is None else as_path(directory)
+    if name == folder.NAME:
+        loaded = _load_folder(directory, split, **view, **options)
+    else:
+        loaded = resizing.resized(LOADERS[name](directory, split, **options), **view)
+    return replace(loaded, options={**view, **options})
+
+
+def _check_options(name, options):
+    known = OPTIONS.get(name, ())
+    for option in options:
+        if option not in known:
+            among = f"{', '.join(known)}" if known else "only image_size and channels"
+            raise OptionError(f'load: the data set "{name}" has no option {option!r}: {among}.{hint(option, known)}')
 
 
 def _check_choice(what, value, choices):
@@ -151,11 +191,24 @@ def _load_color(name, read, classes, directory, split):
     return Dataset(name, split, images, labels, classes)
 
 
+def _load_folder(directory, split, **options):
+    images, labels, classes, notices = folder.load(directory, split, **options)
+    for notice in notices:
+        warnings.warn(notice, stacklevel=3)
+    images.flags.writeable = False
+    if labels is not None:
+        labels.flags.writeable = False
+    return Dataset(folder.NAME, split, images, labels, classes)
+
+
 # One loader a data set, called by `load` as loader(directory, split).
 LOADERS = {
     "digits": _load_digits,
     **{name: partial(_load_idx_set, name) for name in sources.IDX_SETS},
     cifar.NAME: partial(_load_color, cifar.NAME, cifar.load, sources.CIFAR10.classes),
     svhn.NAME: partial(_load_color, svhn.NAME, svhn.load, sources.SVHN.classes),
+    folder.NAME: _load_folder,
 }
 NAMES = tuple(LOADERS)
+OPTIONS = {folder.NAME: folder.OPTIONS}  # besides image_size and channels
+OPTION_NAMES = frozenset(("image_size", "channels")).union(*OPTIONS.values())

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from minigan.data.dataset import OPTION_NAMES
 from minigan.errors import OptionError, ShapeError
 from minigan.gan import GAN
 from minigan.gan.latent import Latent, Normal
@@ -34,6 +35,7 @@ class Experiment:
     generator, discriminator   functions of the shape of an image that give the lists of layers
     g_optimizer, d_optimizer   functions of a network that give its optimizer
     data_range                 the numbers that black and white become
+    image_size                 the height and width that all images are given; None: as they are
     claim                      what the report says came of it
     aliases                    other names, which one can guess
     """
@@ -54,6 +56,7 @@ class Experiment:
     max_grad_norm: float | None = None
     penalties: tuple = ()
     data_range: tuple = (-1, 1)
+    image_size: int | None = None
     aliases: tuple = ()
 
     def __post_init__(self):
@@ -71,6 +74,8 @@ class Experiment:
         require_instance(owner, Objective, "objectives.Hinge()", objective=self.objective)
         for option in ("epochs", "batch_size", "d_steps"):
             self._set(option, require_count(owner, **{option: getattr(self, option)}))
+        if self.image_size is not None:
+            self._set("image_size", require_count(owner, image_size=self.image_size))
         if self.max_grad_norm is not None:
             self._set("max_grad_norm", require_positive(owner, max_grad_norm=self.max_grad_norm))
         self._set("penalties", checked_penalties(self.penalties, owner))
@@ -95,8 +100,20 @@ class Experiment:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """Return the shape (h, w, c) of the images of its data set."""
-        return (32, 32, 3) if self.dataset in ("cifar10", "svhn") else (28, 28, 1)
+        """Return the shape (h, w, c) of the images of its data set, as far as one can say without the data."""
+        shape = (32, 32, 3) if self.dataset in ("cifar10", "svhn", "folder") else (28, 28, 1)
+        return shape if self.image_size is None else (self.image_size, self.image_size, shape[2])
+
+    def data_options(self, given: dict | None = None) -> dict:
+        """Return how its images are loaded, as options of `data.load`; what is given counts more than image_size."""
+        given = {} if given is None else given
+        if not isinstance(given, dict) or not set(given) <= OPTION_NAMES:
+            raise OptionError(
+                f"{self.name}: expected data_options as a dict of options of data.load "
+                f"({', '.join(sorted(OPTION_NAMES))}), got {shown(given)}."
+            )
+        own = {} if self.image_size is None else {"image_size": self.image_size}
+        return {**own, **given}
 
     def make_networks(self, image_shape: Shape, seed: Seed = 0, device: str = "cpu") -> tuple[Sequential, ...]:
         """Return (generator, discriminator) for images of a shape (h, w, c)"""
@@ -118,7 +135,8 @@ class Experiment:
         if generator.output_shape != tuple(image_shape):
             raise ShapeError(
                 f"{self.name} makes images of {generator.output_shape}, but the data set has {tuple(image_shape)}: "
-                "its generator doubles the size several times. Choose another data set or another experiment."
+                "its generator doubles the size several times. Choose another size (--image-size), another data set or "
+                "another experiment."
             )
         return GAN(
             generator,

@@ -82,7 +82,7 @@ def load_reference(
     samples = require_count("load_reference", samples=samples)
     classifier = trained_classifier(train, device=device, quiet=quiet)
     try:
-        test, no_test = data.load(train.name, directory, split="test"), None
+        test, no_test = data.load(train.name, directory, split="test", **train.options), ""
     except DataError as error:
         test, no_test = None, str(error)
     return Reference(train, classifier, test, samples, no_test)

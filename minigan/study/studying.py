@@ -81,8 +81,9 @@ def prepare(jobs, quiet):
     for job in jobs:
         experiment = find(job.name)
         name = job.dataset or experiment.dataset
-        if name not in images:
-            dataset = data.load(name, directory=job.data_dir)
+        which = name, experiment.image_size
+        if which not in images:
+            dataset = data.load(name, job.data_dir, **experiment.data_options())
             if len(dataset) < job.samples // 2:
                 raise OptionError(
                     f"{name} has only {len(dataset):,} images here. To judge {job.samples:,} samples, half as many are "
@@ -90,11 +91,11 @@ def prepare(jobs, quiet):
                 )
             # the workers may have a GPU where this machine has none
             trained_classifier(dataset, device="cpu" if job.device == "cpu" else "auto", quiet=quiet)
-            images[name] = len(dataset)
+            images[which] = len(dataset)
         batch_size, epochs = job.batch_size or experiment.batch_size, job.epochs or experiment.epochs
-        if batch_size > images[name]:
-            raise OptionError(f"{job.label}: batch_size is {batch_size}, but {name} has only {images[name]:,} images.")
-        whole = epochs * (images[name] // batch_size)
+        if batch_size > images[which]:
+            raise OptionError(f"{job.label}: batch_size is {batch_size}, but {name} has only {images[which]:,} images.")
+        whole = epochs * (images[which] // batch_size)
         totals[job] = whole if job.steps is None else min(job.steps, whole)
     return totals
 

@@ -11,7 +11,9 @@ import numpy as np
 
 import minigan
 from minigan import backend, machine
-from minigan.errors import CheckpointError
+from minigan.data.dataset import OPTION_NAMES
+from minigan.errors import CheckpointError, OptionError
+from minigan.files import as_path
 from minigan.parallel.sharing import MOST_WORKERS
 from minigan.training.settings import quoted, require_same
 
@@ -46,6 +48,10 @@ ENTRIES = {
     "experiment": TEXT,
     "dataset": TEXT,
     "data_dir": (lambda v: v is None or is_text(v), "a text or null"),
+    "data_options": (
+        lambda v: type(v) is dict and set(v) <= OPTION_NAMES,
+        f"options of a data set by name: {', '.join(sorted(OPTION_NAMES))}",
+    ),
     "images": COUNT,
     "image_shape": (
         lambda v: type(v) is list and len(v) == 3 and all(map(is_count, v)) and math.prod(v) <= LARGEST_IMAGE,
@@ -68,7 +74,13 @@ ENTRIES = {
     "machine": (lambda v: type(v) is dict and all(map(is_text, (*v, *v.values()))), "texts by name"),
     "settings": (lambda v: v is None or type(v) is dict, "settings by name, or null"),
 }
-OPTIONAL = {"machine": {}, "settings": None, "workers": 1, "processes": 1}  # minigan 0.1 did not keep them
+OPTIONAL = {
+    "machine": {},
+    "settings": None,
+    "workers": 1,
+    "processes": 1,
+    "data_options": {},
+}  # minigan 0.1 did not keep them
 
 
 def wrong_entry(values):
@@ -83,6 +95,7 @@ def wrong_entry(values):
 class RunConfig:
     """The settings of a run, as config.json stores them.
 
+    data_options         how the images are loaded, as for data.load: {"image_size": [64, 64]}
     images, images_md5   the number of images in the data set, and the MD5 of their bytes
     image_shape          [h, w, c]
     epochs, steps        the end of the run, whichever comes first; steps may be None
@@ -111,6 +124,7 @@ class RunConfig:
     versions: dict = field(default_factory=versions)
     machine: dict = field(default_factory=machine.numerics)
     settings: dict | None = None
+    data_options: dict = field(default_factory=dict)
 
     @property
     def sharers(self):
@@ -180,6 +194,18 @@ class RunConfig:
             for name in now
             if name in before and before[name] != now[name]
         ]
+
+
+def absolute(data_dir):
+    """Return a path as config.json stores it: valid from every working directory."""
+    return None if data_dir is None else str(as_path(data_dir).expanduser().absolute())
+
+
+def require_right(config):
+    """Raise OptionError for options that could not be read from config.json again."""
+    wrong = wrong_entry(vars(config))
+    if wrong:
+        raise OptionError(f"this run cannot be trained: {wrong}.")
 
 
 def images_md5(images):

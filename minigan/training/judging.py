@@ -31,7 +31,7 @@ class Judge:
     ) -> None:
         self.samples, self.quiet = samples, quiet
         name, directory = run.config.dataset, data_dir or run.config.data_dir
-        self.train = data.load(name, directory)
+        self.train = data.load(name, directory, **run.config.data_options)
         self.require_same_images(run)
         self.say(f"{name}: loading or training the classifier, and applying it to {len(self.train):,} real images")
         self.reference = metrics.load_reference(self.train, directory, samples, device, quiet)

@@ -17,7 +17,7 @@ from minigan.options import require_instance
 from minigan.parallel import processes
 from minigan.parallel.joining import require_together
 from minigan.training import checkpoints, sharing
-from minigan.training.config import RunConfig, images_md5, versions, wrong_entry
+from minigan.training.config import RunConfig, absolute, images_md5, require_right, versions
 from minigan.training.folder import RunFolder
 from minigan.training.gallery import Gallery
 from minigan.training.settings import require_same, settings_of
@@ -47,11 +47,13 @@ def start_run(
     seed: Seed = 0,
     device: str = "auto",
     workers: int | str = "auto",
+    data_options: dict | None = None,
     **options: Any,
 ) -> "Training":
     """Return a new run of an experiment in the folder `out`, ready to train. If anything is wrong, nothing is written.
 
     experiment one that `find` returns, or an Experiment of your own
+    data_options  how to load the images, as for `data.load`: {"image_size": 64}
     workers    how many threads share each batch; "auto": as many as BLAS has, if a batch is worth it. In a program that
                mpirun has started, processes share it instead
     options    epochs, steps, batch_size, every, tensorboard; by default, or if None, those of the experiment
@@ -59,7 +61,7 @@ def start_run(
     experiment = require_instance("start_run", Experiment, 'find("A4")', experiment=experiment)
     out, group = as_path(out), processes()
     dataset_name = experiment.dataset if dataset is None else dataset
-    dataset = sharing.load_in_turn(group, dataset_name, data_dir)
+    dataset = sharing.load_in_turn(group, dataset_name, data_dir, experiment.data_options(data_options))
     options = {name: value for name, value in options.items() if value is not None}
     xp = backend.device_module(device)
     device, group = backend.device_name(xp), group.on(xp)
@@ -70,6 +72,7 @@ def start_run(
         images=len(dataset),
         image_shape=list(dataset.images.shape[1:]),
         images_md5=images_md5(dataset.images),
+        data_options=dataset.options,
         epochs=options.pop("epochs", experiment.epochs),
         steps=options.pop("steps", None),
         batch_size=options.pop("batch_size", experiment.batch_size),
@@ -129,7 +132,7 @@ def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, wor
     config.epochs = config.epochs if epochs is None else epochs
     config.steps = config.steps if steps is None else steps
     require_right(config)
-    dataset = sharing.load_in_turn(group, config.dataset, config.data_dir)
+    dataset = sharing.load_in_turn(group, config.dataset, config.data_dir, config.data_options)
     if images_md5(dataset.images) != config.images_md5:
         raise CheckpointError(
             f"{folder.path}: the images of {config.dataset} are not the ones that this run was started with: "
@@ -157,18 +160,6 @@ def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, wor
     config.settings = settings
     folder.write_config(config)
     return training
-
-
-def absolute(data_dir):
-    """Return a folder's path as config.json stores it: valid from every working directory."""
-    return None if data_dir is None else str(as_path(data_dir).expanduser().absolute())
-
-
-def require_right(config):
-    """Raise OptionError for options that could not be read from config.json again."""
-    wrong = wrong_entry(vars(config))
-    if wrong:
-        raise OptionError(f"this run cannot be trained: {wrong}.")
 
 
 class Training:

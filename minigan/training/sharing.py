@@ -49,14 +49,14 @@ def one_thread(workers):
     return machine.one_blas_thread() if workers > 1 else nullcontext()
 
 
-def load_in_turn(group, name, directory):
+def load_in_turn(group, name, directory, options):
     """Return a data set, in every process of a group; rank 0 loads it first, since it may have to download it."""
     if group.rank == 0:
-        dataset = data.load(name, directory=directory)
+        dataset = data.load(name, directory, **options)
         group.wait()
     else:
         group.wait()
-        dataset = data.load(name, directory=directory)
+        dataset = data.load(name, directory, **options)
     return dataset
 
 

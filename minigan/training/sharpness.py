@@ -41,7 +41,8 @@ def sharpness_of_run(
     every, count = require_count(owner, every=every), require_count(owner, count=count)
     samples = require_count(owner, samples=samples)
     run.folder.refuse_links()
-    config, images = run.config, data.load(run.config.dataset, data_dir or run.config.data_dir).images
+    config = run.config
+    images = data.load(config.dataset, data_dir or config.data_dir, **config.data_options).images
     if images_md5(images) != config.images_md5:
         raise CheckpointError(
             f"{run.folder.path} was trained on other images of {config.dataset}: {config.images:,} images then, "

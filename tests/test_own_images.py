@@ -1,0 +1,163 @@
+"""Runs on own images: from a folder of pictures to samples, by the command line."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minigan.__main__ import main
+from minigan.errors import CheckpointError, DataError, OptionError, ShapeError
+from minigan.experiments import EXPERIMENTS, find
+from minigan.experiments.parts import mlp_discriminator, mlp_generator
+from minigan.metrics import classifier
+from minigan.training.loop import resume_run, start_run
+from minigan.training.trained import load_trained
+
+SMALL = find("A4").but("Small", generator=mlp_generator(6), discriminator=mlp_discriminator(5))
+
+
+@pytest.fixture(autouse=True)
+def small_world(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(classifier, "STEPS", 5)
+    monkeypatch.setitem(EXPERIMENTS, "Small", SMALL)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """20 pictures of two classes, 12 x 16 pixels, and a text."""
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        path = tmp_path / "photos" / ("red" if number % 2 else "blue") / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (12, 16, 3), "uint8")).save(path)
+    (tmp_path / "photos" / "notes.txt").write_text("mine")
+    return tmp_path / "photos"
+
+
+def run(*arguments):
+    """The exit code of a command."""
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    return end.value.code or 0
+
+
+def train(folder, out, *options):
+    return run("train", "Small", "--dataset", "folder", "--data-dir", folder, "--out", out, "--batch-size", 5,
+               "--steps", 2, "--quiet", *options)  # fmt: skip
+
+
+def test_train_resume_sample_interpolate_evaluate(photos, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert train("photos", out, "--image-size", 8) == 0
+    config = json.loads((out / "config.json").read_text())
+    assert config["data_options"] == {"image_size": [8, 8]} and config["image_shape"] == [8, 8, 3]
+    assert config["data_dir"] == str(photos) and config["images"] == 20
+    shutil.move(photos, tmp_path / "moved")
+    assert run("resume", out, "--steps", 4, "--quiet") == 2
+    assert "cannot read the folder" in capsys.readouterr().err
+    assert run("resume", out, "--steps", 4, "--quiet", "--data-dir", "moved") == 0
+    assert run("sample", out, "--n", 4) == 0 and run("interpolate", out, "--steps", 3, "--rows", 2) == 0
+    assert run("evaluate", out, "--samples", 20, "--quiet", "--data-dir", "moved") == 0
+    printed = capsys.readouterr().out
+    assert "no metrics of memorisation: " in printed and 'only the split "train"' in printed
+    assert load_trained(out).sample(3, 0).shape == (3, 8, 8, 3)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_grey_and_as_they_are(photos, tmp_path):
+    assert train(photos, tmp_path / "grey", "--channels", 1) == 0
+    config = json.loads((tmp_path / "grey" / "config.json").read_text())
+    assert config["image_shape"] == [12, 16, 1] and config["data_options"] == {"channels": 1}
+    assert train(photos, tmp_path / "sized", "--image-size", "6x4", "--background", "black") == 0
+    config = json.loads((tmp_path / "sized" / "config.json").read_text())
+    assert config["image_shape"] == [6, 4, 3] and config["data_options"]["background"] == "black"
+
+
+def test_another_picture_is_another_run(photos, tmp_path):
+    start_run(SMALL, tmp_path / "run", "folder", photos, batch_size=5).close()
+    Image.new("RGB", (16, 12)).save(photos / "red" / "01.png")
+    with pytest.raises(CheckpointError, match="the images of folder are not the ones that this run was started with"):
+        resume_run(tmp_path / "run")
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_test_split_is_used_for_memorisation(photos, tmp_path, capsys):
+    for split in ("train", "test"):
+        shutil.copytree(photos, tmp_path / "both" / split)
+    for path in (tmp_path / "both" / "test").rglob("*.png"):
+        Image.new("RGB", (16, 12), (int(path.stem), 0, 9)).save(path)
+    assert train(tmp_path / "both", tmp_path / "run", "--image-size", 8) == 0
+    assert run("evaluate", tmp_path / "run", "--samples", 20, "--quiet") == 0
+    assert "no metrics of memorisation" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_without_labels_evaluate_says_what_to_do(photos, tmp_path, capsys):
+    assert train(photos / "red", tmp_path / "run", "--image-size", 8) == 0
+    assert run("evaluate", tmp_path / "run", "--samples", 20, "--quiet") == 2
+    text = capsys.readouterr().err
+    assert "the images have no labels" in text and "a subfolder for each class" in text and "sample RUN" in text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_broken_pictures_stop_the_run_before_anything_is_written(photos, tmp_path, capsys):
+    (photos / "red" / "bad.jpg").write_bytes(b"no")
+    assert train(photos, tmp_path / "run", "--image-size", 8) == 2
+    assert "1 of 21 pictures cannot be read: red/bad.jpg (not a picture" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    with pytest.warns(UserWarning, match="1 pictures were left out"):
+        assert train(photos, tmp_path / "run", "--image-size", 8, "--skip-broken") == 0
+    with pytest.warns(UserWarning, match="1 pictures were left out"):
+        resume_run(tmp_path / "run").close()
+
+
+@pytest.mark.parametrize("size", ["0", "x", "8x", "x8", "8x8x8", "-8", "8.5", ""])
+def test_odd_sizes_on_the_command_line(photos, tmp_path, size, capsys):
+    assert train(photos, tmp_path / "run", f"--image-size={size}") == 2
+    assert "--image-size" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [3, "image_size", {"split": "test"}, {"directory": "x"}, {3: 4}, ["image_size"]])
+def test_odd_options_of_the_data(given, tmp_path):
+    with pytest.raises(OptionError, match="Small: expected data_options as a dict of options"):
+        start_run(SMALL, tmp_path / "run", data_options=given)
+
+
+@pytest.mark.parametrize(
+    "found", [3, None, {"split": "test"}, {"image_size": 10**9}, {"image_size": "x"}, {"background": []}]
+)
+def test_odd_options_in_config_json(found, photos, tmp_path):
+    start_run(SMALL, tmp_path / "run", "folder", photos, batch_size=5, data_options={"image_size": 8}).close()
+    path = tmp_path / "run" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "data_options": found}))
+    with pytest.raises((CheckpointError, OptionError, MemoryError)):
+        resume_run(tmp_path / "run")
+
+
+def test_an_experiment_can_have_a_size_of_its_own(photos, tmp_path):
+    sized = SMALL.but("Sized", image_size=4, dataset="folder")
+    assert sized.image_shape == (4, 4, 3)
+    training = start_run(sized, tmp_path / "run", data_dir=photos, batch_size=5, steps=1)
+    assert training.config.image_shape == [4, 4, 3]
+    training.close()
+    training = start_run(sized, tmp_path / "other", data_dir=photos, batch_size=5, data_options={"image_size": 6})
+    assert training.config.data_options == {"image_size": (6, 6)}
+    training.close()
+    with pytest.raises(OptionError, match="image_size"):
+        SMALL.but("Sized", image_size="64")
+
+
+def test_a_size_that_the_generator_cannot_make(photos, tmp_path):
+    with pytest.raises(ShapeError, match=r"makes images of \(8, 8, 3\), but .* \(10, 10, 3\).*--image-size"):
+        start_run(find("dcgan"), tmp_path / "run", "folder", photos, data_options={"image_size": 10}, batch_size=5)
+
+
+def test_a_folder_that_is_not_given(tmp_path):
+    with pytest.raises(OptionError, match="give the folder of your pictures"):
+        start_run(SMALL, tmp_path / "run", "folder")
+    with pytest.raises(DataError, match="cannot read the folder"):
+        start_run(SMALL, tmp_path / "run", "folder", "nowhere")
