@@ -133,6 +133,9 @@ ALSO = {
     "no_test": {"text", "none"},
     "dropout": {"number"},
     "activation": {"function"},
+    "workers": {"number"},
+    "image_size": {"number", "sequence"},
+    "channels": {"number"},
 }
 
 
