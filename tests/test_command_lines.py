@@ -31,6 +31,7 @@ RIGHT = {
     "--batch-size": "50",
     "--epochs": "1",
     "--every": "2",
+    "--image-size": "8",
     "--n": "4",
     "--rows": "2",
     "--samples": "40",
@@ -89,7 +90,7 @@ def world(tmp_path_factory):
         patch.setenv("MINIGAN_CACHE", str(folder / "cache"))
         patch.setitem(dataset.LOADERS, "digits", few_digits)
         for name in {*dataset.LOADERS} - {"digits"}:  # nothing is downloaded
-            patch.setitem(dataset.LOADERS, name, lambda directory, split: few_digits(None, split))
+            patch.setitem(dataset.LOADERS, name, lambda directory, split, **options: few_digits(None, split))
         patch.setattr(classifier, "STEPS", 5)
         patch.setitem(EXPERIMENTS, "Tiny", TINY)
         patch.setattr(loop, "StopRequest", OneStep)
@@ -119,7 +120,7 @@ def value_for(action, rng):
     """A value for an option or an argument: right more often than not, so that many lines come past the parser."""
     name = action.option_strings[0] if action.option_strings else action.dest
     if action.choices:
-        right, odd = [*action.choices], NAMES
+        right, odd = [*map(str, action.choices)], NAMES
     elif action.dest in ("run", "runs"):
         right, odd = ["run"], PATHS
     elif action.dest in ("name", "names"):

@@ -106,7 +106,7 @@ def load(
     view = {option: value for option, value in view.items() if value is not None}
     directory = None if directory is None else as_path(directory)
     if name == folder.NAME:
-        loaded = _load_folder(directory, split, **view, **options)
+        loaded = LOADERS[name](directory, split, **view, **options)
     else:
         loaded = resizing.resized(LOADERS[name](directory, split, **options), **view)
     return replace(loaded, options={**view, **options})
