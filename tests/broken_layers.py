@@ -19,6 +19,8 @@ from minigan.layers import (
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
+    GlobalAveragePool2D,
     Layer,
     LeakyReLU,
     MaxPool2D,
@@ -631,6 +633,17 @@ class AveragePoolUndivided(AveragePool2D):
         return self.spread(dy for _ in range(4)) if input_grad else None
 
 
+class GlobalAverageOfRows(GlobalAveragePool2D):
+    """dy divided by the number of rows, not of pixels."""
+
+    cause = "constant factor"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.saved(dy)
+        h, w, c = self.input_shape
+        return np.broadcast_to(dy[:, None, None] / h, (len(dy), h, w, c)).copy() if input_grad else None
+
+
 class BrokenLSTM(LSTM):
     """LSTM(2) with every state handed out, whose backward, one step after the other, subclasses get wrong."""
 
@@ -803,6 +816,19 @@ class DropoutSameForAll(Dropout):
 
     def __init__(self):
         super().__init__(0.4)
+
+    def forward(self, x, training=False):
+        self.group = ALONE
+        return super().forward(x, training)
+
+
+class NoiseSameForAll(GaussianNoise):
+    """The first noise of the pass in each worker: not what the whole batch would get."""
+
+    cause = "workers. y is different"
+
+    def __init__(self):
+        super().__init__(0.5)
 
     def forward(self, x, training=False):
         self.group = ALONE
@@ -1007,6 +1033,19 @@ class DropoutNewMask(Dropout):
         return self.switched(xdot, keep)
 
 
+class NoiseOnDirection(GaussianNoise):
+    """Noise added to xdot as well, though it does not move with x."""
+
+    cause = "tangent, ydot"
+
+    def __init__(self):
+        super().__init__(0.5)
+
+    def tangent(self, xdot):
+        self.retained(xdot)
+        return xdot + 0.5 * np.random.default_rng(0).standard_normal(xdot.shape)
+
+
 class BatchNormFixedStatistics(BatchNorm):
     """Mean and variance held fixed in training, although they move with x."""
 
@@ -1116,7 +1155,7 @@ class BatchNormTangentAlone(BatchNorm):
         return ydot
 
 
-IMAGES = (Conv2D, Conv2DTranspose, UpSampling2D, MaxPool2D, AveragePool2D)
+IMAGES = (Conv2D, Conv2DTranspose, UpSampling2D, MaxPool2D, AveragePool2D, GlobalAveragePool2D)
 
 
 def input_shape_for(kind):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from minigan import Sequential
 from minigan.checks import check_layer, loops
 from minigan.errors import OptionError, ShapeError
-from minigan.layers import AveragePool2D, Conv2D, Conv2DTranspose, MaxPool2D, UpSampling2D
+from minigan.layers import AveragePool2D, Conv2D, Conv2DTranspose, GlobalAveragePool2D, MaxPool2D, UpSampling2D
 from minigan.ops.convolution.choose import ALGORITHMS, make_plan
 from minigan.ops.convolution.windows import output_size, transposed_size
 
@@ -119,6 +119,32 @@ def test_upsampling_against_loops(shape, size):
     x = np.random.default_rng(0).standard_normal(shape)
     net = Sequential([UpSampling2D(size)], shape[1:], dtype="float64")
     np.testing.assert_array_equal(net.forward(x), loops.upsampling(x, size))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.tuples(*[st.integers(1, 6)] * 4))
+def test_global_pooling_against_loops(shape):
+    x = np.random.default_rng(0).standard_normal(shape)
+    net = Sequential([GlobalAveragePool2D()], shape[1:], dtype="float64")
+    np.testing.assert_allclose(net.forward(x), loops.global_average_pool(x), rtol=1e-12, atol=1e-14)
+
+
+def test_global_pooling_keeps_its_digits(rng):
+    x = rng.random((2, 512, 512, 3)).astype("float32")
+    y = Sequential([GlobalAveragePool2D()], x.shape[1:]).forward(x)
+    np.testing.assert_allclose(y, x.mean(axis=(1, 2), dtype="float64"), rtol=1e-6)
+
+
+@pytest.mark.torch
+def test_global_pooling_against_torch(rng):
+    torch = pytest.importorskip("torch")
+    x, dy = rng.standard_normal((3, 5, 4, 2)), rng.standard_normal((3, 2))
+    tx = torch.tensor(x, requires_grad=True)
+    ty = torch.nn.AdaptiveAvgPool2d(1)(tx.permute(0, 3, 1, 2)).flatten(1)
+    ty.backward(torch.tensor(dy))
+    net = Sequential([GlobalAveragePool2D()], x.shape[1:], dtype="float64")
+    np.testing.assert_allclose(net.forward(x), ty.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(net.backward(dy), tx.grad.numpy(), rtol=1e-12)
 
 
 # by hand

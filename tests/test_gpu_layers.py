@@ -20,6 +20,7 @@ from minigan.layers import (
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     LeakyReLU,
     ReLU,
     Reshape,
@@ -125,7 +126,9 @@ class ThroughGpu(Layer):
 def test_gradients_by_differences_on_the_device(gpu, case):
     make, shape = case
     layers = make()
-    modes = (True, False) if any(isinstance(layer, BatchNorm | Dropout) for layer in layers) else (True,)
+    modes = (
+        (True, False) if any(isinstance(layer, BatchNorm | Dropout | GaussianNoise) for layer in layers) else (True,)
+    )
     for training in modes:
         assert check_gradients(ThroughGpu(make()), shape, training=training).worst < 1e-6
 

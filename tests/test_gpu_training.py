@@ -22,14 +22,21 @@ from minigan.gan import capture, objectives, penalties
 from minigan.gan.capture import CaptureWarning
 from minigan.gan.state import gan_state
 from minigan.layers import (
+    ELU,
+    GELU,
     BatchNorm,
     Conv2D,
     Conv2DTranspose,
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
+    GlobalAveragePool2D,
     LeakyReLU,
     Reshape,
+    SiLU,
+    Softmax,
+    Softplus,
     SpectralNorm,
     Tanh,
 )
@@ -50,6 +57,20 @@ def conv_networks():
     return generator, [Conv2D(3, 3, 2), LeakyReLU(), Dropout(0.3), Flatten(), Dense(1)]
 
 
+def newer_networks():
+    generator = [
+        Dense(8),
+        GELU(),
+        Dense(8),
+        Softplus(),
+        Reshape((2, 2, 2)),
+        Softmax(),
+        Conv2DTranspose(1, 3, 2),
+        Tanh(),
+    ]
+    return generator, [GaussianNoise(0.1), Conv2D(3, 3, 2), SiLU(), GlobalAveragePool2D(), Dense(3), ELU(), Dense(1)]
+
+
 def spectral_networks():
     generator, _ = conv_networks()
     return generator, [SpectralNorm(Conv2D(3, 3, 2)), LeakyReLU(), Dropout(0.3), Flatten(), SpectralNorm(Dense(1))]
@@ -66,6 +87,7 @@ def make_gan(device, networks=mlp_networks, optimizer=Adam, dtype="float64", see
 GANS = {
     "plain": {},
     "convolutions": {"networks": conv_networks},
+    "newer layers": {"networks": newer_networks},
     "label noise, gradients clipped": {"objective": lambda: objectives.NonSaturating(True), "max_grad_norm": 0.5},
     "several critic steps": {"objective": objectives.Wasserstein, "optimizer": partial(RMSProp, lr=1e-3), "d_steps": 3},
     "decay of some": {"optimizer": partial(AdamW, lr=1e-3, weight_decay=0.1, no_decay=("b", "beta"))},

@@ -18,6 +18,7 @@ from minigan.layers import (
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     LeakyReLU,
     ReLU,
     Reshape,
@@ -78,6 +79,7 @@ def told(run):
         ([GELU()], "lower bound"),
         ([Softmax()], "always 1"),
         ([Dropout(0.5)], "0 by chance"),
+        ([GaussianNoise(0.5)], "is chance"),
         ([BatchNorm()], "gives both the same mean"),
         ([Sigmoid(), Flatten()], "ends in Sigmoid"),
         ([Sequential([Reshape((1,)), Sigmoid()])], "ends in Sigmoid"),
@@ -93,9 +95,11 @@ def test_endings_of_a_discriminator(end, reason):
     assert files == {__file__}, "the warning points to who made the GAN"
 
 
-def test_a_generator_that_ends_in_dropout():
+def test_a_generator_that_ends_in_chance():
     with pytest.warns(MisuseWarning, match="the generator ends in Dropout: .*pixels"):
         GAN(generator(Tanh(), Dropout(0.3)), discriminator())
+    with pytest.warns(MisuseWarning, match="the generator ends in GaussianNoise: .*tell them apart"):
+        GAN(generator(Tanh(), GaussianNoise(0.3)), discriminator())
 
 
 @pytest.mark.parametrize("end", [[], [LeakyReLU()], [Reshape((1,))], [LeakyReLU(0.9), Dense(1)], [Sigmoid(), Dense(1)]])

@@ -91,6 +91,14 @@ def dropout(x, keep, keep_probability):
     return y
 
 
+def gaussian_noise(x, z, stddev):
+    """y = x + stddev z"""
+    y = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        y[index] = x[index] + stddev * z[index]
+    return y
+
+
 def batch_norm(x, gamma, beta, epsilon, mean=None, variance=None):
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, over all axes but the last.
 
@@ -229,6 +237,15 @@ def max_pool(x, size, strides, pads):
 def average_pool(x, size, strides, pads):
     """The mean of each window."""
     return pool2d(x, size, strides, pads, lambda window: sum(window) / len(window))
+
+
+def global_average_pool(x):
+    """y[n,c] = the mean of x[n,:,:,c]"""
+    n, h, w, c = x.shape
+    y = np.zeros((n, c))
+    for k, channel in np.ndindex(n, c):
+        y[k, channel] = sum(x[k, i, j, channel] for i in range(h) for j in range(w)) / (h * w)
+    return y
 
 
 def upsampling(x, size):

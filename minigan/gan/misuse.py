@@ -10,6 +10,7 @@ from minigan.layers import (
     Conv2DTranspose,
     Dropout,
     Flatten,
+    GaussianNoise,
     MaxPool2D,
     ReLU,
     Reshape,
@@ -35,11 +36,15 @@ D_ENDS = {
     GELU: "its logits have a lower bound, -0.17, so D can never be sure that an image is generated",
     Softmax: "the shares of a single logit are always 1, whatever the image is",
     Dropout: "in training, many of its logits are 0 by chance, whatever the image is",
+    GaussianNoise: "in training, a part of its logits is chance, whatever the image is",
     BatchNorm: (
         "real and generated images pass it as two batches, and it gives both the same mean, so D cannot tell them apart"
     ),
 }
-G_ENDS = {Dropout: "in training, many pixels of its images are 0 by chance"}
+G_ENDS = {
+    Dropout: "in training, many pixels of its images are 0 by chance",
+    GaussianNoise: "in training, its images have noise and real ones do not, so D can tell them apart by that alone",
+}
 
 RANGES = {Tanh: (-1, 1), Sigmoid: (0, 1)}  # of what a generator makes that ends so
 KEEP_RANGE = (Reshape, Flatten, UpSampling2D, MaxPool2D, AveragePool2D)

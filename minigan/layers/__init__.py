@@ -5,8 +5,9 @@ from minigan.layers.base import Layer
 from minigan.layers.convolution import Conv2D, Conv2DTranspose
 from minigan.layers.dense import Dense
 from minigan.layers.dropout import Dropout
+from minigan.layers.noise import GaussianNoise
 from minigan.layers.normalization import BatchNorm
-from minigan.layers.pooling import AveragePool2D, MaxPool2D
+from minigan.layers.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
 from minigan.layers.recurrent import LSTM
 from minigan.layers.reshaping import Flatten, Reshape
 from minigan.layers.smooth_activations import ELU, GELU, SiLU, Softplus
@@ -25,6 +26,8 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "GaussianNoise",
+    "GlobalAveragePool2D",
     "Layer",
     "LeakyReLU",
     "MaxPool2D",

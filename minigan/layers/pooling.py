@@ -1,4 +1,7 @@
-"""Pooling: each window of an image becomes one number, its maximum or its mean, in each channel separately."""
+"""Pooling: each window of an image becomes one number, its maximum or its mean, in each channel separately.
+
+And global pooling, whose window is the whole image.
+"""
 
 import math
 from itertools import product
@@ -8,6 +11,7 @@ from minigan.errors import OptionError, ShapeError
 from minigan.hints import Padding, Size
 from minigan.layers.base import Layer
 from minigan.ops.convolution.windows import checked_padding, output_size, pair, places_on_image
+from minigan.ops.sums import pixel_sum
 
 
 class Pooling(Layer):
@@ -151,3 +155,41 @@ class AveragePool2D(Pooling):
     def tangent(self, xdot):
         self.retained(xdot)
         return self.averaged(xdot)
+
+
+class GlobalAveragePool2D(Layer):
+    """The mean of each channel over the whole image: from images of any size to one vector.
+
+    Forward    y[n,c] = 1/(h w) sum_{i,j} x[n,i,j,c]
+    Backward   (1) dx[n,i,j,c] = dy[n,c] / (h w)                                the same for every pixel
+    Shapes     x (n, h, w, c) -> y (n, c)
+    Cost       one addition per number of the input; saves nothing
+    Source     Lin, Chen & Yan 2014, "Network in network", arXiv:1312.4400, section 3.2
+    """
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        if len(input_shape) != 3:
+            raise ShapeError(f"{self.name}: expected images (n, h, w, c), got (n, {', '.join(map(str, input_shape))}).")
+        self.pixels, self.output_shape = input_shape[0] * input_shape[1], (input_shape[2],)
+        return self.output_shape
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        self.save_for_backward()
+        return pixel_sum(x) / self.pixels
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.saved(dy)
+        if not input_grad:
+            return None
+        dx = self.xp.empty((len(dy), *self.input_shape), self.dtype)
+        dx[...] = (dy / self.pixels)[:, None, None]  # (1)
+        return dx
+
+    def tangent(self, xdot):
+        self.retained(xdot)
+        return pixel_sum(xdot) / self.pixels
+
+    def flops(self):
+        return math.prod(self.input_shape)

@@ -1,8 +1,8 @@
-"""Which units dropout keeps: random bits that depend only on (seed, call), so that they can be drawn again.
+"""The random numbers of Dropout and GaussianNoise: they depend only on (seed, call), so they can be drawn again.
 
 The bits are those of Philox4x64-10, a function of a key and a counter: there is no state to hand on, so any part of
 them can be made anywhere, on a GPU by thousands of threads at once, and CPU and GPU drop the very same units.
-Sixteen bits decide over one unit, so a rate is rounded to a multiple of 1 / 65,536.
+Sixteen bits decide over one unit, so a rate is rounded to a multiple of 1 / 65,536. Sixty-four make two normal numbers.
 Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 from minigan.ops.gpu.kernels import launch
 
 LEVELS = 2**16
+PIECE = 2**16  # normal numbers at a time, so that all arrays in between stay in the processor's cache
 
 
 def drop_levels(rate):
@@ -31,12 +32,27 @@ def keep_mask(shape, rate, seed, call, xp, places=None):
     seed       the layer's own; call: counts its training passes. Arrays of one integer, on a GPU in its memory
     places     slices of a larger batch: the rows that `shape` holds of it, where workers share it; None for all rows
     """
-    keep, units, start = xp.empty(shape, bool), math.prod(shape[1:]), 0
-    for place in (slice(0, shape[0]),) if places is None else places:
-        rows = keep[start : start + place.stop - place.start]
-        fill_mask(rows, place.start * units, drop_levels(rate), seed, call, xp)
-        start += len(rows)
+    keep = xp.empty(shape, bool)
+    for rows, first in rows_of(keep, places):
+        fill_mask(rows, first, drop_levels(rate), seed, call, xp)
     return keep
+
+
+def normal_numbers(shape, dtype, seed, call, xp, places=None):
+    """Return independent normal numbers with mean 0 and variance 1; the arguments are those of keep_mask."""
+    z = xp.empty(shape, dtype)
+    for rows, first in rows_of(z, places):
+        fill_normal(rows, first, seed, call, xp)
+    return z
+
+
+def rows_of(array, places):
+    """Yield the rows of each place, and the number that their first unit has in the whole batch."""
+    units, start = math.prod(array.shape[1:]), 0
+    for place in (slice(0, len(array)),) if places is None else places:
+        rows = array[start : start + place.stop - place.start]
+        yield rows, place.start * units
+        start += len(rows)
 
 
 def fill_mask(keep, first, levels, seed, call, xp):
@@ -48,6 +64,37 @@ def fill_mask(keep, first, levels, seed, call, xp):
     start, stop = first // 4, -(-(first + keep.size) // 4)
     bits = philox_words(start, stop, int(seed), int(call)).view(np.uint16)[first - 4 * start :]
     np.greater_equal(bits[: keep.size].reshape(keep.shape), levels, out=keep)
+
+
+def fill_normal(z, first, seed, call, xp):
+    """Write the normal numbers of consecutive units of a pass into `z`; `first` is the number of the first of them."""
+    if xp is not np:
+        launch("normal_numbers", z.dtype, z.size, z, seed, call, first)
+        return
+    z = z.reshape(-1)
+    for start in range(0, z.size, PIECE):
+        box_muller(z[start : start + PIECE], first + start, int(seed), int(call))
+
+
+def box_muller(z, first, seed, call):
+    """Fill a vector: a random angle, and a distance whose square is exponential, are a point with normal coordinates.
+
+    A word of Philox gives both, and the point is two numbers, which do not depend on each other.
+    """
+    start, stop = first // 2, -(-(first + z.size) // 2)
+    halves = philox_words(start, stop, seed, call).view(np.uint32).reshape(-1, 2)
+    distance, angle = shares = np.empty((2, len(halves)), z.dtype)
+    shares[...] = halves.T
+    shares += 0.5
+    distance *= 2.0**-32  # between 0 and 1
+    np.log(distance, out=distance)
+    distance *= -2
+    np.sqrt(distance, out=distance)
+    angle *= 2 * math.pi * 2.0**-32
+    points = np.empty((len(halves), 2), z.dtype)
+    np.multiply(np.cos(angle), distance, out=points[:, 0])
+    np.multiply(np.sin(angle), distance, out=points[:, 1])
+    z[...] = points.reshape(-1)[first - 2 * start :][: z.size]
 
 
 def philox_words(start, stop, seed, call):

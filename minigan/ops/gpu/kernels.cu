@@ -144,6 +144,20 @@ KERNEL dropout_mask(byte* keep, const long long* seed, const long long* call, in
   }
 }
 
+// z[i] = normal number first + i of the pass, two numbers a thread: the coordinates of a point at a random angle, whose
+// distance from the centre has an exponential square
+KERNEL normal_numbers(real* z, const long long* seed, const long long* call, int first, int size) {
+  FOR(index, (first % 2 + size + 1) / 2) {
+    word bits = random_word(seed[0], call[0], first / 2 + index);
+    real share = ((real)(bits & 0xFFFFFFFF) + (real)0.5) * (real)0x1p-32;
+    real angle = ((real)(bits >> 32) + (real)0.5) * (real)(0x1p-32 * 6.283185307179586);
+    real distance = sqrt(-2 * log(share));
+    int i = 2 * index - first % 2;
+    if (i >= 0) z[i] = distance * cos(angle);
+    if (i + 1 < size) z[i + 1] = distance * sin(angle);
+  }
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Bias, LeakyReLU and Dropout behind a matrix product, in one pass (twins: Dense or Conv2D, LeakyReLU, Dropout)
 
