@@ -106,6 +106,7 @@ ALSO = {
     "initializer": {"part"},
     "first": {"part"},
     "max_grad_norm": {"number"},
+    "ema": {"number"},
     "columns": {"number"},
     "targets": {"number", "array"},
     "dtype": {"function", "Float32DType", "Float64DType", "Float16DType"},

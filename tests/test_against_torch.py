@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minigan import GAN, Sequential
+from minigan.gan.average import MovingAverage
 from minigan.layers import LSTM, BatchNorm, Conv2D, Conv2DTranspose, Dense, LeakyReLU, ReLU, Sigmoid, SpectralNorm, Tanh
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from minigan.optimizers import SGD, Adam, AdamW, RMSProp, clip_grad_norm
@@ -217,6 +218,42 @@ def test_decay_of_some_parameters(rng):
         twin.step()
     for name, p in parts.items():
         close(net.params[name], p)
+
+
+def test_the_moving_average(rng):
+    """That of torch.optim.swa_utils, buffers included, with the warm-up of minigan, of the same networks."""
+    net = network()
+    average, sgd = MovingAverage(net, decay=0.8), SGD(net, 0.1)
+
+    def twin():
+        """The network in PyTorch with the numbers that it has now."""
+        twin, batch_norm = twin_of(net), net.layers[1]
+        twin[1].running_mean.copy_(torch.tensor(batch_norm.state["mean"]))
+        twin[1].running_var.copy_(torch.tensor(batch_norm.state["variance"]))
+        return twin
+
+    def towards(average, value, updates):
+        updates = int(updates)  # a tensor, whose quotient would be in float32
+        d = min(0.8, (1 + updates) / (10 + updates))
+        return d * average + (1 - d) * value
+
+    swa = torch.optim.swa_utils
+    averaged = swa.AveragedModel(twin(), avg_fn=towards, use_buffers=True)
+    averaged.update_parameters(twin())  # PyTorch counts from 1: its first update is a copy
+    for _ in range(40):
+        net.zero_grads()
+        net.forward(rng.standard_normal((8, 5)), training=True)
+        net.backward(rng.standard_normal((8, 3)))
+        sgd.step()
+        average.update()
+        averaged.update_parameters(twin())
+    ours, theirs = average.network, averaged.module.eval()
+    np.testing.assert_allclose(ours.flat_params, flat(theirs.parameters()), rtol=1e-12, atol=1e-14)
+    close(ours.layers[1].state["mean"], theirs[1].running_mean, rtol=1e-12)
+    close(ours.layers[1].state["variance"], theirs[1].running_var, rtol=1e-12)
+    x = rng.standard_normal((8, 5))
+    close(ours.predict(x), theirs(torch.tensor(x)))
+    assert abs(ours.flat_params - net.flat_params).max() > 0.01
 
 
 def test_gan_steps(rng):

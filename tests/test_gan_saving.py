@@ -105,6 +105,7 @@ CASES = [
     {"latent": latent.Uniform(8)},
     {"d_steps": 3},
     {"d_steps": 3, "max_grad_norm": 0.05},
+    {"ema": 0.9, "networks": convolutional},
     {"max_grad_norm": 0.05, "dtype": "float64"},
     {"optimizer": "RMSProp", "objective": objectives.Wasserstein(), "d_steps": 5, "networks": convolutional},
 ]
@@ -275,10 +276,10 @@ def test_no_changed_byte_goes_unnoticed(tmp_path, rng):
             GAN.load(io.BytesIO(bytes(damaged)))
 
 
-def edited(change):
+def edited(change, **options):
     """A file with a right sum whose text or arrays were changed by somebody."""
     file = io.BytesIO()
-    make(objective=objectives.Wasserstein()).save(file)
+    make(objective=objectives.Wasserstein(), **options).save(file)
     arrays = npz.from_bytes(file.getvalue(), "file")
     settings = npz.pop_json(arrays, "gan", "file")
     arrays = dict(arrays)
@@ -338,9 +339,11 @@ def test_what_is_no_file_of_a_gan(tmp_path):
 # NaN
 
 
-@pytest.mark.parametrize("name", ["g.params", "d.optimizer.v", "g.state.1.BatchNorm.variance", "d.params"])
+@pytest.mark.parametrize(
+    "name", ["g.params", "d.optimizer.v", "g.state.1.BatchNorm.variance", "d.params", "average.params"]
+)
 def test_spoiled_weights_are_not_saved(tmp_path, name):
-    gan = make()
+    gan = make(ema=0.9)
     train(gan, 0, 2)
     gan.save(tmp_path / "gan.npz")
     before = (tmp_path / "gan.npz").read_bytes()

@@ -107,6 +107,7 @@ GANS = {
         "penalties": [penalties.R1()],
     },
     "penalties around the images": {"penalties": [penalties.DRAGAN(), penalties.R2(), penalties.ZeroCentered()]},
+    "a moving average": {"ema": 0.9, "d_steps": 2},
     "minimax, Nesterov": {
         "objective": objectives.Minimax,
         "optimizer": partial(SGD, lr=0.1, momentum=0.9, nesterov=True),

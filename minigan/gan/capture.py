@@ -48,12 +48,15 @@ class GraphSteps:
         """Record the graph of a kind of step; if that is impossible, say so and never try again."""
         gan, batch = self.gan, images.copy()
         # recording runs only the Python code of a step, nothing on the GPU; if it fails, it must leave no trace
-        before = gan.g_optimizer.steps, gan.d_optimizer.steps, copy.deepcopy(gan.rng.bit_generator.state)
+        counters = [part for part in (gan.g_optimizer, gan.d_optimizer, gan.moving_average) if part]
+        steps, random_state = [part.steps for part in counters], copy.deepcopy(gan.rng.bit_generator.state)
         try:
             self.graphs[kind] = batch, CapturedStep(lambda: gan.compute_step(batch, trains_generator))
         except Exception as error:  # whatever the reason, training can continue
             self.possible = False
-            gan.g_optimizer.steps, gan.d_optimizer.steps, gan.rng.bit_generator.state = before
+            gan.rng.bit_generator.state = random_state
+            for part, before in zip(counters, steps, strict=True):
+                part.steps = before
             for net in (gan.generator, gan.discriminator):
                 net.clear_cache()
             self.say(

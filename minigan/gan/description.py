@@ -21,6 +21,7 @@ def describe_gan(gan):
         "d_steps": gan.d_steps,
         "max_grad_norm": gan.max_grad_norm,
         **({"penalties": [describe_part(penalty) for penalty in gan.penalties]} if gan.penalties else {}),
+        **({} if gan.ema is None else {"ema": gan.ema}),
     }
     return json.loads(
         json.dumps(settings, default=plain)

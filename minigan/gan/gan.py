@@ -8,11 +8,13 @@ from contextlib import nullcontext
 import numpy as np
 
 from minigan import backend
-from minigan.errors import DataError, NonFiniteWarning, OptionError, ShapeError
+from minigan.errors import DataError, NonFiniteWarning, OptionError
+from minigan.gan.average import MovingAverage
 from minigan.gan.capture import capture_steps
 from minigan.gan.latent import Latent, Normal
 from minigan.gan.misuse import tell_of_images, tell_of_networks, tell_of_penalties
 from minigan.gan.objectives import NonSaturating, Objective
+from minigan.gan.parts import latent_size, require_fitting
 from minigan.gan.penalties import GradientPenalty, checked_penalties
 from minigan.gan.saving import load_gan, save_gan
 from minigan.hints import Array, PathLike, Seed
@@ -20,10 +22,19 @@ from minigan.initializers import Initializer
 from minigan.layers.base import Layer
 from minigan.machine import one_blas_thread
 from minigan.memory import require_room
-from minigan.network import Sequential, require_tangents
+from minigan.network import Sequential
 from minigan.ops.squares import norm
 from minigan.optimizers import Adam, Optimizer, clip_grad_norm
-from minigan.options import require_built, require_count, require_instance, require_positive, require_seed, shown
+from minigan.options import (
+    require_built,
+    require_count,
+    require_flag,
+    require_instance,
+    require_positive,
+    require_seed,
+    require_share,
+    shown,
+)
 from minigan.parallel.group import ALONE, Group
 from minigan.parallel.joining import require_joinable
 
@@ -40,6 +51,8 @@ class GAN:
                clipping
                penalties: on the slope of the discriminator, such as [penalties.R1()]; by default none
                seed: of the latents and the label noise; None for a new one each time
+               ema: the decay of a moving average of the generator, such as 0.998, which then makes the samples; None
+               for no average
     Errors     ShapeError, OptionError if the parts do not fit together
     Source     Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1
     """
@@ -56,6 +69,7 @@ class GAN:
         max_grad_norm: float | None = None,
         seed: Seed = 0,
         penalties: Sequence[GradientPenalty] = (),
+        ema: float | None = None,
     ):
         self.generator, self.discriminator = require_built("GAN", generator=generator, discriminator=discriminator)
         self.latent = Normal(latent_size(generator)) if latent is None else latent
@@ -68,13 +82,16 @@ class GAN:
             self.max_grad_norm = require_positive("GAN", max_grad_norm=max_grad_norm)
         self.penalties = checked_penalties(penalties)
         self.rng = np.random.default_rng(require_seed("GAN", seed=seed))
+        self.moving_average = None
+        if ema is not None:
+            self.moving_average = MovingAverage(generator, require_share("GAN", ema=ema))
         self.d_updates = 0
         self.g_loss = math.nan
         self.norms_before_clipping = {}
         self.told = False  # of losses that are not finite
         self.group = ALONE
         self._step = self.compute_step
-        self._check_parts()
+        require_fitting(self)
         tell_of_networks(self)
         tell_of_penalties(self)
 
@@ -94,40 +111,6 @@ class GAN:
         vars(self).update(values)
         self.group = ALONE
         self._step = self.compute_step
-
-    def _check_parts(self):
-        generator, discriminator = self.generator, self.discriminator
-        require_instance("GAN", Latent, "latent.Normal(100)", latent=self.latent)
-        require_instance("GAN", Objective, "objectives.Hinge()", objective=self.objective)
-        require_instance("GAN", Optimizer, "Adam(generator)", g_optimizer=self.g_optimizer)
-        require_instance("GAN", Optimizer, "Adam(discriminator)", d_optimizer=self.d_optimizer)
-        latent_size(generator)
-        if generator.input_shape != (self.latent.size,):
-            raise ShapeError(
-                f"GAN: the latents have {self.latent.size} numbers, but the generator takes {generator.input_shape}. "
-                f"Give the generator input_shape=({self.latent.size},)."
-            )
-        if generator.output_shape != discriminator.input_shape:
-            raise ShapeError(
-                f"GAN: the generator makes images of shape {generator.output_shape}, but the discriminator takes "
-                f"{discriminator.input_shape}. Both must be the same."
-            )
-        if discriminator.output_shape != (1,):
-            raise ShapeError(
-                f"GAN: expected a discriminator that ends in one logit, Dense(1), got {discriminator.output_shape}."
-            )
-        if (generator.dtype, generator.xp) != (discriminator.dtype, discriminator.xp):
-            raise OptionError("GAN: generator and discriminator must have the same dtype and device.")
-        if self.g_optimizer.net is not generator or self.d_optimizer.net is not discriminator:
-            raise OptionError("GAN: g_optimizer must be made for the generator, d_optimizer for the discriminator.")
-        if self.penalties:
-            require_tangents(discriminator)
-            if getattr(self.objective, "clip", None) is not None:
-                raise OptionError(
-                    f"GAN: {type(self.objective).__name__}(clip={self.objective.clip:g}) bounds the slope of D by "
-                    f"clipping, and {self.penalties[0]} does it by a penalty. Choose one: Wasserstein(clip=None), or "
-                    "no penalties."
-                )
 
     def train_step(self, images: Array) -> tuple[float, float]:
         """Train the discriminator on a batch of real images, then (in every `d_steps`-th call) the generator.
@@ -285,6 +268,8 @@ class GAN:
         self.generator.forget_grads()
         self.generator.backward(dimages, input_grad=False)
         self._update(self.g_optimizer)
+        if self.moving_average:
+            self.moving_average.update()
         return value
 
     def _update(self, optimizer):
@@ -324,14 +309,31 @@ class GAN:
         if self.d_updates == 0 and not backend.reading_waits(self.discriminator.xp):
             tell_of_images(self, images)
 
-    def sample(self, n: int, seed: Seed = None) -> Array:
-        """Return n generated images (n, h, w, c), made by the generator in inference mode.
+    @property
+    def ema(self) -> float | None:
+        """Return the decay of the generator's moving average, or None if there is no average."""
+        return self.moving_average.decay if self.moving_average else None
+
+    @property
+    def average(self) -> Sequential | None:
+        """Return the moving average of the generator, a network of its own, or None. See docs/gan.md"""
+        return self.moving_average.network if self.moving_average else None
+
+    def sampler(self, averaged: bool = True) -> Sequential:
+        """Return the network that makes samples: the generator's moving average if there is one and it is wanted."""
+        averaged = require_flag("GAN", averaged=averaged)
+        return self.moving_average.network if averaged and self.moving_average else self.generator
+
+    def sample(self, n: int, seed: Seed = None, averaged: bool = True) -> Array:
+        """Return n generated images (n, h, w, c), made in inference mode.
+
+        averaged   by the moving average of the generator, if the GAN has one (ema); False: by the generator itself
 
         The same seed gives the same latents, so pictures of a training run can be compared. Without a seed, every call
         draws new latents. Sampling does not change the random numbers of training.
         """
         n, rng = require_count("GAN.sample", n=n), np.random.default_rng(require_seed("GAN.sample", seed=seed))
-        net = self.generator
+        net = self.sampler(averaged)
         require_room("GAN.sample", f"{n} images", n * math.prod(net.output_shape) * net.dtype.itemsize, net.xp)
         return net.predict(self.latent.sample(n, rng, net.dtype, net.xp))
 
@@ -359,16 +361,3 @@ class GAN:
         Errors          CheckpointError if the file is missing or damaged, or names an unknown class
         """
         return load_gan(cls, path, device, custom_layers, custom_parts)
-
-
-def latent_size(generator):
-    """Return how many numbers a latent of this generator has."""
-    shape = generator.input_shape
-    if len(shape) != 1:
-        size = math.prod(shape)
-        raise ShapeError(
-            f"GAN: expected a generator of latents (n, size), got one with input_shape={shape}. Give it "
-            f"input_shape=({size},). If the first layer needs the other shape, start the generator with "
-            f"Reshape({shape})."
-        )
-    return shape[0]

@@ -4,6 +4,7 @@ The file is an .npz with a checksum, like the file of a network (npz.py). It hol
     generator, discriminator    the files of the two networks, as `Sequential.save` writes them
     gan                         a text of JSON: latent, objective, optimizers with their options; counters, random state
     g.optimizer.m, ...          the state of the optimizers, and the last gradients
+    average.params, ...         the moving average of the generator, if it has one
 Nothing in the file is executed: its names can only choose among known classes.
 """
 
@@ -75,6 +76,7 @@ def save_gan(gan, target):
         "d_steps": gan.d_steps,
         "max_grad_norm": gan.max_grad_norm,
         "penalties": [describe_to_save(penalty) for penalty in gan.penalties],
+        "ema": gan.ema,
         "values": values,
     }
     files = {name: network_file(getattr(gan, name)) for name in NETWORKS}
@@ -106,7 +108,8 @@ def load_gan(gan_class, source, device, custom_layers, custom_parts):
         if not isinstance(described, list):
             raise CheckpointError(f"{where}: expected penalties as a list.")
         parts["penalties"] = [make_part(one, "penalties", custom_parts, (), where) for one in described]
-        gan = gan_class(*nets, **parts, d_steps=settings["d_steps"], max_grad_norm=settings["max_grad_norm"])
+        options = {name: settings[name] for name in ("d_steps", "max_grad_norm")}
+        gan = gan_class(*nets, **parts, **options, ema=settings.get("ema"))
         own = {name: array for name, array in state_arrays(gan).items() if in_networks(name)}
         restore_gan(gan, {**own, **arrays}, settings["values"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -126,7 +129,7 @@ def network_file(net):
 
 def in_networks(name):
     """Return whether an array of a GAN's state is also in the file of its network."""
-    return name.endswith(".params") or name[1:].startswith(".state.")
+    return name in ("g.params", "d.params") or name[1:].startswith(".state.")
 
 
 def describe_to_save(part):

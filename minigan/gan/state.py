@@ -9,6 +9,7 @@ from minigan import backend
 # of the last step; what is read off them afterwards, as the norm of a generator that is not trained in each step, is
 # the same after a restart. Checkpoints of minigan 0.1 have none.
 GRADIENTS = {"g.grads", "d.grads"}
+AVERAGE = "average."  # how the names of the arrays of the generator's moving average begin
 
 
 def gan_state(gan):
@@ -26,6 +27,8 @@ def gan_state(gan):
         },
         "rng": plain_random_state(gan.rng),
     }
+    if gan.moving_average:
+        values["average_steps"] = gan.moving_average.steps
     return arrays, values
 
 
@@ -46,6 +49,7 @@ def restore_gan(gan, arrays, values):
     Errors     ValueError if it is the state of another GAN, or not a state; the GAN is then unchanged
     """
     targets = state_arrays(gan)
+    require_same_average(targets, arrays)
     wrong = set(targets) ^ set(arrays)
     if wrong - (GRADIENTS - set(arrays)):
         raise ValueError(f"other arrays: {', '.join(sorted(wrong))}")
@@ -53,11 +57,13 @@ def restore_gan(gan, arrays, values):
         target, array = targets[name], arrays[name]
         if (target.shape, target.dtype) != (array.shape, array.dtype):
             raise ValueError(f"{name} of {array.shape} {array.dtype}, not {target.shape} {target.dtype}")
-    check_values(values)
+    check_values(values, averages=gan.moving_average is not None)
     rng = random_generator(values.get("rng"))
     for name, array in arrays.items():
         targets[name][...] = backend.to_device(array, backend.array_module(targets[name]))
     gan.g_optimizer.steps, gan.d_optimizer.steps = values["g_steps"], values["d_steps"]
+    if gan.moving_average:
+        gan.moving_average.steps = values["average_steps"]
     gan.d_updates, gan.g_loss = values["d_updates"], values["g_loss"]
     if type(gan.rng.bit_generator) is type(rng.bit_generator):
         gan.rng.bit_generator.state = rng.bit_generator.state  # in place: captured steps hold this very generator
@@ -67,11 +73,21 @@ def restore_gan(gan, arrays, values):
     gan.norms_before_clipping = {optimizers[letter]: norm for letter, norm in values.get("norms", {}).items()}
 
 
-def check_values(values):
+def require_same_average(targets, arrays):
+    """Raise ValueError if only one of two states holds a moving average of the generator."""
+    here, there = (any(name.startswith(AVERAGE) for name in names) for names in (targets, arrays))
+    if here and not there:
+        raise ValueError("it holds no moving average of the generator, but this GAN has one: it was made with ema=None")
+    if there and not here:
+        raise ValueError("it holds a moving average of the generator, but this GAN was made with ema=None")
+
+
+def check_values(values, averages=False):
     """Raise ValueError for values that cannot come from a GAN: a file with a right checksum may hold anything."""
     if not isinstance(values, dict):
         raise ValueError("expected the state of a GAN by name")
-    numbers = {name: values.get(name) for name in ("g_steps", "d_steps", "d_updates")}
+    names = ("g_steps", "d_steps", "d_updates", *(("average_steps",) if averages else ()))
+    numbers = {name: values.get(name) for name in names}
     for name, number in numbers.items():
         if type(number) is not int or not 0 <= number < 2**63:
             raise ValueError(f"expected {name} as a number of steps, found {type(number).__name__}")
@@ -111,4 +127,7 @@ def state_arrays(gan):
         arrays[f"{letter}.grads"] = net.flat_grads
         arrays.update({f"{letter}.state.{name}": array for name, array in net.state.items()})
         arrays.update({f"{letter}.optimizer.{name}": array for name, array in optimizer.state.items()})
+    if gan.average is not None:
+        arrays[f"{AVERAGE}params"] = gan.average.flat_params
+        arrays.update({f"{AVERAGE}state.{name}": array for name, array in gan.average.state.items()})
     return arrays

@@ -27,8 +27,8 @@ def require_joinable(gan, group):
 
 def checksum(gan):
     """Return a number that is different if any parameter or state of the networks is, with near certainty."""
-    number = 0
-    for net in (gan.generator, gan.discriminator):
+    number, average = 0, () if gan.average is None else (gan.average,)
+    for net in (gan.generator, gan.discriminator, *average):
         for array in (net.flat_params, *net.state.values()):
             number = zlib.crc32(backend.to_cpu(array).tobytes(), number)
     return number
