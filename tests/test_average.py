@@ -15,7 +15,7 @@ from minigan import GAN, Sequential
 from minigan.errors import CheckpointError, OptionError
 from minigan.gan.average import MovingAverage
 from minigan.gan.state import gan_state, restore_gan, state_arrays
-from minigan.layers import Dense, Tanh
+from minigan.layers import BatchNorm, Dense, Reshape, SpectralNorm, Tanh
 from minigan.ops import pieces
 from minigan.ops.gpu.graphs import WARM_UP
 
@@ -56,6 +56,18 @@ def test_what_is_no_real_number_is_copied():
     assert counters
     for name, array in counters.items():
         assert gan.average.state[name].tobytes() == array.tobytes() and gan.average.state[name] is not array
+
+
+def test_a_layer_says_which_state_only_fits_the_latest_parameters():
+    """A mean of SpectralNorm's unit vectors u would be shorter than 1."""
+    generator = [Sequential([SpectralNorm(Dense(16)), BatchNorm()]), Tanh(), Reshape((4, 4, 1))]
+    gan = make(lambda: (generator, dense()[1]), ema=DECAY)
+    train(gan, 0, 4)
+    own, latest = gan.average.inner_layers()[:2], gan.generator.inner_layers()[:2]
+    assert (
+        own[0].state["u"].tobytes() == latest[0].state["u"].tobytes() and own[0].state["u"] is not latest[0].state["u"]
+    )
+    assert abs(own[1].state["mean"] - latest[1].state["mean"]).max() > 1e-6
 
 
 @pytest.mark.parametrize("networks", [dense, convolutional])

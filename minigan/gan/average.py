@@ -17,8 +17,8 @@ class MovingAverage:
 
     Update     (1) d <- min(decay, (1 + t) / (10 + t))     in update t = 1, 2, ...: at first it soon forgets the start
                (2) a <- a + (1 - d) (p - a)                = d a + (1 - d) p
-               for each parameter p, and for each running statistic of a BatchNorm: they belong together. State that is
-               no real number, such as the counters of Dropout, is copied
+               for each parameter p, and for each running statistic of a BatchNorm: they belong together. Other state
+               is copied: what is no real number (the counters of Dropout), and a layer's `latest_state`
     Options    net: the network that trains; decay: how much of the average each update keeps. 0.998 averages over about
                1 / (1 - decay) = 500 steps
     Attributes network: the average, a Sequential; source: the network that trains; steps: the number of updates
@@ -36,12 +36,12 @@ class MovingAverage:
         """Move the average towards what the network is now. Call it after each step of the optimizer."""
         (weight,) = from_host(self.next_weight, self.source.xp)
         move(self.network.flat_params, self.source.flat_params, weight)
-        for name, value in self.source.state.items():
-            own = self.network.state[name]
-            if own.dtype.kind == "f":
-                move(own, value, weight)
-            else:
-                own[...] = value
+        for own, layer in zip(self.network.inner_layers(), self.source.inner_layers(), strict=True):
+            for name, value in layer.state.items():
+                if value.dtype.kind == "f" and name not in layer.latest_state:
+                    move(own.state[name], value, weight)
+                else:
+                    own.state[name][...] = value
 
     def next_weight(self):
         """Count the update, and return its 1 - d as an array of one number."""

@@ -95,6 +95,7 @@ class Layer:
 
     mixes_samples = False  # True if the output of a sample depends on the other samples of its batch (BatchNorm)
     asks_group = False  # True for a layer that mixes samples, and sums over all workers where they share a batch
+    latest_state: tuple[str, ...] = ()  # names of state that a moving average of the network takes as it is now
 
     def build(self, input_shape: Shape, rng: Rng, dtype: DType, xp: ModuleType) -> Shape:
         """Set the shapes. A subclass with parameters calls this first, then `add_param`, and returns its output shape.

@@ -33,6 +33,7 @@ class SpectralNorm(Layer):
     """
 
     follows_directions = True
+    latest_state = ("u",)  # a mean of unit vectors is shorter than 1, and so would sigma be
 
     def __init__(self, inner: Layer):
         require_instance("SpectralNorm", Layer, "Dense(64)", inner=inner)
