@@ -137,6 +137,7 @@ ALSO = {
     "workers": {"number"},
     "image_size": {"number", "sequence"},
     "channels": {"number"},
+    "given": {"dict"},
 }
 
 
