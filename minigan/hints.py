@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 Array = np.ndarray  # or cupy.ndarray, which has the same methods
+Labels = np.ndarray | Sequence[int]  # the class of each sample, from 0
 DType = str | np.dtype  # "float32" or "float64"
 Rng = np.random.Generator
 PathLike = str | os.PathLike[str]

@@ -5,6 +5,7 @@ two more its gradients, and there is no graph of operations: docs/second_order.m
 """
 
 from minigan.hints import Array
+from minigan.labels import labels_for
 from minigan.layers.base import Layer, retaining
 from minigan.options import require_instance
 
@@ -46,8 +47,17 @@ class InputGradient(Layer):
     def mixes_samples(self):
         return self.net.mixes_samples
 
-    def forward(self, x, training=False):
-        y = self.net.forward(x, training)
+    @property
+    def takes_labels(self):
+        return self.net.takes_labels
+
+    @property
+    def classes(self):
+        return self.net.classes
+
+    def forward(self, x, training=False, labels=None):
+        labels = labels_for(self, labels, self.name)
+        y = self.net.forward(x, training) if labels is None else self.net.forward(x, training, labels)
         self.cache = len(x), ()
         with retaining():
             return self.net.backward(self.xp.ones_like(y) if self.dy is None else self.dy, param_grads=False)

@@ -10,11 +10,14 @@ import numpy as np
 from minigan import backend, storage, summary
 from minigan.budget import spend
 from minigan.errors import OptionError
-from minigan.hints import Array, DType, PathLike, Seed, Shape
+from minigan.hints import Array, DType, Labels, PathLike, Seed, Shape
 from minigan.initializers import Initializer
+from minigan.labels import checked_labels, labels_for
+from minigan.layers.advice import no_tangent
 from minigan.layers.arrays import ArraysOfLayers, copy_into
-from minigan.layers.base import Layer, has_tangent, no_tangent, saves_nothing, saving_nothing
+from minigan.layers.base import Layer, has_tangent, saves_nothing, saving_nothing
 from minigan.layers.fused import fuse
+from minigan.layers.lists import checked_layers, common_classes
 from minigan.memory import require_room
 from minigan.options import require_count, require_dtype, require_flag, require_seed, require_shape, shown
 from minigan.parallel.sharing import share_network
@@ -41,6 +44,7 @@ class Sequential(Layer):
         device: str = "cpu",
     ):
         self._layers = checked_layers(layers)
+        self.classes = common_classes(self._layers)
         self.shared = None  # a SharedNetwork where threads share the batch
         rng = np.random.default_rng(require_seed("Sequential", seed=seed))
         dtype, xp = require_dtype("Sequential", dtype), backend.device_module(device)
@@ -118,20 +122,27 @@ class Sequential(Layer):
     def flat_grads(self, values):
         copy_into(self.flat_grads, values, "flat_grads")
 
-    def forward(self, x, training=False):
-        """Pass x through all layers.
+    def forward(self, x, training=False, labels=None):
+        """Pass x through all layers; those that take labels get them: one integer for each sample, its class.
 
         On the CPU, arrays that a layer saves for backward are read-only, and y may be one of them: to change y, copy it
         first. Arrays on a GPU cannot be read-only, so there x is copied, and a copy of y is returned.
         """
         self.check_input(x)
         training = require_flag("Sequential.forward", training=training)
+        labels = self.given_labels("Sequential.forward", labels, len(x))
         is_shared = self.shared is not None and self.shared.shares(len(x))
         self.save_for_backward(is_shared)
         run = self.shared.forward if is_shared else self._forward_rows
-        return run(x, training)
+        return run(x, training, labels)
 
-    def _forward_rows(self, x, training):
+    def given_labels(self, where, labels, n):
+        """Return the labels of n samples, checked, or None if no layer takes labels."""
+        if labels_for(self, labels, where) is None:
+            return None
+        return backend.safe_copy(checked_labels(where, labels, n, self.classes, self.xp))
+
+    def _forward_rows(self, x, training, labels):
         """Pass checked rows through all layers."""
         given = x
         if not saves_nothing():
@@ -140,7 +151,7 @@ class Sequential(Layer):
             # what goes from layer to layer is read-only, unless it is the caller's own array in another shape
             if not backend.share_memory(x, given):
                 backend.make_read_only(x)
-            x = part.forward(x, training)
+            x = part.forward(x, training, labels) if part.takes_labels else part.forward(x, training)
         return x if saves_nothing() else backend.safe_copy(x)
 
     def backward(self, dy, param_grads=True, input_grad=True):
@@ -235,6 +246,10 @@ class Sequential(Layer):
     def mixes_samples(self):
         return any(layer.mixes_samples for layer in self.layers)
 
+    @property
+    def takes_labels(self):
+        return self.classes is not None
+
     def zero_grads(self) -> None:
         """Set all gradients to 0. Do this before each step, since backward adds to them."""
         self.require_built()
@@ -258,17 +273,20 @@ class Sequential(Layer):
         """Return all layers, with those of networks within the network in place of these."""
         return [layer for layer in with_inner_layers(self) if not isinstance(layer, Sequential)]
 
-    def predict(self, x: Array, batch_size: int = 256) -> Array:
+    def predict(self, x: Array, batch_size: int = 256, labels: Labels | None = None) -> Array:
         """Return the outputs for x in inference mode, batch by batch: x (n, ...) -> a new array (n, ...).
 
+        labels     (n,), the class of each sample, if the network has layers that take them
         It saves nothing for backward, and does not touch what a training pass has saved, even in another thread.
         """
         batch_size = require_count("Sequential.predict", batch_size=batch_size)
         with saving_nothing():
             self.check_input(x)
+            labels = self.given_labels("Sequential.predict", labels, len(x))
             y = self.xp.empty((len(x), *self.output_shape), self.dtype)
             for start in range(0, len(x), batch_size):
-                y[start : start + batch_size] = self.forward(x[start : start + batch_size])
+                rows = slice(start, start + batch_size)
+                y[rows] = self.forward(x[rows], labels=None if labels is None else labels[rows])
         return y
 
     def to(self, device: str) -> "Sequential":
@@ -373,24 +391,6 @@ def with_inner_layers(network):
     for layer in network.layers:
         found += with_inner_layers(layer) if isinstance(layer, Sequential) else [layer]
     return found
-
-
-def checked_layers(layers):
-    """Return the layers of a network as a tuple; raise OptionError for anything that is not a layer."""
-    if not isinstance(layers, (tuple, list)):
-        raise OptionError(
-            f"Sequential: expected a list of layers, got {shown(layers)}. Put even a single layer into a list: "
-            "Sequential([Dense(1)])."
-        )
-    if not layers:
-        raise OptionError("Sequential: expected at least one layer, got none.")
-    for layer in layers:
-        if not isinstance(layer, Layer):
-            raise OptionError(
-                f"Sequential: expected layers, got {shown(layer)}. Use an instance, Tanh() and not Tanh. Layers of "
-                "your own must be derived from minigan.layers.Layer."
-            )
-    return tuple(layers)
 
 
 def is_own_class(value):

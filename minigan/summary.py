@@ -64,7 +64,8 @@ def cache_bytes(network):
     """Return the bytes that each layer of a copy keeps after a training pass of two samples, and of three."""
     twin, bytes_kept = copy.deepcopy(network), []
     for batch in (2, 3):  # of a single row, a BatchNorm would say that nothing can be learned
-        twin.forward(network.xp.zeros((batch, *network.input_shape), network.dtype), training=True)
+        labels = [0] * batch if network.takes_labels else None
+        twin.forward(network.xp.zeros((batch, *network.input_shape), network.dtype), training=True, labels=labels)
         bytes_kept.append([array_bytes(layer) for layer in twin.layers])
         twin.clear_cache()
     return bytes_kept

@@ -14,16 +14,20 @@ from minigan.layers import (
     LSTM,
     AveragePool2D,
     BatchNorm,
+    ConcatenateLabel,
+    ConditionalBatchNorm,
     Conv2D,
     Conv2DTranspose,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     GaussianNoise,
     GlobalAveragePool2D,
     Layer,
     LeakyReLU,
     MaxPool2D,
+    Projection,
     ReLU,
     Sigmoid,
     SiLU,
@@ -33,6 +37,7 @@ from minigan.layers import (
     Tanh,
     UpSampling2D,
 )
+from minigan.ops.class_sums import class_sums
 from minigan.ops.random_bits import keep_mask
 from minigan.ops.sums import column_dot, column_sum
 from minigan.parallel.group import ALONE
@@ -1153,6 +1158,104 @@ class BatchNormTangentAlone(BatchNorm):
         ydot = super().tangent(xdot)
         self.group = group
         return ydot
+
+
+# layers that take labels
+
+
+class EmbeddingLastWins(Embedding):
+    """Of the samples of one class, only the last one counts: NumPy's += with an index that repeats adds once."""
+
+    cause = "dE"
+
+    def __init__(self):
+        super().__init__(4, 2)
+
+    def add_grad(self, name, value, *operands):
+        dy, labels, _ = operands
+        self.grads["E"][labels] += dy
+
+
+class ConcatenateLabelCutsTheWrongEnd(ConcatenateLabel):
+    """dx with the last columns of dy, which belong to the label."""
+
+    cause = "dx: 15 compared values are wrong"
+
+    def __init__(self):
+        super().__init__(4)
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.saved(dy)
+        return dy[:, -3:] if input_grad else None
+
+
+class BrokenProjection(Projection):
+    """Projection(3), which subclasses get wrong."""
+
+    def __init__(self):
+        super().__init__(3)
+
+
+class ProjectionWithoutClass(BrokenProjection):
+    """dx of the part without a label alone: G would not learn which class it was asked for."""
+
+    cause = "dx"
+
+    def slope(self, labels, w, E):
+        return 0 * E[labels] + w.T
+
+
+class ProjectionSameForAllClasses(BrokenProjection):
+    """Every class gets the gradient of all samples."""
+
+    cause = "dE"
+
+    def add_grad(self, name, value, *operands):
+        if name == "E":
+            rows, *_ = operands
+            super().add_grad(name, rows.sum(axis=0))
+        else:
+            super().add_grad(name, value, *operands)
+
+
+class ProjectionTangentWithX(BrokenProjection):
+    """In the tangent pass, the gradient of E with x instead of xdot."""
+
+    cause = "dE"
+
+    def tangent(self, xdot):
+        dy, x, labels = self.retained(xdot)
+        self.add_grad("w", xdot.T @ dy)
+        self.add_grad("E", class_sums(x * dy, labels, self.classes))
+        return self.weighted(xdot, labels, self.params["w"], self.params["E"])
+
+
+class LabelOfTheFirstSample(BrokenProjection):
+    """The first label for all samples."""
+
+    cause = "labels. another label of the first sample"
+
+    def forward(self, x, training=False, labels=None):
+        return super().forward(x, training, np.repeat(labels[:1], len(x)))
+
+
+class ConditionalBatchNormFactorOut(ConditionalBatchNorm):
+    """gamma in front of the means, as in BatchNorm; but here it differs from sample to sample."""
+
+    cause = "dx"
+
+    def __init__(self):
+        super().__init__(3)
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        xhat, r, m, labels = self.saved(dy)
+        if param_grads:
+            self.add_grad("beta", class_sums(dy, labels, self.classes))
+            self.add_grad("gamma", class_sums(dy * xhat, labels, self.classes))
+        if not input_grad:
+            return None
+        scale = self.params["gamma"][labels] * r
+        return scale * (dy if m is None else self.centred(dy, xhat, m)[0])
 
 
 IMAGES = (Conv2D, Conv2DTranspose, UpSampling2D, MaxPool2D, AveragePool2D, GlobalAveragePool2D)

@@ -3,21 +3,26 @@
 The tests of the contract (test_layer_contract.py) and those of the GPU (test_gpu_layers.py) take their cases from it.
 """
 
+from minigan.checks.contract import labels_of
 from minigan.layers import (
     ELU,
     GELU,
     LSTM,
     AveragePool2D,
     BatchNorm,
+    ConcatenateLabel,
+    ConditionalBatchNorm,
     Conv2D,
     Conv2DTranspose,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     GaussianNoise,
     GlobalAveragePool2D,
     LeakyReLU,
     MaxPool2D,
+    Projection,
     ReLU,
     Reshape,
     Sigmoid,
@@ -76,8 +81,24 @@ LAYERS = {
     "spectral norm of one unit, no bias": (lambda: SpectralNorm(Dense(1, use_bias=False)), (3,)),
     "spectral norm of conv": (lambda: SpectralNorm(Conv2D(3, 2, 2)), (3, 4, 2)),
     "spectral norm of transposed conv": (lambda: SpectralNorm(Conv2DTranspose(2, 3, 2)), (2, 2, 3)),
+    "embedding": (lambda: Embedding(4, 3), (5,)),
+    "embedding of many classes": (lambda: Embedding(300, 2), (1,)),
+    "concatenated label": (lambda: ConcatenateLabel(3), (4,)),
+    "concatenated label of images": (lambda: ConcatenateLabel(3), (3, 2, 2)),
+    "concatenated label, learned": (lambda: ConcatenateLabel(4, size=2), (3,)),
+    "concatenated label, learned, of images": (lambda: ConcatenateLabel(4, size=3), (2, 3, 1)),
+    "projection": (lambda: Projection(3), (4,)),
+    "projection without bias": (lambda: Projection(2, use_bias=False), (3,)),
+    "conditional batch norm of vectors": (lambda: ConditionalBatchNorm(3), (4,)),
+    "conditional batch norm of images": (lambda: ConditionalBatchNorm(4, momentum=0.5, epsilon=1e-3), (2, 3, 2)),
     "flatten": (Flatten, (2, 3, 2)),
     "flatten of a vector": (Flatten, (4,)),
     "reshape": (lambda: Reshape((3, 2)), (6,)),
     "reshape of images": (lambda: Reshape((12,)), (2, 3, 2)),
 }
+
+
+def labels_for(net, n):
+    """The argument `labels` for a forward pass of n samples, for networks that take labels: {"labels": ...} or {}"""
+    labels = labels_of(net, n)
+    return {} if labels is None else {"labels": labels}

@@ -53,7 +53,7 @@ def test_every_layer_of_the_readme_table_exists_and_the_other_way_round():
 
 def numbered_classes():
     """(class, its page): layers whose row in the README leads to a page, not to the code; losses; optimizers."""
-    rows = re.findall(r"^\| `(\w+)\(.*\]\((docs/layers/\w+\.md)\) \|$", (ROOT / "README.md").read_text(), re.M)
+    rows = re.findall(r"^\| `(\w+)\(.*\]\((docs/(?:layers/)?\w+\.md)\) \|$", (ROOT / "README.md").read_text(), re.M)
     classes = [(getattr(layers, name), page) for name, page in rows]
     classes += [(kind, "docs/layers/losses.md") for kind in classes_of(losses)]
     classes += [(kind, "docs/layers/optimizers.md") for kind in classes_of(optimizers)]

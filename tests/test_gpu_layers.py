@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from layer_cases import LAYERS
+from layer_cases import LAYERS, labels_for
 
 from minigan import Sequential, backend
 from minigan.checks import check_gradients
@@ -60,7 +60,7 @@ def arrays_of(net, x, dy, training):
     """All that a forward and a backward pass give and leave behind, as NumPy arrays."""
     x, dy = (backend.to_device(array, net.xp) for array in (x, dy))
     net.zero_grads()
-    y = net.forward(x, training=training)
+    y = net.forward(x, training=training, **labels_for(net, len(x)))
     results = {"y": y.copy(), "dx": net.backward(dy), "gradients": net.flat_grads, **net.state}
     assert all(backend.array_module(array) is net.xp for array in results.values())
     return {name: backend.to_cpu(array).copy() for name, array in results.items()}
@@ -100,6 +100,7 @@ class ThroughGpu(Layer):
 
     def __init__(self, layers):
         self.net = Sequential(layers)
+        self.takes_labels, self.classes = self.net.takes_labels, self.net.classes
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
@@ -108,11 +109,11 @@ class ThroughGpu(Layer):
         self.grads.update({name: np.zeros_like(value) for name, value in self.params.items()})
         return self.net.output_shape
 
-    def forward(self, x, training=False):
+    def forward(self, x, training=False, labels=None):
         for name, value in self.params.items():
             self.net.params[name][...] = backend.to_device(value, self.net.xp)
         self.save_for_backward()
-        return backend.to_cpu(self.net.forward(backend.to_device(x, self.net.xp), training))
+        return backend.to_cpu(self.net.forward(backend.to_device(x, self.net.xp), training, labels))
 
     def backward(self, dy, param_grads=True, input_grad=True):
         self.saved(dy)
@@ -198,7 +199,7 @@ def test_the_tangent_pass_gives_the_same_numbers_as_on_the_cpu(gpu, case, traini
         x_there, dy_there, v_there = (backend.to_device(array, net.xp) for array in (x, dy, v))
         slope = InputGradient(net, dy_there)
         net.zero_grads()
-        arrays = slope.forward(x_there, training), slope.backward(v_there), net.flat_grads
+        arrays = slope.forward(x_there, training, **labels_for(net, len(x))), slope.backward(v_there), net.flat_grads
         assert all(backend.array_module(array) is net.xp for array in arrays)
         results.append([backend.to_cpu(array) for array in arrays])
     for one, other in zip(*results, strict=True):

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from layer_cases import LAYERS
+from layer_cases import LAYERS, labels_for
 from run_helpers import in_child
 
 from minigan import GAN, Sequential, machine
@@ -44,7 +44,7 @@ def passes(net, rng, n=7, training=True):
     made = []
     for _ in range(2):
         x, dy = rng.standard_normal((n, *net.input_shape)), rng.standard_normal((n, *net.output_shape))
-        y = net.forward(x.astype(net.dtype), training)
+        y = net.forward(x.astype(net.dtype), training, **labels_for(net, n))
         made += [y, net.backward(dy.astype(net.dtype))]
     return [*made, net.flat_grads.copy(), *(array.copy() for array in net.state.values())]
 

@@ -89,6 +89,10 @@ def examples(cases, folder):
         "GAN.objective": lambda: objectives.Hinge(),
         "logits": lambda: floats(4, 1),
         "targets": lambda: np.abs(floats(4, 1)),
+        "Embedding.classes": lambda: 3,
+        "ConcatenateLabel.classes": lambda: 3,
+        "ConditionalBatchNorm.classes": lambda: 3,
+        "Projection.classes": lambda: 3,
         "SoftmaxCrossEntropy.__call__.logits": lambda: floats(4, 3),
         "SoftmaxCrossEntropy.__call__.targets": lambda: np.array([0, 1, 2, 0]),
         "rng": lambda: np.random.default_rng(0),
@@ -235,8 +239,10 @@ def valid_object(entry, known):
     layer = built(lambda: kind(**arguments)).layers[0]
     x = floats(2, *layer.input_shape)
     context = {"x": x}
+    if layer.takes_labels:
+        context["labels"] = np.array([0, layer.classes - 1])
     if method == "backward":
-        layer.forward(x, training=True)
+        layer.forward(x, True, **{name: value for name, value in context.items() if name == "labels"})
         context = {"dy": floats(2, *layer.output_shape)}
     return layer, context
 

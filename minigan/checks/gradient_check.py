@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from minigan.backend import to_cpu
+from minigan.checks.contract import forward, labels_of
 from minigan.checks.diagnosis import likely_cause
 from minigan.errors import DtypeError, GradientError, OptionError
-from minigan.hints import Array, Seed, Shape
+from minigan.hints import Array, Labels, Seed, Shape
+from minigan.labels import labels_for
 from minigan.layers.base import Layer
 from minigan.memory import require_room
 from minigan.options import require_array, require_flag, require_instance, require_positive, require_seed, require_shape
@@ -74,7 +76,12 @@ class GradientReport:
 
 
 def check_gradients(
-    layer: Layer, x: Array | Shape, training: bool = True, tolerance: float = 1e-6, seed: Seed = 0
+    layer: Layer,
+    x: Array | Shape,
+    training: bool = True,
+    tolerance: float = 1e-6,
+    seed: Seed = 0,
+    labels: Labels | None = None,
 ) -> GradientReport:
     """Compare every gradient of a layer or network, that of the input and of each parameter, with central differences.
 
@@ -82,6 +89,7 @@ def check_gradients(
     x          its input, float64 (n, ...); or a tuple, the shape of one sample: then three random samples
     training   the mode of forward; tolerance: the largest relative error |a - m| / max(|a|, |m|, rms of the array);
                differences below the rounding noise of the measurement do not count
+    labels     (n,), the classes of the samples, for a layer that takes them; by default some are chosen
     Returns    a GradientReport; print it. The layer itself does not change: a copy is checked. Its parameters are
                moved a little at random, since special values (a bias of 0, a gamma of 1) hide mistakes.
     Errors     GradientError with the report: layer, array, index, both values, likely cause; DtypeError for float32,
@@ -111,8 +119,9 @@ def check_gradients(
                 f'check_gradients: {what} is {dtype}; finite differences need float64. Use net.astype("float64") and '
                 'x.astype("float64").'
             )
+    labels = labels_of(layer, len(x)) if labels is None else labels_for(layer, labels, owner)
     # one training pass moves running statistics off their start; noise moves the parameters
-    layer.forward(x + rng.standard_normal(x.shape), training=True)
+    forward(layer, x + rng.standard_normal(x.shape), True, labels)
     layer.clear_cache()
     for value in layer.params.values():
         value += 0.1 * rng.standard_normal(value.shape)
@@ -120,7 +129,8 @@ def check_gradients(
     title = f"{layer.name}, gradients in {'training' if training else 'inference'} mode, batch of {len(x)}"
     for attempt in range(ATTEMPTS):
         point = x if attempt == 0 else x + 0.05 * rng.standard_normal(x.shape)
-        report, kinks = measure(layer, point, training, tolerance, rng, GradientReport(title, resampled=attempt))
+        probe = Probe(layer, point.copy(), labels, training, rng)
+        report, kinks = measure(probe, tolerance, rng, GradientReport(title, resampled=attempt))
         if not kinks:
             break
     else:
@@ -133,22 +143,25 @@ def check_gradients(
 class Probe:
     """The loss L = sum(r y) of a layer as a function of its arrays; each evaluation has the same random state."""
 
-    def __init__(self, layer, x, training, rng):
-        self.layer, self.x, self.training = layer, x, training
-        shape = copy.deepcopy(layer).forward(x, training).shape
-        self.weights = rng.standard_normal(shape)
+    def __init__(self, layer, x, labels, training, rng):
+        self.layer, self.x, self.labels, self.training = layer, x, labels, training
+        y = self.output()
+        self.weights = rng.standard_normal(y.shape)
         self.base = self.loss()
-        self.size = float(np.abs(self.weights * copy.deepcopy(layer).forward(x, training)).sum())  # of the terms of L
+        self.size = float(np.abs(self.weights * y).sum())  # of the terms of L
+
+    def output(self):
+        return forward(copy.deepcopy(self.layer), self.x, self.training, self.labels)
 
     def loss(self):
-        return float((self.weights * copy.deepcopy(self.layer).forward(self.x, self.training)).sum())
+        return float((self.weights * self.output()).sum())
 
     def gradients(self):
         """Return what backward computes: {"dx": ..., "dW": ..., ...}."""
         twin = copy.deepcopy(self.layer)
         for grad in twin.grads.values():
             grad.fill(0)
-        twin.forward(self.x.copy(), self.training)
+        forward(twin, self.x.copy(), self.training, self.labels)
         dx = twin.backward(self.weights.copy())
         return {"dx": np.array(dx), **{f"d{name}": np.array(grad) for name, grad in twin.grads.items()}}
 
@@ -176,9 +189,8 @@ class Probe:
         return 5 * np.finfo(float).eps * max(self.size, 1.0) / STEP
 
 
-def measure(layer, x, training, tolerance, rng, report):
+def measure(probe, tolerance, rng, report):
     """Check all arrays at one point; return the report, and whether the errors look like kinks."""
-    probe = Probe(layer, x.copy(), training, rng)
     gradients = probe.gradients()
     kinks = False
     for name, array in probe.arrays().items():

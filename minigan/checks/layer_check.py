@@ -11,50 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from minigan.checks.arguments import checked_arguments, listed
+from minigan.checks.contract import BATCH, Contract, forward, labels_of, run
 from minigan.checks.gradient_check import check_gradients
 from minigan.checks.tangent_check import TANGENT_CLAUSES
-from minigan.errors import CacheError, GradientError, MiniganError, MisuseWarning, OptionError
+from minigan.errors import CacheError, MiniganError, MisuseWarning, OptionError
 from minigan.hints import Seed, Shape
 from minigan.layers.base import Layer
 from minigan.network import Sequential
 from minigan.options import shown
-
-BATCH = 5  # not the size of a window or image, so that a factor n can be recognised
-
-
-class Contract:
-    """The layer that is checked: makes networks that consist of this one layer."""
-
-    def __init__(self, make_layer, input_shape, tolerance, seed):
-        self.make_layer, self.input_shape = make_layer, tuple(input_shape)
-        self.tolerance, self.seed = tolerance, seed
-        self.rng = np.random.default_rng(seed)
-        self.name = type(make_layer()).__name__
-
-    def network(self, dtype="float64"):
-        """Return a network of the one layer, with parameters moved away from their special start values."""
-        net = Sequential([self.make_layer()], self.input_shape, seed=self.seed, dtype=dtype)
-        noise = np.random.default_rng(self.seed).standard_normal(net.flat_params.size)
-        net.flat_params += (0.1 * noise).astype(dtype)
-        return net
-
-    def batch(self, net, n=BATCH):
-        """Return random x and dy for a network."""
-        draw = self.rng.standard_normal
-        return draw((n, *net.input_shape)).astype(net.dtype), draw((n, *net.output_shape)).astype(net.dtype)
-
-    def require(self, condition, clause, message):
-        if not condition:
-            raise GradientError(f"check_layer, {self.name}, input {self.input_shape}: {clause}. {message}")
-
-
-def run(net, x, dy, training=True, **options):
-    """Run forward and backward on a copy of `net`, and return (y, dx, gradients, the copy)."""
-    net = copy.deepcopy(net)
-    net.zero_grads()
-    y = np.array(net.layers[0].forward(x, training))
-    dx = net.layers[0].backward(dy, **options)
-    return y, dx, net.flat_grads.copy(), net
 
 
 def check_layer(make_layer: Callable[[], Layer], input_shape: Shape, tolerance: float = 1e-6, seed: Seed = 0) -> str:
@@ -127,7 +91,7 @@ def check_shapes_of(c, n, training):
     net = c.network()
     x, dy = c.batch(net, n)
     case = f"batch of {n}, {'training' if training else 'inference'}"
-    y = copy.deepcopy(net).layers[0].forward(x, training)
+    y = forward(copy.deepcopy(net).layers[0], x, training)
     c.require(
         y.shape == (n, *net.output_shape),
         "output shape",
@@ -201,7 +165,7 @@ def check_gradients_add_up(c):
         _, _, first, after = run(net, x, dy, training)
         twin = copy.deepcopy(after)
         _, _, second, _ = run(after, x2, dy2, training)
-        twin.layers[0].forward(x2, training)
+        forward(twin.layers[0], x2, training)
         twin.layers[0].backward(dy2)
         c.require(
             np.allclose(twin.flat_grads, first + second, rtol=1e-10, atol=1e-12),
@@ -217,13 +181,41 @@ def check_mixes_samples(c):
     other = x.copy()
     other[0] += 1
     for training in (True, False):
-        y, y_other = (np.array(copy.deepcopy(net).layers[0].forward(batch, training)) for batch in (x, other))
+        y, y_other = (np.array(forward(copy.deepcopy(net).layers[0], batch, training)) for batch in (x, other))
         c.require(
             net.mixes_samples or np.array_equal(y[1:], y_other[1:]),
             "mixes_samples",
             "another first sample changes the outputs of the other samples. If this is right, set mixes_samples = "
             "True in the class. Then a GAN gives real and generated images to the discriminator as separate batches.",
         )
+
+
+def check_labels(c):
+    """Where forward takes labels: each sample gets its own, and labels stay as they were."""
+    net = c.network()
+    if not net.takes_labels or net.classes == 1:
+        return
+    x, dy = c.batch(net)
+    labels = labels_of(net, len(x))
+    other = labels.copy()
+    other[0] = (labels[0] + 1) % net.classes
+    for training in (True, False):
+        y, y_other = (np.array(forward(copy.deepcopy(net).layers[0], x, training, k.copy())) for k in (labels, other))
+        c.require(
+            net.mixes_samples or np.array_equal(y[1:], y_other[1:]),
+            "labels",
+            "another label of the first sample changes the outputs of the other samples.",
+        )
+        c.require(
+            not np.array_equal(y[0], y_other[0]),
+            "labels",
+            "another label of the first sample does not change its output. Then labels need not be taken.",
+        )
+        given = labels.copy()
+        layer = copy.deepcopy(net).layers[0]
+        layer.forward(x, training, given)
+        layer.backward(dy)
+        c.require(np.array_equal(given, labels), "labels modified", "forward or backward wrote to labels.")
 
 
 def check_workers(c):
@@ -238,7 +230,7 @@ def check_workers(c):
         results = []
         for twin in (alone, shared):
             try:
-                y = np.array(twin.forward(x, training))
+                y = np.array(forward(twin, x, training))
                 results.append((y, twin.backward(dy), twin.flat_grads.copy(), *twin.state.values()))
             except OptionError as error:  # some worker sums where another does not
                 c.require(False, "workers", str(error))
@@ -278,7 +270,7 @@ def check_cache_used_up(c):
         try:
             net.layers[0].backward(dy)
         except CacheError:
-            net.layers[0].forward(x, True)
+            forward(net.layers[0], x, True)
             net.layers[0].backward(dy)
             continue
         c.require(
@@ -295,7 +287,7 @@ def check_flat_views(c):
     x, dy = c.batch(net)
     before, states = net.flat_params.copy(), dict(net.layers[0].state)
     for training in (True, False):
-        net.layers[0].forward(x, training)
+        forward(net.layers[0], x, training)
         net.layers[0].backward(dy)
     layer = net.layers[0]
     for kind, flat in (("params", net.flat_params), ("grads", net.flat_grads)):
@@ -321,7 +313,7 @@ def check_save_and_load(c):
     """A saved and loaded network gives the same output, bit for bit."""
     net = c.network()
     x, _ = c.batch(net)
-    net.forward(x, training=True)  # so that there is a state worth saving
+    forward(net, x, True)  # so that there is a state worth saving
     net.clear_cache()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.npz"
@@ -331,7 +323,7 @@ def check_save_and_load(c):
         except MiniganError as error:
             c.require(False, "save and load", str(error))
     for training in (False, True):
-        y, again = (copy.deepcopy(n).forward(x, training) for n in (net, loaded))
+        y, again = (forward(copy.deepcopy(n), x, training) for n in (net, loaded))
         c.require(
             np.array_equal(y, again),
             "save and load",
@@ -388,6 +380,7 @@ CLAUSES = (
     check_zero_upstream,
     check_gradients_add_up,
     check_mixes_samples,
+    check_labels,
     check_gradient_options,
     check_cache_used_up,
     check_save_and_load,

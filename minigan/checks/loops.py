@@ -129,6 +129,60 @@ def spectral_norm(M, u):
     return Mbar, np.array([number / length for number in back])
 
 
+def conditional_batch_norm(x, labels, gamma, beta, epsilon, mean=None, variance=None):
+    """y = gamma[k] xhat + beta[k], k = labels[n], with xhat from batch_norm over the samples of all classes"""
+    channels = x.shape[-1]
+    xhat = batch_norm(x, [1.0] * channels, [0.0] * channels, epsilon, mean, variance)
+    y = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        k = labels[index[0]]
+        y[index] = gamma[k, index[-1]] * xhat[index] + beta[k, index[-1]]
+    return y
+
+
+def embedding(x, labels, E):
+    """y[n,i] = E[labels[n], i]; x is not used"""
+    y = np.zeros((len(labels), E.shape[1]))
+    for n in range(len(labels)):
+        for i in range(E.shape[1]):
+            y[n, i] = E[labels[n], i]
+    return y
+
+
+def concatenate_label(x, labels, E):
+    """y[n,...,:] = (x[n,...,:], E[labels[n]]) at every pixel; one-hot labels: E is the unit matrix"""
+    c, size = x.shape[-1], E.shape[1]
+    y = np.zeros((*x.shape[:-1], c + size))
+    for index in np.ndindex(x.shape[:-1]):
+        for i in range(c):
+            y[(*index, i)] = x[(*index, i)]
+        for i in range(size):
+            y[(*index, c + i)] = E[labels[index[0]], i]
+    return y
+
+
+def projection(x, labels, w, b, E):
+    """y[n] = b + sum_i x[n,i] w[i] + sum_i x[n,i] E[labels[n], i]"""
+    y = np.zeros((len(x), 1))
+    for n in range(len(x)):
+        total = b[0]
+        for i in range(x.shape[1]):
+            total += x[n, i] * w[i, 0]
+        for i in range(x.shape[1]):
+            total += x[n, i] * E[labels[n], i]
+        y[n, 0] = total
+    return y
+
+
+def class_sums(rows, labels, classes):
+    """sums[k] = sum of the rows with label k"""
+    sums = np.zeros((classes, rows.shape[1]))
+    for n in range(len(rows)):
+        for i in range(rows.shape[1]):
+            sums[labels[n], i] += rows[n, i]
+    return sums
+
+
 def reshape(x, target_shape):
     """The numbers of each sample, in row-major order, written into the new shape in the same order."""
     y = np.zeros((len(x), *target_shape))

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 
+from minigan.checks.contract import labels_of
 from minigan.checks.gradient_check import DIRECTIONS, check_gradients
 from minigan.errors import GradientError
 from minigan.gan import GAN
@@ -56,6 +57,7 @@ def check_step(networks, name, latent, objective, data_range, seed, penalties=()
     """
     rng = np.random.default_rng((seed, 1))
     images = rng.uniform(*data_range, (BATCH, *networks["discriminator"].input_shape))
+    labels = labels_of(networks["discriminator"], BATCH)
 
     def step():
         """(loss, gradient) of one training step, from the same random numbers each time; it changes no parameter."""
@@ -69,7 +71,7 @@ def check_step(networks, name, latent, objective, data_range, seed, penalties=()
             seed=(seed, 2),
             penalties=penalties,
         )
-        d_loss, g_loss = gan.train_step(images)
+        d_loss, g_loss = gan.train_step(images, labels)
         return float(g_loss if name == "generator" else d_loss), nets[name].flat_grads
 
     params = networks[name].flat_params

@@ -4,19 +4,19 @@ import copy
 
 import numpy as np
 
+from minigan.checks.contract import BATCH, forward
 from minigan.checks.gradient_check import check_gradients
 from minigan.errors import OptionError
 from minigan.input_gradient import InputGradient
 from minigan.layers.base import has_tangent, retaining
 
 CLOSE = 1e-9
-BATCH = 5
 
 
 def run(net, x, dy, training):
     """Return (y, dx, gradients) of an ordinary forward and backward."""
     net.zero_grads()
-    y = np.array(net.layers[0].forward(x, training))
+    y = np.array(forward(net.layers[0], x, training))
     dx = np.array(net.layers[0].backward(dy))
     return y, dx, net.flat_grads.copy()
 
@@ -28,7 +28,7 @@ def after_backward(c, dtype="float64", training=True):
         return None
     x, dy = c.batch(net)
     net.zero_grads()
-    net.layers[0].forward(x, training)
+    forward(net.layers[0], x, training)
     with retaining():
         dx = np.array(net.layers[0].backward(dy.copy(), param_grads=False))
     return net, x, dy, dx
@@ -78,7 +78,7 @@ def check_tangent_adds(c):
         results = []
         for last, at_first in ((None, 0.0), (None, 1.0), (dy2, 0.0)):
             net = copy.deepcopy(start)
-            net.layers[0].forward(x, training)
+            forward(net.layers[0], x, training)
             with retaining():
                 net.layers[0].backward(dy, param_grads=False)
             net.flat_grads[...] = at_first
@@ -179,7 +179,7 @@ def check_tangent_of_workers(c):
         for twin in (alone, shared):
             twin.zero_grads()
             try:
-                twin.forward(x, training)
+                forward(twin, x, training)
                 with retaining():
                     twin.backward(dy, param_grads=False)
                 ydot = np.array(twin.tangent(xdot))

@@ -32,26 +32,29 @@ class GraphSteps:
         self.gan, self.say, self.possible = gan, say, True
         self.taken, self.graphs = {}, {}
 
-    def __call__(self, images, trains_generator):
+    def __call__(self, images, trains_generator, labels=None):
         kind = images.shape, trains_generator, self.gan.penalties_due()
         self.taken[kind] = self.taken.get(kind, 0) + 1
         if kind not in self.graphs and self.possible and self.taken[kind] > WARM_UP:
-            self.record(kind, images, trains_generator)
+            self.record(kind, images, trains_generator, labels)
         if kind not in self.graphs:
-            return self.gan.compute_step(images, trains_generator)
-        batch, graph = self.graphs[kind]
+            return self.gan.compute_step(images, trains_generator, labels)
+        batch, of_batch, graph = self.graphs[kind]
         batch[...] = images
+        if labels is not None:
+            of_batch[...] = labels
         # copies, since the next launch overwrites the results
         return [loss.copy() for loss in graph.launch()]
 
-    def record(self, kind, images, trains_generator):
+    def record(self, kind, images, trains_generator, labels):
         """Record the graph of a kind of step; if that is impossible, say so and never try again."""
-        gan, batch = self.gan, images.copy()
+        gan, batch, of_batch = self.gan, images.copy(), None if labels is None else labels.copy()
         # recording runs only the Python code of a step, nothing on the GPU; if it fails, it must leave no trace
         counters = [part for part in (gan.g_optimizer, gan.d_optimizer, gan.moving_average) if part]
         steps, random_state = [part.steps for part in counters], copy.deepcopy(gan.rng.bit_generator.state)
         try:
-            self.graphs[kind] = batch, CapturedStep(lambda: gan.compute_step(batch, trains_generator))
+            step = CapturedStep(lambda: gan.compute_step(batch, trains_generator, of_batch))
+            self.graphs[kind] = batch, of_batch, step
         except Exception as error:  # whatever the reason, training can continue
             self.possible = False
             gan.rng.bit_generator.state = random_state

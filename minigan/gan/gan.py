@@ -17,8 +17,9 @@ from minigan.gan.objectives import NonSaturating, Objective
 from minigan.gan.parts import latent_size, require_fitting
 from minigan.gan.penalties import GradientPenalty, checked_penalties
 from minigan.gan.saving import load_gan, save_gan
-from minigan.hints import Array, PathLike, Seed
+from minigan.hints import Array, Labels, PathLike, Seed
 from minigan.initializers import Initializer
+from minigan.labels import checked_labels, labels_for, labels_to_make
 from minigan.layers.base import Layer
 from minigan.machine import one_blas_thread
 from minigan.memory import require_room
@@ -112,10 +113,12 @@ class GAN:
         self.group = ALONE
         self._step = self.compute_step
 
-    def train_step(self, images: Array) -> tuple[float, float]:
+    def train_step(self, images: Array, labels: Labels | None = None) -> tuple[float, float]:
         """Train the discriminator on a batch of real images, then (in every `d_steps`-th call) the generator.
 
         images     (n, h, w, c) in the range of the generator's output, in the networks' dtype and on their device
+        labels     (n,), the classes of the images, if the networks take labels: integers from 0. G makes as many images
+                   of the same classes, so D judges pairs of an image and a label
         Returns    (d_loss, g_loss): numbers; on a GPU arrays of one number, so that only reading them waits. If the
                    generator was not trained, g_loss is the last one (NaN before the first)
         Both updates use the same batch of latents: D learns from the images that G made; then the updated D judges the
@@ -124,10 +127,11 @@ class GAN:
         the same sums, in fewer and larger matrix products.
         """
         self._check_images(images)
+        labels = self._checked_labels("GAN.train_step", labels, len(images))
         trains_generator = (self.d_updates + 1) % self.d_steps == 0
         # BLAS's own threads would wait for work on the cores of the workers
         with one_blas_thread() if self.workers > 1 else nullcontext():
-            losses = self._step(images, trains_generator)
+            losses = self._step(images, trains_generator, labels)
         self.d_updates += 1
         if trains_generator:
             self.g_loss = losses[1]
@@ -148,7 +152,7 @@ class GAN:
             stacklevel=3,
         )
 
-    def compute_step(self, images, trains_generator):
+    def compute_step(self, images, trains_generator, labels=None):
         """Compute a step kernel by kernel, and return [d_loss] or [d_loss, g_loss].
 
         Where processes share the batch, each draws the same latents and has the same images, and takes its own rows.
@@ -156,11 +160,12 @@ class GAN:
         group, n = self.group, len(images)
         group.take(n)
         z = self.latent.sample(n, self.rng, self.generator.dtype, self.generator.xp)
+        own = None if labels is None else group.own(labels)
         with group.working((self.generator, self.discriminator)):
-            generated = self.generator.forward(group.own(z), training=True)
-            losses = [self._train_discriminator(images, generated)]
+            generated = self.generator.forward(group.own(z), training=True, labels=own)
+            losses = [self._train_discriminator(images, generated, own)]
             if trains_generator:
-                losses.append(self._train_generator(generated))
+                losses.append(self._train_generator(generated, own))
         return losses
 
     def capture(self, say: Callable[[str], object] | None = None) -> None:
@@ -221,27 +226,29 @@ class GAN:
         """Return how many threads share a batch."""
         return max(self.generator.workers, self.discriminator.workers)
 
-    def _train_discriminator(self, images, generated):
+    def _train_discriminator(self, images, generated, labels):
         """Update D on the sum of both losses and the penalties; the gradient of the images is not computed.
 
         The objective gets the logits of all n images, whoever computed them.
-        images, generated    the whole batch of images; of the generated ones, this worker's
+        images               the whole batch
+        generated, labels    this worker's part: both the real and the generated images have these labels
         """
         net, objective, group, n = self.discriminator, self.objective, self.group, len(images)
         whole, images = images, group.own(images)
         net.forget_grads()
         if net.mixes_samples:
-            logits = group.gather(net.forward(images, training=True))
+            logits = group.gather(net.forward(images, training=True, labels=labels))
             real_loss, dlogits = objective.real(logits, self.rng)
             net.backward(group.own(dlogits), input_grad=False)
-            logits = group.gather(net.forward(generated, training=True))
+            logits = group.gather(net.forward(generated, training=True, labels=labels))
             fake_loss, dlogits = objective.fake(logits, self.rng)
             net.backward(group.own(dlogits), input_grad=False)
         else:
             both = net.xp.concatenate([images, generated])
             backend.make_read_only(both)  # so that D need not copy it to be sure of it
+            twice = None if labels is None else net.xp.concatenate([labels, labels])
             group.take(n, batches=2)
-            logits = group.gather(net.forward(both, training=True))
+            logits = group.gather(net.forward(both, training=True, labels=twice))
             real_loss, dreal = objective.real(logits[:n], self.rng)
             fake_loss, dfake = objective.fake(logits[n:], self.rng)
             net.backward(group.own(net.xp.concatenate([dreal, dfake])), input_grad=False)
@@ -251,7 +258,7 @@ class GAN:
         if due:
             generated = group.gather(generated)
             for penalty in due:
-                loss = loss + penalty.add(net, whole, generated, self.rng, group)
+                loss = loss + penalty.add(net, whole, generated, self.rng, group, labels)
         self._update(self.d_optimizer)
         objective.after_discriminator_step(net)
         return loss
@@ -260,9 +267,9 @@ class GAN:
         """Return the penalties that count in the next step of the discriminator: all that are not lazy."""
         return tuple(penalty for penalty in self.penalties if penalty.due(self.d_updates))
 
-    def _train_generator(self, generated):
+    def _train_generator(self, generated, labels):
         """Update G through D; only D's dx is computed, not the gradients of its parameters."""
-        logits = self.group.gather(self.discriminator.forward(generated, training=True))
+        logits = self.group.gather(self.discriminator.forward(generated, training=True, labels=labels))
         value, dlogits = self.objective.generator(logits)
         dimages = self.discriminator.backward(self.group.own(dlogits), param_grads=False)
         self.generator.forget_grads()
@@ -324,18 +331,27 @@ class GAN:
         averaged = require_flag("GAN", averaged=averaged)
         return self.moving_average.network if averaged and self.moving_average else self.generator
 
-    def sample(self, n: int, seed: Seed = None, averaged: bool = True) -> Array:
+    def _checked_labels(self, where, labels, n):
+        """Return the labels of n images on the networks' device, or None if the networks take none."""
+        net = self.generator
+        if labels_for(net, labels, where) is None:
+            return None
+        return checked_labels(where, backend.to_cpu(labels), n, net.classes, net.xp)
+
+    def sample(self, n: int, seed: Seed = None, labels: Labels | int | None = None, averaged: bool = True) -> Array:
         """Return n generated images (n, h, w, c), made in inference mode.
 
+        labels     which classes to make, if the generator takes labels: (n,) integers, or one for all images. By
+                   default the classes take turns: 0, 1, 2, ...
         averaged   by the moving average of the generator, if the GAN has one (ema); False: by the generator itself
-
         The same seed gives the same latents, so pictures of a training run can be compared. Without a seed, every call
         draws new latents. Sampling does not change the random numbers of training.
         """
         n, rng = require_count("GAN.sample", n=n), np.random.default_rng(require_seed("GAN.sample", seed=seed))
         net = self.sampler(averaged)
         require_room("GAN.sample", f"{n} images", n * math.prod(net.output_shape) * net.dtype.itemsize, net.xp)
-        return net.predict(self.latent.sample(n, rng, net.dtype, net.xp))
+        labels = self._checked_labels("GAN.sample", labels_to_make(n, labels, net.classes), n)
+        return net.predict(self.latent.sample(n, rng, net.dtype, net.xp), labels=labels)
 
     def save(self, path: PathLike) -> None:
         """Write this GAN to one file, so that training can continue after `load`, bit for bit.

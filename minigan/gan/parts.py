@@ -36,6 +36,7 @@ def require_fitting(gan):
         raise OptionError("GAN: generator and discriminator must have the same dtype and device.")
     if gan.g_optimizer.net is not generator or gan.d_optimizer.net is not discriminator:
         raise OptionError("GAN: g_optimizer must be made for the generator, d_optimizer for the discriminator.")
+    require_same_classes(generator, discriminator)
     if gan.penalties:
         require_tangents(discriminator)
         if getattr(gan.objective, "clip", None) is not None:
@@ -44,6 +45,26 @@ def require_fitting(gan):
                 f"clipping, and {gan.penalties[0]} does it by a penalty. Choose one: Wasserstein(clip=None), or "
                 "no penalties."
             )
+
+
+def require_same_classes(generator, discriminator):
+    """Raise OptionError unless both networks take labels of the same classes, or neither takes labels."""
+    if generator.classes == discriminator.classes:
+        return
+    if generator.classes and discriminator.classes:
+        raise OptionError(
+            f"GAN: the generator takes labels of {generator.classes} classes, but the discriminator of "
+            f"{discriminator.classes}. Both must be the same."
+        )
+    if generator.classes:
+        raise OptionError(
+            "GAN: the generator takes labels, but the discriminator does not, so it cannot see whether an image shows "
+            "its class. Put ConcatenateLabel or Projection into the discriminator."
+        )
+    raise OptionError(
+        "GAN: the discriminator takes labels, but the generator does not, so it cannot know which class to make. Put "
+        "ConcatenateLabel or ConditionalBatchNorm into the generator."
+    )
 
 
 def latent_size(generator):

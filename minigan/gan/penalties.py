@@ -53,16 +53,17 @@ class GradientPenalty:
         """Return whether the penalty counts in a step of the discriminator; the first is step 0."""
         return step % self.every == 0
 
-    def add(self, discriminator, real, generated, rng, group):
+    def add(self, discriminator, real, generated, rng, group, labels=None):
         """Add the gradient of the penalty to the discriminator's gradients, and return its value.
 
         real, generated    the whole batch, also where processes share it
+        labels             of this worker's rows: the points have the labels of the images in the same rows
         """
         points = self.points(real, generated, rng)
         if not (backend.share_memory(points, real) or backend.share_memory(points, generated)):
             backend.make_read_only(points)  # so that D need not copy it to be sure of it
         slope = InputGradient(discriminator)
-        g = group.gather(slope.forward(group.own(points), training=True))
+        g = group.gather(slope.forward(group.own(points), training=True, labels=labels))
         value, v = self.value(g)
         if self.every > 1:
             value, v = value * self.every, v * self.every

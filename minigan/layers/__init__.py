@@ -2,6 +2,8 @@
 
 from minigan.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from minigan.layers.base import Layer
+from minigan.layers.conditional import ConcatenateLabel, Embedding, Projection
+from minigan.layers.conditional_normalization import ConditionalBatchNorm
 from minigan.layers.convolution import Conv2D, Conv2DTranspose
 from minigan.layers.dense import Dense
 from minigan.layers.dropout import Dropout
@@ -21,16 +23,20 @@ __all__ = [
     "LSTM",
     "AveragePool2D",
     "BatchNorm",
+    "ConcatenateLabel",
+    "ConditionalBatchNorm",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePool2D",
     "Layer",
     "LeakyReLU",
     "MaxPool2D",
+    "Projection",
     "ReLU",
     "Reshape",
     "SiLU",

@@ -15,6 +15,8 @@ from minigan import backend, initializers
 from minigan.budget import limited, spend
 from minigan.errors import CacheError, DeviceError, DtypeError, OptionError, ShapeError
 from minigan.hints import Array, DType, Rng, Shape
+from minigan.labels import checked_labels, labels_for, require_classes
+from minigan.layers.advice import no_tangent
 from minigan.layers.arrays import ArraysAttribute, Gradients, NamedArrays
 from minigan.memory import require_room
 from minigan.options import require_dtype, require_module, require_rng, require_shape, shown
@@ -72,6 +74,8 @@ class Layer:
     Arrays  params, grads: name -> array, with the same names and shapes. state: arrays that are saved but not trained.
             A network uses views of them, so they are never replaced: `layer.params["W"] = w` copies the numbers of w.
     Tools   in build: add_param, add_state;  in forward: check_input, save_for_backward;  in backward: saved, add_grad
+    Labels  a layer that needs the classes of the samples sets takes_labels = True in the class and self.classes in
+            __init__, and has forward(x, training=False, labels=None), with check_labels
     Check   minigan.checks.check_layer(lambda: MyLayer(...), input_shape) runs the whole contract.
     """
 
@@ -96,6 +100,8 @@ class Layer:
     mixes_samples = False  # True if the output of a sample depends on the other samples of its batch (BatchNorm)
     asks_group = False  # True for a layer that mixes samples, and sums over all workers where they share a batch
     latest_state: tuple[str, ...] = ()  # names of state that a moving average of the network takes as it is now
+    takes_labels = False  # True for a layer with forward(x, training=False, labels=None)
+    classes: int | None = None  # how many classes the labels are of, if it takes labels
 
     def build(self, input_shape: Shape, rng: Rng, dtype: DType, xp: ModuleType) -> Shape:
         """Set the shapes. A subclass with parameters calls this first, then `add_param`, and returns its output shape.
@@ -107,6 +113,7 @@ class Layer:
                 f"{self.name}: this layer was already built. Make a new layer for each place in a network."
             )
         owner = self.name or type(self).__name__
+        require_classes(self)
         shape, dtype = require_shape(owner, input_shape=input_shape), require_dtype(owner, dtype)
         require_rng(owner, rng)
         require_module(owner, xp)
@@ -192,6 +199,11 @@ class Layer:
             raise ShapeError(f"{self.name} forward: expected at least one sample, got x of shape {x.shape}.")
         if not saves_nothing():
             self.current_x = x
+
+    def check_labels(self, labels: Any, x: Array) -> Array:
+        """Return the labels of the samples x as an array of int64 (n,); raise an error that explains what is wrong."""
+        owner = f"{self.name} forward"
+        return checked_labels(owner, labels_for(self, labels, owner), len(x), self.classes, self.xp)
 
     def require_built(self):
         """Raise ShapeError unless the layer is built."""
@@ -377,18 +389,3 @@ def has_tangent(layer):
     order = type(layer).__mro__
     forward, backward, tangent = (next(i for i, kind in enumerate(order) if name in vars(kind)) for name in PASSES)
     return order[tangent] is not Layer and tangent <= min(forward, backward)
-
-
-def no_tangent(layer):
-    """Return what is missing where a layer has no tangent, and what to write."""
-    kind = type(layer).__name__
-    return (
-        f"{layer.name or kind}: gradients of gradients need {kind}.tangent(xdot), which is missing, or belongs to "
-        "another forward. Write in the class\n"
-        "    def tangent(self, xdot):\n"
-        "        dy, ... = self.retained(xdot)              # then what forward saved\n"
-        "        self.add_grad(...)                         # for each parameter: the gradient of sum(dy ydot)\n"
-        "        self.bend = ...                            # its gradient with respect to x; not if linear in x\n"
-        "        return ydot                                # how y changes if x moves along xdot\n"
-        "check_layer checks it. Examples: Tanh, Dense; docs/second_order.md"
-    )

@@ -38,6 +38,8 @@ class FusedLayers:
     Backward   dz = keep scale (1 where z > 0, else slope) dy, then the first layer's backward
     """
 
+    takes_labels = False
+
     def __init__(self, product, activation, dropout=None):
         self.product, self.activation, self.dropout = product, activation, dropout
         self.params = product.params

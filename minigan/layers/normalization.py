@@ -51,15 +51,25 @@ class BatchNorm(Layer):
                 f"{self.name}: expected vectors (n, c) or images (n, h, w, c), got (n, "
                 f"{', '.join(map(str, input_shape))})."
             )
-        channels = input_shape[-1:]
-        self.add_param("gamma", channels, Ones(), rng)
-        self.add_param("beta", channels, Zeros(), rng)
-        self.add_state("mean", xp.zeros(channels, dtype))
-        self.add_state("variance", xp.ones(channels, dtype))
+        self.add_scale_and_shift(input_shape[-1], rng)
+        self.add_state("mean", xp.zeros(input_shape[-1:], dtype))
+        self.add_state("variance", xp.ones(input_shape[-1:], dtype))
         return self.output_shape
+
+    def add_scale_and_shift(self, channels, rng):
+        self.add_param("gamma", (channels,), Ones(), rng)
+        self.add_param("beta", (channels,), Zeros(), rng)
 
     def forward(self, x, training=False):
         self.check_input(x)
+        xhat, inverse_std, m = self.normalized(x, training)
+        self.save_for_backward(xhat, inverse_std, m)
+        y = xhat * self.params["gamma"]
+        y += self.params["beta"]
+        return y.reshape(x.shape)
+
+    def normalized(self, x, training):
+        """Return (xhat as rows, 1 / sqrt(var + epsilon), m, or None in inference); update the running statistics."""
         rows = x.reshape(-1, x.shape[-1])
         if training:
             m = self.group.total(len(rows))
@@ -76,10 +86,7 @@ class BatchNorm(Layer):
             xhat, variance = rows - self.state["mean"], self.state["variance"]
         inverse_std = (1 / self.xp.sqrt(variance + self.epsilon)).astype(self.dtype)
         xhat *= inverse_std
-        self.save_for_backward(xhat, inverse_std, m)
-        y = xhat * self.params["gamma"]
-        y += self.params["beta"]
-        return y.reshape(x.shape)
+        return xhat, inverse_std, m
 
     def backward(self, dy, param_grads=True, input_grad=True):
         xhat, inverse_std, m = self.saved(dy)

@@ -49,13 +49,13 @@ class SharedNetwork:
 
         team(self.size).run(part, self.meeting, prepare)
 
-    def forward(self, x, training):
+    def forward(self, x, training, labels):
         """Return y for a batch that `shares` says is shared."""
         net = self.networks[0]
         y = net.xp.empty((len(x), *net.output_shape), net.dtype)
 
         def work(rank, network, rows):
-            y[rows] = network._forward_rows(x[rows], training)
+            y[rows] = network._forward_rows(x[rows], training, None if labels is None else labels[rows])
 
         self.run(len(x), work, prepare=self.copy_states)
         return y

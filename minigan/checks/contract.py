@@ -1,0 +1,63 @@
+"""What the clauses of check_layer work with: networks of the one layer that is checked, and its passes."""
+
+import copy
+
+import numpy as np
+
+from minigan.errors import GradientError
+from minigan.network import Sequential
+
+BATCH = 5  # not the size of a window or image, so that a factor n can be recognised
+
+
+class Contract:
+    """The layer that is checked: makes networks that consist of this one layer."""
+
+    def __init__(self, make_layer, input_shape, tolerance, seed):
+        self.make_layer, self.input_shape = make_layer, tuple(input_shape)
+        self.tolerance, self.seed = tolerance, seed
+        self.rng = np.random.default_rng(seed)
+        self.name = type(make_layer()).__name__
+
+    def network(self, dtype="float64"):
+        """Return a network of the one layer, with parameters moved away from their special start values."""
+        net = Sequential([self.make_layer()], self.input_shape, seed=self.seed, dtype=dtype)
+        noise = np.random.default_rng(self.seed).standard_normal(net.flat_params.size)
+        net.flat_params += (0.1 * noise).astype(dtype)
+        return net
+
+    def batch(self, net, n=BATCH):
+        """Return random x and dy for a network."""
+        draw = self.rng.standard_normal
+        return draw((n, *net.input_shape)).astype(net.dtype), draw((n, *net.output_shape)).astype(net.dtype)
+
+    def require(self, condition, clause, message):
+        if not condition:
+            raise GradientError(f"check_layer, {self.name}, input {self.input_shape}: {clause}. {message}")
+
+
+def labels_of(layer, n):
+    """Return labels for n samples, always the same ones, if the layer takes labels; else None.
+
+    They are the first, the middle and the last class, mixed, so a batch holds some class more than once.
+    """
+    if not layer.takes_labels:
+        return None
+    some = np.array([0, layer.classes // 2, layer.classes - 1])
+    return some[np.random.default_rng(n).integers(3, size=n)]
+
+
+def forward(layer, x, training, labels=None):
+    """Return y of a layer or network. Layers that take labels get some, by default those of `labels_of`."""
+    if not layer.takes_labels:
+        return layer.forward(x, training)
+    return layer.forward(x, training, labels_of(layer, len(x)) if labels is None else labels)
+
+
+def run(net, x, dy, training=True, **options):
+    """Run forward and backward on a copy of `net`, and return (y, dx, gradients, the copy)."""
+    net = copy.deepcopy(net)
+    net.zero_grads()
+    y = np.array(forward(net.layers[0], x, training))
+    dx = net.layers[0].backward(dy, **options)
+    return y, dx, net.flat_grads.copy(), net
