@@ -121,7 +121,7 @@ ALSO = {
     "g_optimizer": {"part"},
     "d_optimizer": {"part"},
     "test": {"none"},
-    "labels": {"none"},
+    "labels": {"none", "sequence", "array", "number"},  # a number: GAN.sample
     "generator": {"part"},  # some parts can be called
     "discriminator": {"part"},
     "start": {"sequence", "range"},
