@@ -161,7 +161,7 @@ def test_make_digits_reports_missing_files_without_a_traceback(mnist, tmp_path):
 
 
 def test_names():
-    assert data.NAMES == ("digits", "mnist", "fashion-mnist", "cifar10", "svhn", "folder")
+    assert data.NAMES == ("digits", "mnist", "fashion-mnist", "cifar10", "svhn", "folder", "idx", "array")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_names():
         ("fashion_mnist", r"Did you mean 'fashion-mnist'"),
         ("CIFAR-10", r"Did you mean 'cifar10'"),
         ("digit", r"Did you mean 'digits'"),
-        ("zzz", r"expected one of 'digits', 'mnist', 'fashion-mnist', 'cifar10', 'svhn', 'folder'\.$"),
+        ("zzz", r"expected one of 'digits', 'mnist', 'fashion-mnist', 'svhn', 'folder', 'idx', 'array'\.$"),
         (None, r"unknown data set None"),
     ],
 )

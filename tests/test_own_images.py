@@ -85,6 +85,21 @@ def test_another_picture_is_another_run(photos, tmp_path):
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_a_run_on_arrays(tmp_path):
+    numbers = np.random.default_rng(0).random((20, 8, 8, 1))
+    np.savez("mine.npz", images=2 * numbers - 1, labels=np.arange(20) % 2)
+    options = ("--dataset", "array", "--data-dir", "mine.npz", "--batch-size", 5, "--steps", 2, "--quiet")
+    assert run("train", "Small", *options, "--out", "bytes") == 2
+    assert run("train", "Small", *options, "--out", "run", "--value-range=-1:1") == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["data_options"] == {"value_range": [-1, 1]} and config["data_dir"] == str(tmp_path / "mine.npz")
+    assert run("resume", "run", "--steps", 3, "--quiet") == 0
+    assert run("evaluate", "run", "--samples", 20, "--quiet") == 0
+    for odd in ("1", "a:b", "1:2:3", "1:-1", "nan:1"):
+        assert run("train", "Small", *options, "--out", "odd", f"--value-range={odd}") == 2
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_a_test_split_is_used_for_memorisation(photos, tmp_path, capsys):
     for split in ("train", "test"):
         shutil.copytree(photos, tmp_path / "both" / split)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from minigan import backend, data
+from minigan.data.dataset import OPTION_NAMES
 from minigan.data.decoding import BACKGROUNDS
 from minigan.parallel.sharing import MOST_WORKERS
 
@@ -42,9 +43,18 @@ def image_size(text):
     return (sizes[0], sizes[-1])
 
 
+def value_range(text):
+    """Read the numbers that stand for black and white for argparse: -1:1"""
+    try:
+        low, high = map(float, text.split(":"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected two numbers such as -1:1, got {text}") from None
+    return low, high
+
+
 def data_options(args):
     """Return the options of `data.load` that were given on the command line."""
-    given = {name: getattr(args, name, None) for name in ("image_size", "channels", "background", "skip_broken")}
+    given = {name: getattr(args, name, None) for name in sorted(OPTION_NAMES)}
     return {name: value for name, value in given.items() if value not in (None, False)}
 
 
@@ -53,8 +63,8 @@ OPTIONS = {
     "--data-dir": {
         "type": Path,
         "metavar": "DIR",
-        "help": "the folder of your pictures, or of the data set's files; without it, minigan uses its cache or "
-        "downloads them",
+        "help": "the folder of your pictures or of the data set's files, or a .npz file; without it, minigan uses its "
+        "cache or downloads the files",
     },
     "--image-size": {
         "type": image_size,
@@ -71,6 +81,11 @@ OPTIONS = {
         "help": "of transparent pictures in a folder; default: white",
     },
     "--skip-broken": {"action": "store_true", "help": "leave out pictures of a folder that cannot be read"},
+    "--value-range": {
+        "type": value_range,
+        "metavar": "LOW:HIGH",
+        "help": "the numbers that stand for black and white in a .npz or .npy file: --value-range=-1:1; default: bytes",
+    },
     "--epochs": {"type": positive, "metavar": "N", "help": "the number of epochs; default: the experiment's own"},
     "--steps": {"type": positive, "metavar": "N", "help": "stop after N steps, even within an epoch"},
     "--batch-size": {"type": positive, "metavar": "N", "help": "images in a batch; default: the experiment's own"},

@@ -16,7 +16,7 @@ def add_to(commands):
     train = commands.add_parser("train", help="train an experiment: start a new run, in a new folder")
     train.add_argument("name", help="the name of an experiment: python -m minigan list")
     options = ("--dataset", "--data-dir", "--epochs", "--steps", "--batch-size", "--seed", "--device", "--workers")
-    images = ("--image-size", "--channels", "--background", "--skip-broken")
+    images = ("--image-size", "--channels", "--background", "--skip-broken", "--value-range")
     for name in (*options, *images, "--quiet"):
         add_option(train, name)
     train.add_argument("--out", type=Path, metavar="DIR", help="the folder of the run; default: out/NAME-seedSEED")

@@ -2,6 +2,6 @@
 
 from minigan.data.batching import batches, scale
 from minigan.data.completeness import PartialDataWarning, UnofficialDataWarning
-from minigan.data.dataset import NAMES, Dataset, load
+from minigan.data.dataset import NAMES, Dataset, from_arrays, load
 
-__all__ = ["NAMES", "Dataset", "PartialDataWarning", "UnofficialDataWarning", "batches", "load", "scale"]
+__all__ = ["NAMES", "Dataset", "PartialDataWarning", "UnofficialDataWarning", "batches", "from_arrays", "load", "scale"]

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan.data import cifar, download, folder, idx, reading, resizing, sources, svhn
+from minigan.data import array_files, arrays, cifar, download, folder, idx, idx_pairs, reading, resizing, sources, svhn
 from minigan.errors import DataError, OptionError
 from minigan.files import as_path
 from minigan.hints import PathLike, Size
@@ -84,6 +85,9 @@ def load(
                           pip install "minigan[svhn]"; the labels are None where the file has none
     folder                your own pictures in `directory` and its subfolders: PNG, JPEG, BMP, GIF, WebP, TIFF. The
                           names of two or more subfolders become the labels: docs/own_images.md
+    idx                   any other pair of files in the format of MNIST, such as EMNIST, KMNIST, QMNIST: the folder, or
+                          the file of the images
+    array                 a .npz or .npy file with images (n, h, w) or (n, h, w, c), and in .npz also labels
 
     Those of the first four lines but "digits" are read from `directory`, a folder with the official files; without one
     from the cache folder, into which missing files are downloaded. A folder with only a part of "cifar10" or "svhn" is
@@ -92,6 +96,8 @@ def load(
     channels    1 for grey, 3 for colour; by default as the images are, in a folder as most of them are
     options     of "folder": background="white" or "black", behind transparent pictures; skip_broken=True: leave out
                 pictures that cannot be read, with a warning, instead of an error
+                of "idx": transpose=True or False: swap rows and columns; by default for EMNIST, which lies on its side
+                of "array": value_range=(0, 1): the numbers that stand for black and white, if they are no bytes
     Errors      OptionError for an unknown name or option; DataError where a file is missing, damaged or not what its
                 name says; TooLargeError for more images than the memory can hold
     """
@@ -110,6 +116,28 @@ def load(
     else:
         loaded = resizing.resized(LOADERS[name](directory, split, **options), **view)
     return replace(loaded, options={**view, **options})
+
+
+def from_arrays(
+    images: np.ndarray,
+    labels: np.ndarray | None = None,
+    classes: Sequence[str] | None = None,
+    value_range: Sequence[float] | None = None,
+    name: str = "array",
+) -> Dataset:
+    """Return your own arrays as a Dataset.
+
+    images       (n, h, w) or (n, h, w, c) with 1 or 3 channels: whole numbers 0 to 255, or numbers in value_range
+    labels       (n,): whole numbers or texts. They are counted from 0, in sorted order
+    classes      the names of the classes; then the labels already are places in this list
+    value_range  (low, high): the numbers that stand for black and white
+    Errors       DtypeError, ShapeError, DataError, OptionError; they say how to convert what cannot be used
+    """
+    name = require_text("from_arrays", name=name)
+    owner = f"data set {name!r}"
+    images = arrays.images_of(images, value_range, owner)
+    labels, classes = arrays.labels_of(labels, len(images), classes, owner)
+    return Dataset(name, "train", images, labels, classes)
 
 
 def _check_options(name, options):
@@ -191,14 +219,24 @@ def _load_color(name, read, classes, directory, split):
     return Dataset(name, split, images, labels, classes)
 
 
-def _load_folder(directory, split, **options):
-    images, labels, classes, notices = folder.load(directory, split, **options)
+def _load_own(name, read, directory, split, **options):
+    images, labels, classes, notices = read(directory, split, **options)
     for notice in notices:
         warnings.warn(notice, stacklevel=3)
-    images.flags.writeable = False
-    if labels is not None:
-        labels.flags.writeable = False
-    return Dataset(folder.NAME, split, images, labels, classes)
+    return _read_only(Dataset(name, split, images, labels, classes))
+
+
+def _load_arrays(directory, split, value_range=None):
+    images, labels, classes = array_files.load(directory, split)
+    loaded = from_arrays(images, labels, None if classes is None else list(classes), value_range)
+    return _read_only(replace(loaded, split=split))
+
+
+def _read_only(dataset):
+    dataset.images.flags.writeable = False
+    if dataset.labels is not None:
+        dataset.labels.flags.writeable = False
+    return dataset
 
 
 # One loader a data set, called by `load` as loader(directory, split).
@@ -207,8 +245,12 @@ LOADERS = {
     **{name: partial(_load_idx_set, name) for name in sources.IDX_SETS},
     cifar.NAME: partial(_load_color, cifar.NAME, cifar.load, sources.CIFAR10.classes),
     svhn.NAME: partial(_load_color, svhn.NAME, svhn.load, sources.SVHN.classes),
-    folder.NAME: _load_folder,
+    folder.NAME: partial(_load_own, folder.NAME, folder.load),
+    idx_pairs.NAME: partial(_load_own, idx_pairs.NAME, idx_pairs.load),
+    array_files.NAME: _load_arrays,
 }
 NAMES = tuple(LOADERS)
-OPTIONS = {folder.NAME: folder.OPTIONS}  # besides image_size and channels
+OPTIONS = {
+    module.NAME: module.OPTIONS for module in (folder, idx_pairs, array_files)
+}  # besides image_size and channels
 OPTION_NAMES = frozenset(("image_size", "channels")).union(*OPTIONS.values())

@@ -18,16 +18,16 @@ def find(folder, *names):
     return next((folder / name for name in names if os.path.isfile(folder / name)), None)
 
 
-def read_at_most(path, limit):
+def read_at_most(path, limit, advice=ADVICE):
     """Return the first `limit` bytes of the file `path`, unpacked if its name ends in .gz; DataError if that fails."""
     try:
         with open(path, "rb") as file:
             stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
             return stream.read(limit)
     except EOFError as error:
-        raise DataError(f"{path}: the gzip file is truncated, perhaps by an interrupted download. {ADVICE}") from error
+        raise DataError(f"{path}: the gzip file is truncated, perhaps by an interrupted download. {advice}") from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a sound gzip file ({error}). {ADVICE}") from error
+        raise DataError(f"{path}: not a sound gzip file ({error}). {advice}") from error
     except OSError as error:
         raise unreadable(path, error) from error
 
