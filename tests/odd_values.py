@@ -137,6 +137,8 @@ ALSO = {
     "workers": {"number"},
     "image_size": {"number", "sequence"},
     "channels": {"number"},
+    "value_range": {"sequence"},
+    "classes": {"sequence"},
     "given": {"dict"},
 }
 

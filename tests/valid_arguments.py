@@ -114,6 +114,8 @@ def examples(cases, folder):
         "Experiment.but.name": lambda: "other",
         "find.name": lambda: "dcgan",
         "load.name": lambda: "digits",
+        "from_arrays.images": lambda: dataset().images,
+        "from_arrays.labels": lambda: None,
         "directory": lambda: None,
         "scale.images": lambda: dataset().images,
         "batches.images": lambda: dataset().images,

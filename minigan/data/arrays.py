@@ -84,8 +84,10 @@ def labels_of(labels, count, classes=None, owner="array"):
     labels     (n,) or (n, 1): whole numbers or texts
     classes    names: then the labels are already places in this list; None: every label that occurs is a class
     """
+    if classes is not None and (not isinstance(classes, (list, tuple)) or not all(isinstance(c, str) for c in classes)):
+        raise OptionError(f"{owner}: expected classes as a list of names, got {shown(classes)}.")
     if labels is None:
-        return None, ()
+        return None, tuple(map(str, classes or ()))
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iuU" or labels.ndim not in (1, 2):
         raise DtypeError(f"{owner}: expected labels as an array of whole numbers or texts (n,), got {shown(labels)}.")
     if labels.ndim == 2 and labels.shape[1] != 1:
@@ -99,8 +101,6 @@ def labels_of(labels, count, classes=None, owner="array"):
     if classes is None:
         values, labels = np.unique(labels, return_inverse=True)
         classes = [str(value) for value in values]
-    elif not isinstance(classes, (list, tuple)) or not all(isinstance(name, str) for name in classes):
-        raise OptionError(f"{owner}: expected classes as a list of names, got {shown(classes)}.")
     elif labels.dtype.kind == "U" or labels.min() < 0 or labels.max() >= len(classes):
         raise DataError(f"{owner}: expected labels from 0 to {len(classes) - 1}, one for each of the classes.")
     return labels.astype(np.min_scalar_type(max(len(classes) - 1, 0))), tuple(map(str, classes))
