@@ -24,7 +24,10 @@ from minigan.layers import (
     Flatten,
     GaussianNoise,
     GlobalAveragePool2D,
+    GroupNorm,
+    InstanceNorm,
     Layer,
+    LayerNorm,
     LeakyReLU,
     MaxPool2D,
     Projection,
@@ -1077,6 +1080,79 @@ class BatchNormBendOfMeanOnly(BatchNorm):
         return ydot
 
 
+class LayerNormGammaOutside(LayerNorm):
+    """BatchNorm's formula for dx: gamma stands before the bracket, though it differs within a set."""
+
+    cause = "dx: 15 compared values are wrong"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        xhat, r = self.saved(dy)
+        dy, xhat, r = dy.reshape(-1, 3), xhat.reshape(-1, 3), r.reshape(-1, 1)
+        if param_grads:
+            self.grads["beta"] += dy.sum(axis=0)
+            self.grads["gamma"] += (dy * xhat).sum(axis=0)
+        mean, share = dy.mean(axis=1, keepdims=True), (dy * xhat).mean(axis=1, keepdims=True)
+        return self.params["gamma"] * r * (dy - mean - xhat * share) if input_grad else None
+
+
+class LayerNormGradientsOfFirstSample(LayerNorm):
+    """dgamma and dbeta of the first sample alone: the layer normalises each sample, but all of them share gamma."""
+
+    cause = "missing sum over the batch"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        xhat, r = (array[:, 0] for array in self.saved(dy))
+        if param_grads:
+            self.grads["beta"] += dy[0]
+            self.grads["gamma"] += dy[0] * xhat[0]
+        a = self.params["gamma"] * dy
+        mean, share = a.mean(axis=1, keepdims=True), (a * xhat).mean(axis=1, keepdims=True)
+        return r * (a - mean - xhat * share) if input_grad else None
+
+
+class InstanceNormNoThirdTerm(InstanceNorm):
+    """dx without the part through the variance."""
+
+    cause = "dx: 30 compared values are wrong"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        xhat, r = self.saved(dy)
+        if param_grads:
+            self.grads["beta"] += dy.sum(axis=(0, 1))
+            self.grads["gamma"] += (dy * xhat).sum(axis=(0, 1))
+        return self.params["gamma"] * r * (dy - dy.mean(axis=1, keepdims=True)) if input_grad else None
+
+
+class InstanceNormOfTheBatch(InstanceNorm):
+    """Each channel normalised over all samples, as in BatchNorm, though it does not say that it mixes them."""
+
+    cause = "mixes_samples"
+
+    def places_shape(self, shape):
+        return (1, shape[0] * shape[1], shape[2])
+
+
+class GroupNormBendWithoutR(GroupNorm):
+    """The bend without the move of r, the inverse standard deviation."""
+
+    cause = "the input gradient of 0.GroupNormBendWithoutR"
+
+    def __init__(self):
+        super().__init__(2)
+
+    def config(self):
+        return {}
+
+    def tangent(self, xdot):
+        ydot = super().tangent(xdot)
+        dy, xhat, r = (array.reshape(-1, 2, 3) for array in self.retained(xdot))
+        gamma = self.params["gamma"].reshape(2, 3)
+        a, xhatdot = gamma * dy, ydot.reshape(-1, 2, 3) / gamma
+        share, moved = ((a * b).mean(axis=2, keepdims=True) for b in (xhat, xhatdot))
+        self.bend = (-r * (xhatdot * share + xhat * moved)).reshape(xdot.shape)
+        return ydot
+
+
 class BrokenSpectralNorm(SpectralNorm):
     """A SpectralNorm of a Dense(3), with the gradient of W in one place."""
 
@@ -1262,6 +1338,10 @@ IMAGES = (Conv2D, Conv2DTranspose, UpSampling2D, MaxPool2D, AveragePool2D, Globa
 
 
 def input_shape_for(kind):
+    if issubclass(kind, InstanceNorm):
+        return (3, 2)
+    if issubclass(kind, GroupNorm):
+        return (6,)
     if issubclass(kind, IMAGES):
         return (4, 4, 2)
     if issubclass(kind, LSTM):

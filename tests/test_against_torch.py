@@ -5,7 +5,22 @@ import pytest
 
 from minigan import GAN, Sequential
 from minigan.gan.average import MovingAverage
-from minigan.layers import LSTM, BatchNorm, Conv2D, Conv2DTranspose, Dense, LeakyReLU, ReLU, Sigmoid, SpectralNorm, Tanh
+from minigan.input_gradient import InputGradient
+from minigan.layers import (
+    LSTM,
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SpectralNorm,
+    Tanh,
+)
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from minigan.optimizers import SGD, Adam, AdamW, RMSProp, clip_grad_norm
 
@@ -98,6 +113,44 @@ def test_lstm(return_sequences, given_state, rng):
 def channels_first(array):
     """Vectors as they are, images (n, h, w, c) as PyTorch has them, (n, c, h, w)."""
     return array.transpose({2: (0, 1), 4: (0, 3, 1, 2)}[array.ndim])
+
+
+NORMS = {
+    "layer": (LayerNorm, (3, 4, 6), lambda: torch.nn.LayerNorm(6, dtype=torch.float64)),
+    "instance": (InstanceNorm, (3, 4, 6), lambda: torch.nn.InstanceNorm2d(6, affine=True, dtype=torch.float64)),
+    "instance, sequences": (InstanceNorm, (5, 6), lambda: torch.nn.InstanceNorm1d(6, affine=True, dtype=torch.float64)),
+    "group": (lambda: GroupNorm(2), (3, 4, 6), lambda: torch.nn.GroupNorm(2, 6, dtype=torch.float64)),
+    "group, vectors": (lambda: GroupNorm(2), (6,), lambda: torch.nn.GroupNorm(2, 6, dtype=torch.float64)),
+    "batch, sequences": (BatchNorm, (5, 6), lambda: torch.nn.BatchNorm1d(6, dtype=torch.float64)),
+    "batch, images": (BatchNorm, (3, 4, 6), lambda: torch.nn.BatchNorm2d(6, dtype=torch.float64)),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_normalizations(name, rng):
+    """First and second order: the gradient of sum(dx v) with respect to everything, by PyTorch's double backward."""
+    make, shape, make_twin = NORMS[name]
+    net, twin = Sequential([make()], shape, dtype="float64"), make_twin()
+    net.flat_params += 0.5 * rng.standard_normal(net.flat_params.size)
+    layer = net.layers[0]
+    twin.weight.data, twin.bias.data = (torch.tensor(layer.params[key].copy()) for key in ("gamma", "beta"))
+    x, dy, v = rng.standard_normal((3, 4, *shape))
+    arranged = (lambda array: array) if name == "layer" else (lambda array: np.moveaxis(array, -1, 1))
+    tx, tdy, tv = (torch.tensor(arranged(array).copy()) for array in (x, dy, v))
+    tx.requires_grad_()
+    ty = twin(tx)
+    gradients = torch.autograd.grad((ty * tdy).sum(), (tx, twin.weight, twin.bias), create_graph=True)
+    seconds = torch.autograd.grad((gradients[0] * tv).sum(), (tx, twin.weight))
+    slope = InputGradient(net, dy)
+    net.zero_grads()
+    close(arranged(net.forward(x, training=True)), ty)
+    close(arranged(net.backward(dy)), gradients[0], rtol=1e-8)
+    for key, theirs in zip(("gamma", "beta"), gradients[1:], strict=True):
+        close(layer.grads[key], theirs, rtol=1e-9)
+    slope.forward(x, training=True)
+    net.zero_grads()
+    close(arranged(slope.backward(v)), seconds[0], rtol=1e-7)
+    close(layer.grads["gamma"], seconds[1], rtol=1e-8)
 
 
 SPECTRAL = {

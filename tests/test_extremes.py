@@ -13,7 +13,20 @@ from minigan import GAN, Sequential
 from minigan.backend import to_cpu, to_device
 from minigan.gan.latent import slerp
 from minigan.gan.objectives import Minimax, NonSaturating
-from minigan.layers import LSTM, BatchNorm, Dense, Dropout, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
+from minigan.layers import (
+    LSTM,
+    BatchNorm,
+    Dense,
+    Dropout,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+    Tanh,
+)
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from minigan.metrics.frechet import frechet_distance, mean_and_covariance
 from minigan.ops import cross_entropy, lstm
@@ -339,6 +352,39 @@ def test_batch_norm_of_a_large_mean(to_xp, rng, rows):
     x = (1e4 + rng.standard_normal((rows, 2))).astype("float32")
     y, _ = passed_through(BatchNorm(), x, to_xp, np.zeros((rows, 2)), training=True)
     np.testing.assert_allclose(y, batch_norm_in_float64(x, x)[0], rtol=0, atol=2e4 * np.finfo("float32").eps)
+
+
+SAMPLE_NORMS = {"layer": LayerNorm, "instance": InstanceNorm, "group": lambda: GroupNorm(2)}
+
+
+def sets_of(name, x):
+    """The sets of x (n, t, c) as columns, as batch_norm_in_float64 takes them; and the way back"""
+    n, t, c = x.shape
+    if name == "layer":
+        return x.reshape(n * t, c).T, lambda columns: columns.T.reshape(n, t, c)
+    groups = c if name == "instance" else 2
+    columns = x.reshape(n, t, groups, -1).transpose(1, 3, 0, 2).reshape(-1, n * groups)
+    return columns, lambda columns: columns.reshape(t, -1, n, groups).transpose(2, 0, 3, 1).reshape(n, t, c)
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e20, 1, 1e-20])
+@pytest.mark.parametrize("name", SAMPLE_NORMS)
+def test_sample_norms_of_huge_and_tiny_numbers(to_xp, rng, name, scale):
+    x, dy = (size * rng.standard_normal((3, 5, 6)).astype("float32") for size in (np.float32(scale), np.float32(1)))
+    y, dx = passed_through(SAMPLE_NORMS[name](), x, to_xp, dy, training=True)
+    columns, back = sets_of(name, x)
+    right_y, right_dx = map(back, batch_norm_in_float64(columns, sets_of(name, dy)[0]))
+    np.testing.assert_allclose(y, right_y, rtol=1e-5, atol=1e-5 * abs(right_y).max())
+    np.testing.assert_allclose(dx, right_dx, rtol=1e-4, atol=1e-5 * abs(right_dx).max())
+
+
+@pytest.mark.parametrize("name", SAMPLE_NORMS)
+def test_sample_norms_of_a_large_mean(to_xp, rng, name):
+    x = (1e4 + rng.standard_normal((2, 4000, 4))).astype("float32")
+    y, _ = passed_through(SAMPLE_NORMS[name](), x, to_xp, np.zeros_like(x), training=True)
+    columns, back = sets_of(name, x)
+    right, smallest = back(batch_norm_in_float64(columns, columns)[0]), columns.std(axis=0, dtype="float64").min()
+    np.testing.assert_allclose(y, right, rtol=0, atol=2e4 * np.finfo("float32").eps / smallest)
 
 
 def test_running_statistics_stay_finite(to_xp, rng):

@@ -115,6 +115,39 @@ def batch_norm(x, gamma, beta, epsilon, mean=None, variance=None):
     return y
 
 
+def normalize_sets(x, gamma, beta, epsilon, set_of):
+    """y = gamma[c] (x - mean) / sqrt(variance + epsilon) + beta[c], with the mean and variance of each set of numbers.
+
+    set_of     a function of an index of x that gives the name of the set it belongs to
+    """
+    sets = {}
+    for index in np.ndindex(x.shape):
+        sets.setdefault(set_of(*index), []).append(index)
+    y = np.zeros(x.shape)
+    for indices in sets.values():
+        mean = sum(x[index] for index in indices) / len(indices)
+        variance = sum((x[index] - mean) ** 2 for index in indices) / len(indices)
+        for index in indices:
+            y[index] = gamma[index[-1]] * (x[index] - mean) / math.sqrt(variance + epsilon) + beta[index[-1]]
+    return y
+
+
+def layer_norm(x, gamma, beta, epsilon):
+    """The channels at each place of each sample are a set."""
+    return normalize_sets(x, gamma, beta, epsilon, lambda *index: index[:-1])
+
+
+def instance_norm(x, gamma, beta, epsilon):
+    """Each channel of each sample is a set."""
+    return normalize_sets(x, gamma, beta, epsilon, lambda *index: (index[0], index[-1]))
+
+
+def group_norm(x, gamma, beta, epsilon, groups):
+    """The channels 0 ... k - 1 of each sample are a set, then k ... 2 k - 1, and so on; k = channels / groups."""
+    size = x.shape[-1] // groups
+    return normalize_sets(x, gamma, beta, epsilon, lambda *index: (index[0], index[-1] // size))
+
+
 def spectral_norm(M, u):
     """(M / sigma, the next u) for a matrix M (k, f): v = M u / sigma, sigma = |M u|; the next u is M^T v / |M^T v|."""
     rows, columns = M.shape

@@ -12,6 +12,7 @@ from minigan.layers.normalization import BatchNorm
 from minigan.layers.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
 from minigan.layers.recurrent import LSTM
 from minigan.layers.reshaping import Flatten, Reshape
+from minigan.layers.sample_norms import GroupNorm, InstanceNorm, LayerNorm
 from minigan.layers.smooth_activations import ELU, GELU, SiLU, Softplus
 from minigan.layers.softmax import Softmax
 from minigan.layers.spectral import SpectralNorm
@@ -33,7 +34,10 @@ __all__ = [
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePool2D",
+    "GroupNorm",
+    "InstanceNorm",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "MaxPool2D",
     "Projection",

@@ -31,7 +31,7 @@ class BatchNorm(Layer):
                (7) bend    = how (3) moves = gamma (rdot inner - r (xhatdot dgamma/m + xhat dS/dgamma/m)),
                    inner = dy - dbeta/m - xhat dgamma/m
                Inference: xhatdot = r xdot, no bend
-    Shapes     x (n, c) or (n, h, w, c) -> y, same shape; i runs over all m = n, or n h w, rows
+    Shapes     x (n, c), (n, t, c) or (n, h, w, c) -> y, same shape; i runs over all m = n, n t or n h w rows
     Cost       about 8 flops per element forward; saves xhat
     Options    momentum: the share of the old running statistics that each training pass keeps; epsilon
     State      mean, variance: the running statistics, old <- momentum old + (1 - momentum) new
@@ -46,9 +46,9 @@ class BatchNorm(Layer):
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
-        if len(input_shape) not in (1, 3):
+        if len(input_shape) not in (1, 2, 3):
             raise ShapeError(
-                f"{self.name}: expected vectors (n, c) or images (n, h, w, c), got (n, "
+                f"{self.name}: expected vectors (n, c), sequences (n, t, c) or images (n, h, w, c), got (n, "
                 f"{', '.join(map(str, input_shape))})."
             )
         self.add_scale_and_shift(input_shape[-1], rng)
