@@ -31,6 +31,7 @@ from minigan.options import (
     require_share,
     shown,
 )
+from minigan.schedules import Schedule, as_schedule
 
 USUALLY_SPARED = ("b", "gamma", "beta")  # parameters that many exempt from weight decay: biases, and scales of norms
 
@@ -38,17 +39,19 @@ USUALLY_SPARED = ("b", "gamma", "beta")  # parameters that many exempt from weig
 class Optimizer:
     """The base class of all optimizers: the network, the learning rate, the number of steps taken.
 
-    Options    weight_decay: how much every parameter is drawn towards 0; no_decay: the names of the parameters that are
-               not, such as ("b", "gamma", "beta"). By default all decay, as in PyTorch
+    Options    lr: a number, or one of minigan.schedules; weight_decay: how much every parameter is drawn towards 0;
+               no_decay: the names of the parameters that are not, such as ("b", "gamma", "beta"). By default all
+               decay, as in PyTorch
     """
 
     elementwise = False  # True if `update` treats each number of the vector by itself, so that threads can share it
     doubtful_lr = math.inf  # from this learning rate on, a warning: it is nearly always a mistake
     weight_decay, no_decay = 0.0, ()
 
-    def __init__(self, net: Sequential, lr: float, weight_decay: float = 0.0, no_decay: Sequence[str] = ()):
+    def __init__(self, net: Sequential, lr: float | Schedule, weight_decay: float = 0.0, no_decay: Sequence[str] = ()):
         owner = type(self).__name__
-        self.net, self.lr, self.steps = require_built(owner, net=net), require_positive(owner, lr=lr), 0
+        self.net, self.steps = require_built(owner, net=net), 0
+        self.lr = lr if isinstance(lr, Schedule) else require_positive(owner, lr=lr)
         self.weight_decay = require_non_negative(owner, weight_decay=weight_decay)
         self.no_decay = self.checked_names(no_decay)
         self.xp = backend.array_module(net.flat_params)
@@ -60,6 +63,18 @@ class Optimizer:
                 MisuseWarning,
                 stacklevel=1 + sum("__init__" in vars(kind) for kind in type(self).__mro__[:-1]),
             )
+
+    @property
+    def lr(self) -> float:
+        """Return the learning rate of the last step; before the first one, that of the first.
+
+        Assign a number or a schedule to it: it counts from the next step on.
+        """
+        return self.schedule(max(self.steps - 1, 0))
+
+    @lr.setter
+    def lr(self, lr):
+        self.schedule = as_schedule(type(self).__name__, lr)
 
     def checked_names(self, names):
         """Return the names of the parameters that do not decay as a tuple, or say which of them does not exist."""
@@ -161,7 +176,7 @@ class SGD(Optimizer):
     def __init__(
         self,
         net: Sequential,
-        lr: float,
+        lr: float | Schedule,
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
@@ -208,7 +223,7 @@ class RMSProp(Optimizer):
     def __init__(
         self,
         net: Sequential,
-        lr: float,
+        lr: float | Schedule,
         rho: float = 0.99,
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
@@ -250,7 +265,7 @@ class Adam(Optimizer):
     def __init__(
         self,
         net: Sequential,
-        lr: float = 2e-4,
+        lr: float | Schedule = 2e-4,
         beta1: float = 0.5,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
@@ -306,7 +321,7 @@ class AdamW(Adam):
     def __init__(
         self,
         net: Sequential,
-        lr: float = 2e-4,
+        lr: float | Schedule = 2e-4,
         beta1: float = 0.5,
         beta2: float = 0.999,
         epsilon: float = 1e-8,

@@ -18,6 +18,7 @@ from minigan import (
     network,
     optimizers,
     pictures,
+    schedules,
 )
 from minigan.gan import latent, objectives
 from minigan.layers.base import Layer
@@ -31,6 +32,7 @@ MODULES = (
     initializers,
     losses,
     optimizers,
+    schedules,
     gan,
     latent,
     objectives,
@@ -48,26 +50,14 @@ MODULES = (
 INTERNAL = {
     *("fans", "one_hot", "noisy_targets", "minus_mean", "enlarge", "show_grid", "save_figure"),
     *("shape_text", "array_bytes", "check_logits", "checked_targets", "checked_frames", "checked_initializer"),
-    *("checked_axes", "first_values", "tell_of_far_targets", "EachBlock"),
+    *("checked_axes", "first_values", "tell_of_far_targets", "EachBlock", "as_schedule"),
     *("checked_layers", "is_own_class", "parameters_of", "with_inner_layers", "check_points", "require_tangents"),
 }
 # Methods for authors of layers, optimizers and objectives: they are called by minigan, after its own checks.
 INTERNAL_METHODS = {
     *("add_param", "add_state", "add_grad", "save_for_backward", "saved", "keep", "take_cache", "check_input", "bind"),
-    *(
-        "convert",
-        "forget_grads",
-        "update",
-        "update_part",
-        "with_decay",
-        "checked_names",
-        "numbers",
-        "next_numbers",
-        "draw",
-        "compute_step",
-        "check",
-        "half_square",
-    ),
+    *("convert", "forget_grads", "draw", "compute_step", "check", "half_square"),
+    *("update", "update_part", "with_decay", "checked_names", "numbers", "next_numbers", "value"),
     *("plan_for", "make_plan", "product", "switched", "padded", "pictures", "spread", "checked_state"),
     *("add_bias_gradient", "after_discriminator_step", "owns"),
     *("normalized", "add_grads_of", "follow_directions", "as_matrix", "as_weights"),
@@ -79,6 +69,7 @@ INTERNAL_METHODS = {
 }
 # Their methods only say that a subclass has to write them.
 ABSTRACT = (Layer, objectives.Objective, optimizers.Optimizer, initializers.Initializer, latent.Latent)
+ABSTRACT = (*ABSTRACT, schedules.Schedule)
 
 
 @dataclass

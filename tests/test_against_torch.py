@@ -23,6 +23,7 @@ from minigan.layers import (
 )
 from minigan.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from minigan.optimizers import SGD, Adam, AdamW, RMSProp, clip_grad_norm
+from minigan.schedules import Constant, Cosine, Exponential, Joined, Linear, Step, WarmUp
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
@@ -250,6 +251,51 @@ def test_optimizers(ours, theirs, clip, rng):
         close(net.flat_params, p)
     else:  # PyTorch divides by the norm + 1e-6, and Adam by the roots of squares
         np.testing.assert_allclose(net.flat_params, p.detach().numpy(), rtol=0, atol=1e-6)
+
+
+lr_scheduler = torch.optim.lr_scheduler
+SCHEDULES = {
+    "linear": (Linear(0.1, 15), lambda o: lr_scheduler.LinearLR(o, 1.0, 0.0, total_iters=15)),
+    "linear to an end": (Linear(0.1, 15, end=0.02), lambda o: lr_scheduler.LinearLR(o, 1.0, 0.2, total_iters=15)),
+    "exponential": (Exponential(0.1, 0.9), lambda o: lr_scheduler.ExponentialLR(o, 0.9)),
+    "step": (Step(0.1, 0.5, steps=6), lambda o: lr_scheduler.StepLR(o, 6, 0.5)),
+    "cosine": (Cosine(0.1, 20, end=0.01), lambda o: lr_scheduler.CosineAnnealingLR(o, 20, 0.01)),
+    "warm-up": (
+        WarmUp(Cosine(0.1, 15), steps=4),
+        lambda o: lr_scheduler.SequentialLR(
+            o, [lr_scheduler.LinearLR(o, 1 / 5, total_iters=4), lr_scheduler.CosineAnnealingLR(o, 15)], [4]
+        ),
+    ),
+    "joined": (
+        Joined([Constant(0.1), Step(0.1, 0.5, steps=3)], at=[8]),
+        lambda o: lr_scheduler.SequentialLR(o, [lr_scheduler.ConstantLR(o, 1.0), lr_scheduler.StepLR(o, 3, 0.5)], [8]),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter")  # of PyTorch's own SequentialLR
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules(name, rng):
+    schedule, make = SCHEDULES[name]
+    for ours, theirs in (
+        (lambda net: SGD(net, schedule, 0.9), lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)),
+        (
+            lambda net: AdamW(net, schedule, weight_decay=0.3),
+            lambda p: torch.optim.AdamW(p, 0.1, betas=(0.5, 0.999), weight_decay=0.3),
+        ),
+    ):
+        net = network()
+        p = torch.tensor(net.flat_params.copy(), requires_grad=True)
+        optimizer, twin = ours(net), theirs([p])
+        scheduler = make(twin)
+        for _ in range(20):
+            g = rng.standard_normal(net.flat_params.size)
+            net.flat_grads[...], p.grad = g, torch.tensor(g)
+            optimizer.step()
+            assert optimizer.lr == pytest.approx(twin.param_groups[0]["lr"], rel=1e-12, abs=1e-15)
+            twin.step()
+            scheduler.step()
+        close(net.flat_params, p)
 
 
 def test_decay_of_some_parameters(rng):

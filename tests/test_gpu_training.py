@@ -44,6 +44,7 @@ from minigan.losses import MeanSquaredError, SoftmaxCrossEntropy
 from minigan.metrics import classifier
 from minigan.ops.gpu.graphs import WARM_UP
 from minigan.optimizers import SGD, Adam, AdamW, RMSProp
+from minigan.schedules import Cosine, WarmUp
 from minigan.training.loop import resume_run, start_run
 from minigan.training.watchers.health import EVERY, Health
 
@@ -91,6 +92,7 @@ GANS = {
     "label noise, gradients clipped": {"objective": lambda: objectives.NonSaturating(True), "max_grad_norm": 0.5},
     "several critic steps": {"objective": objectives.Wasserstein, "optimizer": partial(RMSProp, lr=1e-3), "d_steps": 3},
     "decay of some": {"optimizer": partial(AdamW, lr=1e-3, weight_decay=0.1, no_decay=("b", "beta"))},
+    "a schedule": {"optimizer": lambda net: Adam(net, WarmUp(Cosine(1e-2, 8), steps=3)), "d_steps": 2},
     "least squares, momentum": {"objective": objectives.LeastSquares, "optimizer": partial(SGD, lr=0.1, momentum=0.9)},
     # by SGD: Adam divides the smallest gradients, mere rounding, by their own size
     "hinge, float32": {"objective": objectives.Hinge, "dtype": "float32", "optimizer": partial(SGD, lr=0.1)},

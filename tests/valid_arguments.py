@@ -12,6 +12,7 @@ from minigan.errors import MiniganError
 from minigan.gan import GAN, latent, objectives
 from minigan.layers.base import Layer
 from minigan.parallel import ALONE
+from minigan.schedules import Constant
 
 
 def floats(*shape):
@@ -77,6 +78,11 @@ def examples(cases, folder):
         "input_shape": lambda: (3,),
         "net": small_net,
         "lr": lambda: 0.01,
+        "factor": lambda: 0.5,
+        "schedule": lambda: Constant(0.01),
+        "schedules": lambda: [Constant(0.01), Constant(0.02)],
+        "at": lambda: [3],
+        "t": lambda: 2,
         "max_norm": lambda: 1.0,
         "limit": lambda: 0.1,
         "generator": generator,

@@ -6,7 +6,9 @@ from pathlib import Path
 from minigan import backend, data
 from minigan.data.dataset import OPTION_NAMES
 from minigan.data.decoding import BACKGROUNDS
+from minigan.experiments.variants import SEPARATOR
 from minigan.parallel.sharing import MOST_WORKERS
+from minigan.schedules import OF_A_RUN
 
 MOST = 10**9  # the largest count on a command line: a run that would never end is refused before it starts
 
@@ -104,6 +106,37 @@ OPTIONS = {
     },
     "--quiet": {"action": "store_true", "help": "show no progress bar"},
 }
+
+
+# options that change the recipe: short for options in the name of the experiment, NAME+g_lr=0.001+d_lr=0.001
+RECIPE = {
+    "--lr": (("g_lr", "d_lr"), {"metavar": "X", "help": "the learning rate of both networks"}),
+    "--g-lr": (("g_lr",), {"metavar": "X", "help": "the learning rate of the generator"}),
+    "--d-lr": (("d_lr",), {"metavar": "X", "help": "the learning rate of the discriminator"}),
+    "--lr-schedule": (
+        ("lr_schedule",),
+        {"choices": list(OF_A_RUN), "help": "how both learning rates change over the whole run; default: constant"},
+    ),
+    "--weight-decay": (
+        ("g_weight_decay", "d_weight_decay"),
+        {"metavar": "X", "help": "the weight decay of both networks; default: none"},
+    ),
+}
+
+
+def add_recipe(parser):
+    """Add the options of RECIPE to a parser."""
+    for name, (_, options) in RECIPE.items():
+        parser.add_argument(name, **options)
+
+
+def with_recipe(args):
+    """Return the name of the variant that args.name and the options of RECIPE stand for."""
+    texts = [args.name]
+    for option, (names, _) in RECIPE.items():
+        value = getattr(args, option.strip("-").replace("-", "_"))
+        texts += [f"{name}={value}" for name in names if value is not None]
+    return SEPARATOR.join(texts)
 
 
 def add_option(parser, name, **changes):

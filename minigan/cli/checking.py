@@ -25,7 +25,7 @@ def add_to(commands):
 def check_experiment(args):
     """Print a line for each part as soon as it is checked, then the reports of all errors."""
     experiment = find(args.name)
-    gan = experiment.make_gan(experiment.image_shape, args.seed)
+    gan = experiment.make_gan(experiment.image_shape, args.seed, steps=1)
     networks = {name: getattr(gan, name).astype("float64") for name in ("generator", "discriminator")}
     width = max(len(layer.name) for net in networks.values() for layer in net.layers)
     width = max(width, len("the whole step"))

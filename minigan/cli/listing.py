@@ -38,7 +38,7 @@ def row(cells):
 
 def details(experiment):
     """Return the recipe, the claim, and the summaries of both networks."""
-    gan = experiment.make_gan(experiment.image_shape)
+    gan = experiment.make_gan(experiment.image_shape, steps=1)
     low, high = experiment.data_range
     clipped = f"gradient norm at most {experiment.max_grad_norm:g}" if experiment.max_grad_norm else "not clipped"
     recipe = {
@@ -50,9 +50,10 @@ def details(experiment):
         "latent": f"{type(experiment.latent).__name__}({experiment.latent.size})",
         "objective": f"{type(experiment.objective).__name__}, {experiment.d_steps} step(s) of D for one of G",
         **({"penalties": ", ".join(map(str, experiment.penalties))} if experiment.penalties else {}),
+        **({"learning rates": experiment.lr_schedule} if experiment.lr_schedule != "constant" else {}),
         "optimizers": f"G {optimizer_text(gan.g_optimizer)}; D {optimizer_text(gan.d_optimizer)}; {clipped}",
     }
-    head = "\n".join(f"{name:14}{text}" for name, text in recipe.items())
+    head = "\n".join(f"{name:16}{text}" for name, text in recipe.items())
     return (
         f"{experiment.name}\n{head}\n\ngenerator\n{gan.generator.summary()}\n\n"
         f"discriminator\n{gan.discriminator.summary()}"

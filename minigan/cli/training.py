@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from minigan import machine
-from minigan.cli.arguments import add_option, data_options, positive
+from minigan.cli.arguments import add_option, add_recipe, data_options, positive, with_recipe
 from minigan.experiments import find
 from minigan.parallel.mpi import ONE, started
 from minigan.training.folder import RunFolder
@@ -19,6 +19,7 @@ def add_to(commands):
     images = ("--image-size", "--channels", "--background", "--skip-broken", "--value-range")
     for name in (*options, *images, "--quiet"):
         add_option(train, name)
+    add_recipe(train)
     train.add_argument("--out", type=Path, metavar="DIR", help="the folder of the run; default: out/NAME-seedSEED")
     train.add_argument(
         "--every", type=positive, metavar="N", default=1, help="draw a grid of samples after every N epochs; default: 1"
@@ -38,7 +39,7 @@ def add_to(commands):
 
 
 def train_command(args):
-    experiment = find(args.name)
+    experiment = find(with_recipe(args))
     training = start_run(
         experiment,
         args.out or Path("out") / f"{experiment.name}-seed{args.seed}",

@@ -16,6 +16,7 @@ from minigan.network import Sequential
 from minigan.optimizers import Adam
 from minigan.options import (
     is_integer,
+    require_choice,
     require_count,
     require_instance,
     require_positive,
@@ -24,6 +25,7 @@ from minigan.options import (
     require_text,
     shown,
 )
+from minigan.schedules import OF_A_RUN, Constant
 
 NORMAL, NON_SATURATING, ADAM = Normal(100), NonSaturating(), partial(Adam, lr=2e-4, beta1=0.5)
 
@@ -36,6 +38,8 @@ class Experiment:
     g_optimizer, d_optimizer   functions of a network that give its optimizer
     data_range                 the numbers that black and white become
     image_size                 the height and width that all images are given; None: as they are
+    lr_schedule                how both learning rates change over the whole run: "constant", "linear" or "cosine" (to
+                               0), "late-linear" (constant for half of it, then linear to 0)
     claim                      what the report says came of it
     aliases                    other names, which one can guess
     """
@@ -53,6 +57,7 @@ class Experiment:
     g_optimizer: Callable = ADAM
     d_optimizer: Callable = ADAM
     d_steps: int = 1
+    lr_schedule: str = "constant"
     max_grad_norm: float | None = None
     penalties: tuple = ()
     data_range: tuple = (-1, 1)
@@ -76,6 +81,7 @@ class Experiment:
             self._set(option, require_count(owner, **{option: getattr(self, option)}))
         if self.image_size is not None:
             self._set("image_size", require_count(owner, image_size=self.image_size))
+        require_choice(owner, list(OF_A_RUN), lr_schedule=self.lr_schedule)
         if self.max_grad_norm is not None:
             self._set("max_grad_norm", require_positive(owner, max_grad_norm=self.max_grad_norm))
         self._set("penalties", checked_penalties(self.penalties, owner))
@@ -124,13 +130,18 @@ class Experiment:
             for i, (layers, shape) in enumerate(parts)
         )
 
-    def make_gan(self, image_shape: Shape = (28, 28, 1), seed: Seed = 0, device: str = "cpu") -> GAN:
+    def make_gan(
+        self, image_shape: Shape = (28, 28, 1), seed: Seed = 0, device: str = "cpu", steps: int | None = None
+    ) -> GAN:
         """Return the GAN for images of a shape; `seed` decides over weights, dropout, latents and label noise.
 
-        Errors     ShapeError where this experiment cannot make images of the shape, OptionError for the seed
+        steps      how many steps the whole run will have; only a schedule of learning rates needs it
+        Errors     ShapeError where this experiment cannot make images of the shape; OptionError for the seed, and
+                   without steps where they are needed
         """
         if not is_integer(seed) or seed < 0:
             raise OptionError(f"seed: expected an integer of at least 0, got {shown(seed)}.")
+        steps = None if steps is None else require_count(self.name, steps=steps)
         generator, discriminator = self.make_networks(image_shape, seed, device)
         if generator.output_shape != tuple(image_shape):
             raise ShapeError(
@@ -138,15 +149,34 @@ class Experiment:
                 "its generator doubles the size several times. Choose another size (--image-size), another data set or "
                 "another experiment."
             )
+        g_optimizer, d_optimizer = self.g_optimizer(generator), self.d_optimizer(discriminator)
+        if self.lr_schedule != "constant":
+            self._schedule(g_optimizer, steps, self.d_steps)
+            self._schedule(d_optimizer, steps, 1)
         return GAN(
             generator,
             discriminator,
             latent=self.latent,
             objective=self.objective,
-            g_optimizer=self.g_optimizer(generator),
-            d_optimizer=self.d_optimizer(discriminator),
+            g_optimizer=g_optimizer,
+            d_optimizer=d_optimizer,
             d_steps=self.d_steps,
             max_grad_norm=self.max_grad_norm,
             penalties=self.penalties,
             seed=(seed, 2),
         )
+
+    def _schedule(self, optimizer, steps, every):
+        """Give an optimizer that is used in every so-many-th step of a run the experiment's schedule."""
+        if steps is None:
+            raise OptionError(
+                f"{self.name}: lr_schedule={self.lr_schedule!r} changes the learning rates over the whole run. Say how "
+                "many steps it has: make_gan(..., steps=10_000)."
+            )
+        if not isinstance(optimizer.schedule, Constant):
+            raise OptionError(
+                f"{self.name}: lr_schedule={self.lr_schedule!r} needs learning rates that are numbers, but an "
+                f"optimizer has {optimizer.schedule}. Leave one of them out."
+            )
+        updates = max(steps // every, 1)
+        optimizer.lr = OF_A_RUN[self.lr_schedule](optimizer.lr, updates)

@@ -5,6 +5,9 @@ import json
 
 import numpy as np
 
+from minigan.optimizers import Optimizer
+from minigan.schedules import Constant, Schedule
+
 NOT_OPTIONS = ("self", "net", "args", "kwargs")
 UNUSED = {"weight_decay": 0.0, "no_decay": ()}  # options that are not listed then, as before there were any
 
@@ -33,8 +36,18 @@ def describe_network(net):
 
 
 def describe_part(part):
-    """Return the class and the options of an optimizer, a latent or an objective."""
-    return {"class": type(part).__name__, **{name: getattr(part, name) for name in option_names(part)}}
+    """Return the class and the options of an optimizer, a latent, an objective or a schedule."""
+    options = {name: getattr(part, name) for name in option_names(part)}
+    if isinstance(part, Optimizer) and not isinstance(part.schedule, Constant):
+        options["lr"] = part.schedule
+    return {"class": type(part).__name__, **{name: describe_schedules(value) for name, value in options.items()}}
+
+
+def describe_schedules(value):
+    """Return a value with schedules, also within a list, as their classes with their options; others as they are."""
+    if isinstance(value, Schedule):
+        return describe_part(value)
+    return type(value)(map(describe_schedules, value)) if isinstance(value, (tuple, list)) else value
 
 
 def used_options(optimizer):

@@ -373,7 +373,7 @@ class GAN:
         """Read a GAN that `save` wrote. Call `capture` again afterwards.
 
         custom_layers   classes of layers and initializers that are not minigan's own, as in Sequential.load
-        custom_parts    classes of objectives, latents and optimizers that are not minigan's own
+        custom_parts    classes of objectives, latents, optimizers and schedules that are not minigan's own
         Errors          CheckpointError if the file is missing or damaged, or names an unknown class
         """
         return load_gan(cls, path, device, custom_layers, custom_parts)

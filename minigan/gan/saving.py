@@ -14,7 +14,7 @@ import json
 
 import numpy as np
 
-from minigan import npz, storage
+from minigan import npz, schedules, storage
 from minigan.errors import CheckpointError, MiniganError, OptionError
 from minigan.gan import latent, objectives, penalties
 from minigan.gan.description import NOT_OPTIONS, describe_part
@@ -47,6 +47,7 @@ KINDS = {  # the same, with parts of which there can be several
         penalties.GradientPenalty,
         (penalties.WGANGP, penalties.ZeroCentered, penalties.R1, penalties.R2, penalties.DRAGAN),
     ),
+    "lr": (schedules.Schedule, schedules.ALL),
 }
 
 
@@ -112,7 +113,7 @@ def load_gan(gan_class, source, device, custom_layers, custom_parts):
         gan = gan_class(*nets, **parts, **options, ema=settings.get("ema"))
         own = {name: array for name, array in state_arrays(gan).items() if in_networks(name)}
         restore_gan(gan, {**own, **arrays}, settings["values"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
         reason = str(error) if isinstance(error, MiniganError) else f"{type(error).__name__}: {error}"
@@ -152,8 +153,8 @@ def require_parts(custom):
     wrong = [kind for kind in kinds if not inspect.isclass(kind) or not issubclass(kind, bases)]
     if wrong:
         raise OptionError(
-            "GAN.load: expected custom_parts as a list of classes of objectives, latents, optimizers or penalties, got "
-            f"{shown(wrong[0])}."
+            "GAN.load: expected custom_parts as a list of classes of objectives, latents, optimizers, penalties or "
+            f"schedules, got {shown(wrong[0])}."
         )
 
 
@@ -173,4 +174,11 @@ def make_part(description, name, custom, arguments, where):
     unknown = set(options) - set(inspect.signature(known[kind].__init__).parameters) | set(options) & set(NOT_OPTIONS)
     if unknown:
         raise CheckpointError(f"{where}: {kind} has no option {', '.join(map(repr, sorted(unknown)))}.")
-    return known[kind](*arguments, **options)
+    return known[kind](*arguments, **{name: with_schedules(value, custom, where) for name, value in options.items()})
+
+
+def with_schedules(value, custom, where):
+    """Return the schedule that an option describes, or several of them; other values as they are."""
+    if isinstance(value, dict) and "class" in value:
+        return make_part(value, "lr", custom, (), where)
+    return [with_schedules(part, custom, where) for part in value] if isinstance(value, list) else value

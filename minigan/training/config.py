@@ -61,6 +61,7 @@ ENTRIES = {
     "epochs": COUNT,
     "steps": (lambda v: v is None or is_count(v), "a positive integer or null"),
     "batch_size": COUNT,
+    "lr_steps": (lambda v: v is None or is_count(v), "a positive integer or null"),
     "seed": (lambda v: type(v) is int and v >= 0, "an integer of at least 0"),
     "device": (lambda v: v in ("cpu", "gpu"), '"cpu" or "gpu"'),
     "workers": (lambda v: is_count(v) and v <= MOST_WORKERS, f"an integer from 1 to {MOST_WORKERS}"),
@@ -80,6 +81,7 @@ OPTIONAL = {
     "workers": 1,
     "processes": 1,
     "data_options": {},
+    "lr_steps": None,
 }  # minigan 0.1 did not keep them
 
 
@@ -103,6 +105,7 @@ class RunConfig:
     processes            how many processes share each batch, if mpirun has started several
     every                how many epochs lie between two grids of samples
     versions, machine    what the last bits of the results depend on
+    lr_steps             where a schedule of the learning rates ends: total_steps when the run was started
     settings             everything that the experiment sets: layers, optimizers, latent, objective
     """
 
@@ -125,6 +128,7 @@ class RunConfig:
     machine: dict = field(default_factory=machine.numerics)
     settings: dict | None = None
     data_options: dict = field(default_factory=dict)
+    lr_steps: int | None = None
 
     @property
     def sharers(self):
@@ -141,6 +145,11 @@ class RunConfig:
     def total_steps(self):
         whole = self.epochs * self.steps_per_epoch
         return whole if self.steps is None else min(self.steps, whole)
+
+    @property
+    def schedule_steps(self):
+        """Return how many steps a schedule of the learning rates has: a run that is resumed keeps its first plan."""
+        return self.total_steps if self.lr_steps is None else self.lr_steps
 
     def to_json(self):
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -202,10 +211,16 @@ def absolute(data_dir):
 
 
 def require_right(config):
-    """Raise OptionError for options that could not be read from config.json again."""
+    """Raise OptionError for options that could not be read from config.json again, and for an end beyond a schedule."""
     wrong = wrong_entry(vars(config))
     if wrong:
         raise OptionError(f"this run cannot be trained: {wrong}.")
+    if config.total_steps > config.schedule_steps:
+        raise OptionError(
+            f"the learning rates of this run fall until step {config.lr_steps:,}, as its schedule was planned when it "
+            f"was started, so it cannot go on to step {config.total_steps:,}. For a longer run, train again into "
+            "another folder, with more epochs from the start."
+        )
 
 
 def images_md5(images):

@@ -87,7 +87,9 @@ def start_run(
             f"batch_size is {config.batch_size}, but {dataset_name} has only {len(dataset)} images here, so no batch "
             f"would be full. Choose a --batch-size of at most {len(dataset)}."
         )
-    gan = experiment.make_gan(dataset.images.shape[1:], seed, config.device)
+    if experiment.lr_schedule != "constant":
+        config.lr_steps = config.total_steps
+    gan = experiment.make_gan(dataset.images.shape[1:], seed, config.device, config.schedule_steps)
     config.settings = settings_of(experiment, gan)
     sharing.require_same_run(config, group)
     sharing.set_workers(gan, config, workers, group)
@@ -142,7 +144,7 @@ def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, wor
     before = config.device, config.sharers
     xp = backend.device_module(config.device if device is None else device)
     config.device, group = backend.device_name(xp), group.on(xp)
-    gan = experiment.make_gan(dataset.images.shape[1:], config.seed, config.device)
+    gan = experiment.make_gan(dataset.images.shape[1:], config.seed, config.device, config.schedule_steps)
     settings = settings_of(experiment, gan)
     require_same(config.settings, settings, folder.path / "config.json", f"the experiment {experiment.name!r}")
     sharing.require_same_run(config, group)

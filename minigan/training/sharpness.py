@@ -52,7 +52,7 @@ def sharpness_of_run(
     images = backend.to_device(images, xp)
     low, high = run.experiment.data_range
     chosen = data.scale(images[:samples], low, high, run.gan.generator.dtype)
-    gan = run.experiment.make_gan(images.shape[1:], config.seed, backend.device_name(xp))
+    gan = run.experiment.make_gan(images.shape[1:], config.seed, backend.device_name(xp), config.schedule_steps)
     if config.workers != 1 and backend.device_name(xp) == "cpu":
         gan.parallel(config.workers)
 

@@ -93,7 +93,7 @@ def make_gan(experiment, config, device, arrays):
     }
     try:
         with budget(**limits):
-            return experiment.make_gan(tuple(config.image_shape), config.seed, device)
+            return experiment.make_gan(tuple(config.image_shape), config.seed, device, config.schedule_steps)
     except (ShapeError, TooLargeError) as error:
         raise CheckpointError(
             f"the networks of {quoted(config.experiment)} for images of {config.image_shape}, as config.json says, do "
