@@ -5,6 +5,8 @@ Cover the docstrings, read the code, and say what is wrong; then run the check a
     python -c "from tests.broken_layers import *; check_layer(DenseTransposed, (3,))"
 """
 
+import copy
+
 import numpy as np
 
 from minigan.checks import check_layer  # noqa: F401  (for the line above)
@@ -551,6 +553,20 @@ class Conv2DFlippedKernel(BrokenConv2D):
 
     def weight_gradient(self, image, output):
         return self.plan.weight_gradient(image, output)[::-1, ::-1]
+
+
+class Conv2DForgetsDilation(BrokenConv2D):
+    """A window of every second pixel forward, but dx goes to the pixels of a dense window."""
+
+    cause = "dx"
+
+    def __init__(self):
+        Conv2D.__init__(self, 1, 3, algorithm="im2col", dilation=2)
+
+    def input_gradient(self, output, kernel):
+        plan = copy.copy(self.plan)
+        plan.dilation = (1, 1)
+        return plan.input_gradient(output, kernel)
 
 
 class Conv2DFlippedInput(BrokenConv2D):

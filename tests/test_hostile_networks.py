@@ -86,6 +86,7 @@ CASES = {  # name -> (content, what the error says)
     ),
     "padding": (lambda: crafted([conv(1, 1, padding=50_000)], [1, 1, 1]), "sample"),
     "padding on both sides": (lambda: crafted([conv(1, 1, padding=[[0, 10**9], [0, 10**9]])], [1, 1, 1]), "sample"),
+    "a dilation": (lambda: crafted([conv(1, 2, dilation=2**31 - 1)], [3, 3, 1], params=5), "sample"),
     "a large kernel on a large image": (
         lambda: crafted([conv(1, 200, algorithm="im2col")], [5000, 5000, 1], params=40_001),
         "matrices",

@@ -9,7 +9,7 @@ from minigan.hints import Padding, Size
 from minigan.initializers import Initializer, Zeros, checked_initializer
 from minigan.layers.base import Layer, retains_saved
 from minigan.ops.convolution.choose import ALGORITHMS, make_plan
-from minigan.ops.convolution.windows import checked_padding, pair, transposed_size
+from minigan.ops.convolution.windows import checked_padding, pair, reach, transposed_size
 from minigan.ops.sums import column_sum
 from minigan.options import require_choice, require_count, require_flag
 
@@ -44,6 +44,7 @@ class Convolution(Layer):
         use_bias: bool = True,
         initializer: Initializer | None = None,
         algorithm: str = "auto",
+        dilation: Size = 1,
     ):
         owner = type(self).__name__
         self.filters = require_count(owner, filters=filters)
@@ -51,6 +52,7 @@ class Convolution(Layer):
         self.padding, self.use_bias = checked_padding(owner, padding), require_flag(owner, use_bias=use_bias)
         self.initializer = checked_initializer(owner, initializer)
         self.algorithm = require_choice(owner, ("auto", *ALGORITHMS), algorithm=algorithm)
+        self.dilation = pair(owner, "dilation", dilation)
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
@@ -70,9 +72,8 @@ class Convolution(Layer):
         self.plan_for(self.input_shape)
 
     def make_plan(self, image_shape):
-        self.plan = make_plan(
-            self.name, image_shape, self.kernel_shape(), self.strides, self.padding, self.dtype, self.xp, self.algorithm
-        )
+        shapes = (image_shape, self.kernel_shape(), self.strides, self.padding)
+        self.plan = make_plan(self.name, *shapes, self.dtype, self.xp, self.algorithm, self.dilation)
 
     def forward(self, x, training=False):
         y = self.product(x)
@@ -103,7 +104,8 @@ class Conv2D(Convolution):
     Cost       2 n p q kh kw c filters flops forward by im2col, twice that backward; saves the encoded image
     Options    kernel_size, strides: an integer or (rows, columns); padding: "same" (out = ceil(in / stride); an odd
                zero goes to the end), "valid", an integer, or ((top, bottom), (left, right)); algorithm: "im2col",
-               "kn2row", "fourier", or "auto", the cheapest of them
+               "kn2row", "fourier", or "auto", the cheapest of them; dilation d: the window takes every d-th pixel of
+               the image, so u d and v d stand for u and v in all formulas (not with "fourier")
     Source     Dumoulin & Visin 2016, arXiv:1603.07285, section 2
     """
 
@@ -155,7 +157,7 @@ class Conv2DTranspose(Convolution):
     Tangent    ydot = forward of xdot without b;   (4) dS/dW = (2) with xdot in place of x;   no bend
     Shapes     x (n, h, w, c) -> y (n, h s, w s, filters) for "same"; W (kh, kw, filters, c), b (filters,)
     Cost       2 n h w kh kw c filters flops forward by im2col, twice that backward; saves the encoded input
-    Options    as for Conv2D; numbers as padding crop the full output (h - 1) s + kh, as in PyTorch
+    Options    as for Conv2D; numbers as padding crop the full output (h - 1) s + (kh - 1) d + 1, as in PyTorch
     Source     Dumoulin & Visin 2016, arXiv:1603.07285, section 4
     """
 
@@ -165,7 +167,8 @@ class Conv2DTranspose(Convolution):
         return (*self.kernel_size, self.filters, self.input_shape[2])
 
     def plan_for(self, input_shape):
-        size = transposed_size(self.name, input_shape, self.kernel_size, self.strides, self.padding)
+        window = reach(self.kernel_size, self.dilation)
+        size = transposed_size(self.name, input_shape, window, self.strides, self.padding)
         self.make_plan((*size, self.filters))
         return (*size, self.filters)
 

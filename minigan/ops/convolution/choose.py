@@ -10,7 +10,7 @@ from minigan.memory import require_room
 from minigan.ops.convolution.fourier import Fourier
 from minigan.ops.convolution.im2col import Im2col
 from minigan.ops.convolution.kn2row import Kn2row
-from minigan.ops.convolution.windows import output_size
+from minigan.ops.convolution.windows import output_size, reach
 from minigan.ops.gpu.im2col import Im2colGpu
 
 LARGEST = 2**26  # numbers in a plan's own matrices, 256 MB in float32: Fourier on 64 x 64 pixels at stride 1
@@ -18,16 +18,17 @@ LARGEST = 2**26  # numbers in a plan's own matrices, 256 MB in float32: Fourier 
 ALGORITHMS = {plan.name: plan for plan in (Im2col, Kn2row, Fourier)}
 
 
-def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, algorithm):
+def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, algorithm, dilation=(1, 1)):
     """Return the plan for a convolution of images (h, w, c) with kernels (kh, kw, c, o).
 
     "auto" takes the one that costs least for an image, by Plan.cost, whose own matrices are not too large; on a GPU
     always im2col, until measured otherwise. Costs are counted from the shapes: the others leave nothing behind.
-    Errors: ShapeError where a window does not fit the padded image, OptionError where a plan would be too large.
+    Errors: ShapeError where a window does not fit the padded image, OptionError where a plan would be too large, or
+    cannot dilate.
     """
-    outputs, pads = output_size(owner, image_shape, kernel_shape, strides, padding)
+    outputs, pads = output_size(owner, image_shape, reach(kernel_shape[:2], dilation), strides, padding)
     require_images(owner, image_shape, pads, (*outputs, kernel_shape[3]), dtype, xp)
-    arguments = (image_shape, kernel_shape, strides, pads, outputs, dtype, xp)
+    arguments = (image_shape, kernel_shape, strides, pads, outputs, dtype, xp, dilation)
     plan = choose_plan(owner, arguments, algorithm)
     spend("matrices", plan.constants() + plan.matrix_size(), owner, f"the matrices of {plan.name}")
     return plan
@@ -35,12 +36,17 @@ def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, alg
 
 def choose_plan(owner, arguments, algorithm):
     """Return the plan of that algorithm, or the cheapest."""
-    image_shape, dtype, xp = arguments[0], *arguments[-2:]
+    image_shape, (dtype, xp, dilation) = arguments[0], arguments[-3:]
     if xp is not np and algorithm in ("auto", "im2col"):
         return Im2colGpu(*arguments)
     if algorithm == "auto":
-        plans = [kind(*arguments) for kind in ALGORITHMS.values()]
+        plans = [kind(*arguments) for kind in ALGORITHMS.values() if kind.can_dilate or dilation == (1, 1)]
         return min((plan for plan in plans if plan.constants() <= LARGEST), key=lambda plan: plan.cost())
+    if dilation != (1, 1) and not ALGORITHMS[algorithm].can_dilate:
+        raise OptionError(
+            f'{owner}: algorithm="{algorithm}" takes no dilation, got {dilation}. Use algorithm="auto", which chooses '
+            "another algorithm here."
+        )
     plan = ALGORITHMS[algorithm](*arguments)
     if plan.constants() > LARGEST:
         (h, w, _), gigabytes = image_shape, plan.constants() * np.dtype(dtype).itemsize / 1e9

@@ -78,9 +78,10 @@ class Fourier(Plan):
     """A plan whose products are taken frequency by frequency."""
 
     name = "fourier"
+    can_dilate = False
 
-    def __init__(self, image_shape, kernel_shape, strides, pads, outputs, dtype, xp):
-        super().__init__(image_shape, kernel_shape, strides, pads, outputs, dtype, xp)
+    def __init__(self, image_shape, kernel_shape, strides, pads, outputs, dtype, xp, dilation=(1, 1)):
+        super().__init__(image_shape, kernel_shape, strides, pads, outputs, dtype, xp, dilation)
         self.rows, self.columns = (
             Axis(image_shape[i], kernel_shape[i], strides[i], pads[i][0], outputs[i]) for i in (0, 1)
         )

@@ -9,8 +9,6 @@ The column matrix is kh kw / stride^2 times as large as the image. So the batch 
 the cache; they are made again for the weight gradient, which is cheaper than keeping and fetching them.
 """
 
-import numpy as np
-
 from minigan.ops.convolution.plan import Plan
 from minigan.ops.matmul import matmul
 
@@ -56,7 +54,7 @@ class Im2col(Plan):
 
     def input_gradient(self, output, kernel):
         """dx[n, i s + u, j s + v, c] += sum_o output[n,i,j,o] kernel[u,v,c,o] for all i, j, u, v; then unpadded"""
-        (kh, kw, c), (sh, sw), (p, q) = self.kernel_shape[:3], self.strides, self.outputs
+        (kh, kw, c), (p, q) = self.kernel_shape[:3], self.outputs
         dx = self.xp.zeros((len(output), *self.padded, c), output.dtype)
         for block in self.blocks(len(output)):
             rows = output[block].reshape(-1, output.shape[2])
@@ -64,20 +62,20 @@ class Im2col(Plan):
                 columns = matmul(kernel, rows.T).reshape(kh, kw, c, -1, p, q).transpose(3, 4, 5, 0, 1, 2)
             else:
                 columns = matmul(rows, kernel.T).reshape(-1, p, q, kh, kw, c)
-            for u, v in np.ndindex(kh, kw):  # windows overlap: their contributions add up
-                dx[block, u : u + sh * p : sh, v : v + sw * q : sw] += columns[:, :, :, u, v]
+            for u, v, down, across in self.places():  # windows overlap: their contributions add up
+                dx[block, down, across] += columns[:, :, :, u, v]
         return self.unpad(dx)
 
     def columns(self, padded):
         """Return the windows of a block of padded images as rows: (n, ...) -> (n p q, kh kw c), a copy"""
-        (kh, kw), (sh, sw), (p, q) = self.kernel_shape[:2], self.strides, self.outputs
+        (kh, kw), (sh, sw), (dh, dw), (p, q) = self.kernel_shape[:2], self.strides, self.dilation, self.outputs
         n, h, w, c = padded.shape
-        # a row of a window, kw c numbers, lies contiguously in memory; only where they begin differs. (The strides are
-        # counted, not asked for: along an axis of length 1 an array may hold any.)
+        # a view: how many bytes further the next one lies, along each of the six axes. (The strides are counted, not
+        # asked for: along an axis of length 1 an array may hold any.)
         padded, number = self.xp.ascontiguousarray(padded), padded.itemsize
         pixel, row, image = c * number, w * c * number, h * w * c * number
         windows = self.xp.lib.stride_tricks.as_strided(
-            padded, (n, p, q, kh, kw * c), (image, row * sh, pixel * sw, row, number)
+            padded, (n, p, q, kh, kw, c), (image, row * sh, pixel * sw, row * dh, pixel * dw, number)
         )
         return windows.reshape(n * p * q, kh * kw * c)
 

@@ -10,8 +10,6 @@ for each input pixel. So it is the one to take where a convolution has few filte
 Source: Vasudevan, Anderson & Gregg 2017, arXiv:1704.04428
 """
 
-import numpy as np
-
 from minigan.ops.convolution.plan import Plan
 from minigan.ops.matmul import matmul
 
@@ -70,12 +68,6 @@ class Kn2row(Plan):
         for u, v, rows, columns in self.places():
             spread[u, v, ..., rows, columns] = output
         return spread.reshape(kh * kw * o, -1)
-
-    def places(self):
-        """Yield (u, v, rows, columns) for each place of the kernel: where in the padded image all windows have it"""
-        (p, q), (sh, sw) = self.outputs, self.strides
-        for u, v in np.ndindex(self.kernel_shape[:2]):
-            yield u, v, slice(u, u + sh * p, sh), slice(v, v + sw * q, sw)
 
     def flops(self):
         return 2 * self.matrix_size() * self.kernel_shape[2]

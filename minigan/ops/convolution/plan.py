@@ -1,5 +1,7 @@
 """What every algorithm for convolution knows about its shape, and how its cost is counted."""
 
+import numpy as np
+
 from minigan.backend import device_name, module_of
 
 BLOCK = 2**20  # numbers of the large matrix that are made at a time: 4 MB in float32
@@ -20,13 +22,16 @@ class Plan:
     A new plan knows its shapes and can count; what it holds is made when a product first needs it.
 
     image_shape (h, w, c), kernel_shape (kh, kw, c, o), pads ((top, bottom), (left, right)), outputs (p, q)
+    With a dilation (d, e), read i s + u d and j s + v e.
     """
 
     block = BLOCK
+    can_dilate = True
 
-    def __init__(self, image_shape, kernel_shape, strides, pads, outputs, dtype, xp):
+    def __init__(self, image_shape, kernel_shape, strides, pads, outputs, dtype, xp, dilation=(1, 1)):
         self.image_shape, self.kernel_shape = tuple(image_shape), tuple(kernel_shape)
         self.strides, self.pads, self.outputs, self.dtype, self.xp = strides, pads, outputs, dtype, xp
+        self.dilation = dilation
 
     def __deepcopy__(self, memo):
         return self  # a plan never changes: copies of a layer share it
@@ -34,7 +39,7 @@ class Plan:
     def __reduce__(self):
         """Return what a pickle holds: the shapes; the plan is made again."""
         shapes = (self.image_shape, self.kernel_shape, self.strides, self.pads, self.outputs)
-        return plan_again, (type(self), *shapes, self.dtype, device_name(self.xp))
+        return plan_again, (type(self), *shapes, self.dtype, device_name(self.xp), self.dilation)
 
     def pad(self, x):
         """(n, h, w, c) with zeros around"""
@@ -51,6 +56,12 @@ class Plan:
         (h, w, _), ((top, bottom), (left, right)) = self.image_shape, self.pads
         return h + top + bottom, w + left + right
 
+    def places(self):
+        """Yield (u, v, rows, columns) for each place of the kernel: where in the padded image all windows have it"""
+        (p, q), (sh, sw), (dh, dw) = self.outputs, self.strides, self.dilation
+        for u, v in np.ndindex(self.kernel_shape[:2]):
+            yield u, v, slice(u * dh, u * dh + sh * p, sh), slice(v * dw, v * dw + sw * q, sw)
+
     def blocks(self, n):
         """Return slices of the batch whose large matrix holds about `block` numbers."""
         step = max(1, self.block // self.matrix_size())
@@ -65,6 +76,6 @@ class Plan:
         return self.flops() + FLOPS_A_NUMBER * self.matrix_size()
 
 
-def plan_again(kind, image_shape, kernel_shape, strides, pads, outputs, dtype, device):
+def plan_again(kind, image_shape, kernel_shape, strides, pads, outputs, dtype, device, dilation=(1, 1)):
     """Return the plan that a pickle describes."""
-    return kind(image_shape, kernel_shape, strides, pads, outputs, dtype, module_of(device))
+    return kind(image_shape, kernel_shape, strides, pads, outputs, dtype, module_of(device), dilation)

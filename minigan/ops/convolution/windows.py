@@ -1,6 +1,7 @@
 """Where the windows of a convolution or a pooling lie: output sizes and padding along both axes of an image.
 
 Along one axis: out = (size + before + after - k) // stride + 1; window i covers the padded entries from i stride on.
+With a dilation d, a window takes every d-th entry, so its k numbers reach over (k - 1) d + 1 entries: its reach.
 """
 
 from numbers import Integral
@@ -21,6 +22,11 @@ def pair(owner, name, value):
             f"{owner}: expected {name} as an integer of at least 1 or a pair of them, got {shown(value)}."
         )
     return int(values[0]), int(values[1])
+
+
+def reach(window, dilation):
+    """Return how many rows and columns of an image a window (rows, columns) reaches over."""
+    return tuple((k - 1) * d + 1 for k, d in zip(window, dilation, strict=True))
 
 
 def checked_padding(owner, padding):

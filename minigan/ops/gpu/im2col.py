@@ -42,6 +42,6 @@ class Im2colGpu(Im2col):
 
     @property
     def geometry(self):
-        """h, w, c, p, q, kh, kw, sh, sw, top, left"""
+        """h, w, c, p, q, kh, kw, sh, sw, dh, dw, top, left"""
         (top, _), (left, _) = self.pads
-        return (*self.image_shape, *self.outputs, *self.kernel_shape[:2], *self.strides, top, left)
+        return (*self.image_shape, *self.outputs, *self.kernel_shape[:2], *self.strides, *self.dilation, top, left)

@@ -37,10 +37,10 @@ DEVICE void add_to(quad& sum, const quad& x) {
   for (int i = 0; i < 4; ++i) sum.lane[i] += x.lane[i];
 }
 
-// columns[n,i,j, u,v,c] = x[n, i sh + u - top, j sw + v - left, c], 0 outside of the image
+// columns[n,i,j, u,v,c] = x[n, i sh + u dh - top, j sw + v dw - left, c], 0 outside of the image
 template <typename T>
 DEVICE void windows_of(const T* x, T* columns, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw,
-                       int top, int left, int size) {
+                       int dh, int dw, int top, int left, int size) {
   FOR(index, size) {
     int rest = index;
     int channel = rest % c; rest /= c;
@@ -49,17 +49,18 @@ DEVICE void windows_of(const T* x, T* columns, int h, int w, int c, int p, int q
     int j = rest % q; rest /= q;
     int i = rest % p;
     int n = rest / p;
-    int row = i * sh + u - top, column = j * sw + v - left;
+    int row = i * sh + u * dh - top, column = j * sw + v * dw - left;
     bool inside = row >= 0 && row < h && column >= 0 && column < w;
     columns[index] = inside ? x[((n * h + row) * w + column) * c + channel] : T();
   }
 }
 
-// The adjoint. dx[n,k,l,c] = sum of columns[n,i,j,u,v,c] over all windows and places with i sh + u - top = k,
-// j sw + v - left = l: every pixel gathers from the windows that cover it, so nothing is added up by two threads.
+// The adjoint. dx[n,k,l,c] = sum of columns[n,i,j,u,v,c] over all windows and places with
+// i sh + u dh - top = k, j sw + v dw - left = l: every pixel gathers from the windows that cover it, so nothing is added
+// up by two threads.
 template <typename T>
 DEVICE void sums_of_windows(const T* columns, T* dx, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw,
-                            int top, int left, int size) {
+                            int dh, int dw, int top, int left, int size) {
   FOR(index, size) {
     int rest = index;
     int channel = rest % c; rest /= c;
@@ -67,12 +68,13 @@ DEVICE void sums_of_windows(const T* columns, T* dx, int h, int w, int c, int p,
     int k = rest % h + top;
     int n = rest / h;
     T sum = T();
-    for (int u = k % sh; u < kh; u += sh) {
-      int i = (k - u) / sh;
-      if (k < u || i >= p) continue;
-      for (int v = l % sw; v < kw; v += sw) {
-        int j = (l - v) / sw;
-        if (l < v || j >= q) continue;
+    // without dilation, only every sh-th u meets the stride
+    for (int u = dh == 1 ? k % sh : 0; u < kh; u += dh == 1 ? sh : 1) {
+      int above = k - u * dh, i = above / sh;
+      if (above < 0 || i >= p || above % sh) continue;
+      for (int v = dw == 1 ? l % sw : 0; v < kw; v += dw == 1 ? sw : 1) {
+        int before = l - v * dw, j = before / sw;
+        if (before < 0 || j >= q || before % sw) continue;
         add_to(sum, columns[((((n * p + i) * q + j) * kh + u) * kw + v) * c + channel]);
       }
     }
@@ -80,21 +82,21 @@ DEVICE void sums_of_windows(const T* columns, T* dx, int h, int w, int c, int p,
   }
 }
 
-KERNEL im2col(const real* x, real* columns, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw, int top,
-              int left, int size) {
-  windows_of(x, columns, h, w, c, p, q, kh, kw, sh, sw, top, left, size);
+KERNEL im2col(const real* x, real* columns, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw, int dh,
+              int dw, int top, int left, int size) {
+  windows_of(x, columns, h, w, c, p, q, kh, kw, sh, sw, dh, dw, top, left, size);
 }
 KERNEL im2col_quads(const quad* x, quad* columns, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw,
-                    int top, int left, int size) {
-  windows_of(x, columns, h, w, c, p, q, kh, kw, sh, sw, top, left, size);
+                    int dh, int dw, int top, int left, int size) {
+  windows_of(x, columns, h, w, c, p, q, kh, kw, sh, sw, dh, dw, top, left, size);
 }
-KERNEL col2im(const real* columns, real* dx, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw, int top,
-              int left, int size) {
-  sums_of_windows(columns, dx, h, w, c, p, q, kh, kw, sh, sw, top, left, size);
+KERNEL col2im(const real* columns, real* dx, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw, int dh,
+              int dw, int top, int left, int size) {
+  sums_of_windows(columns, dx, h, w, c, p, q, kh, kw, sh, sw, dh, dw, top, left, size);
 }
 KERNEL col2im_quads(const quad* columns, quad* dx, int h, int w, int c, int p, int q, int kh, int kw, int sh, int sw,
-                    int top, int left, int size) {
-  sums_of_windows(columns, dx, h, w, c, p, q, kh, kw, sh, sw, top, left, size);
+                    int dh, int dw, int top, int left, int size) {
+  sums_of_windows(columns, dx, h, w, c, p, q, kh, kw, sh, sw, dh, dw, top, left, size);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
