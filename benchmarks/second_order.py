@@ -5,9 +5,14 @@
 
 A step is the losses on real and on generated images, the penalty between them, and Adam (lr 1e-4, betas 0 and .9), with
 batches of 64. PyTorch computes the gradient of the penalty by a graph of the backward pass (create_graph=True), minigan
-by a tangent pass. The step without the penalty shows what the penalty costs. Networks: mlp is 784-512-256-1, conv has
-two convolutions with 5 x 5 kernels and strides 2, 32 and 64 filters; both with LeakyReLU. tanh is mlp with Tanh: its
-curves need one pass more.
+by a tangent pass. The step without the penalty shows what the penalty costs.
+
+Networks: mlp is 784-512-256-1; tanh is mlp with Tanh, whose curves need one pass more; conv has two convolutions with
+5 x 5 kernels and strides 2, 32 and 64 filters. mlp and conv have LeakyReLU. lstm reads 28 rows of 28 pixels by two
+LSTM layers of 128 units.
+
+"minigan" is as `python -m minigan train` runs it: workers share the batch, and freed memory is kept. "minigan, a
+script" is what a script has that asks for nothing: threads of BLAS. "memory kept" gives PyTorch the same memory.
 """
 
 import os
@@ -25,10 +30,11 @@ def batches():
     return [rng.uniform(-1, 1, (BATCH, *SHAPE)).astype("float32") for _ in range(2)]
 
 
-def minigan_step(with_penalty, network):
+def minigan_step(with_penalty, network, as_train=True):
     from minigan import Sequential
     from minigan.gan import objectives, penalties
-    from minigan.layers import Conv2D, Dense, Flatten, LeakyReLU, Tanh
+    from minigan.layers import LSTM, Conv2D, Dense, Flatten, LeakyReLU, Reshape, Tanh
+    from minigan.ops.allocator import keep_freed_memory
     from minigan.optimizers import Adam
     from minigan.parallel import ALONE
 
@@ -36,8 +42,12 @@ def minigan_step(with_penalty, network):
         "mlp": lambda: [Flatten(), Dense(512), LeakyReLU(), Dense(256), LeakyReLU(), Dense(1)],
         "tanh": lambda: [Flatten(), Dense(512), Tanh(), Dense(256), Tanh(), Dense(1)],
         "conv": lambda: [Conv2D(32, 5, 2), LeakyReLU(), Conv2D(64, 5, 2), LeakyReLU(), Flatten(), Dense(1)],
+        "lstm": lambda: [Reshape(SHAPE[:2]), LSTM(128, return_sequences=True), LSTM(128), Dense(1)],
     }[network]()
     net = Sequential(layers, SHAPE)
+    if as_train:
+        keep_freed_memory()
+        net.parallel("auto")
     adam, rng = Adam(net, 1e-4, 0.0, 0.9), np.random.default_rng(0)
     real, generated = batches()
     objective, penalty = objectives.Wasserstein(clip=None), penalties.WGANGP()
@@ -55,15 +65,24 @@ def minigan_step(with_penalty, network):
     return step
 
 
-def torch_step(with_penalty, network):
+def torch_step(with_penalty, network, memory_kept=False):
     import torch
     from torch import nn
 
+    from minigan.ops.allocator import keep_freed_memory
+
+    if memory_kept:
+        keep_freed_memory()
     torch.manual_seed(0)
     activation = nn.Tanh if network == "tanh" else lambda: nn.LeakyReLU(0.2)
     if network == "conv":
         parts = [nn.Conv2d(1, 32, 5, 2, 2), activation(), nn.Conv2d(32, 64, 5, 2, 2), activation()]
         net = nn.Sequential(*parts, nn.Flatten(), nn.Linear(64 * 49, 1))
+    elif network == "lstm":
+        lstm, dense = nn.LSTM(28, 128, num_layers=2, batch_first=True), nn.Linear(128, 1)
+        parts = nn.ModuleList([lstm, dense])
+        net = lambda x: dense(lstm(x[:, 0])[0][:, -1])  # noqa: E731
+        net.parameters = parts.parameters
     else:
         parts = [nn.Linear(784, 512), activation(), nn.Linear(512, 256), activation()]
         net = nn.Sequential(nn.Flatten(), *parts, nn.Linear(256, 1))
@@ -84,12 +103,15 @@ def torch_step(with_penalty, network):
     return step
 
 
-NETWORKS = ("mlp", "tanh", "conv")
+NETWORKS = ("mlp", "tanh", "conv", "lstm")
+PYTORCH, KEPT = "PyTorch, create_graph=True", "PyTorch, create_graph=True, memory kept"
 CONTESTANTS = {
-    "PyTorch, create_graph=True": (torch_step, True),
-    "minigan, tangent pass": (minigan_step, True),
-    "PyTorch, no penalty": (torch_step, False),
-    "minigan, no penalty": (minigan_step, False),
+    PYTORCH: lambda network: torch_step(True, network),
+    KEPT: lambda network: torch_step(True, network, memory_kept=True),
+    "minigan": lambda network: minigan_step(True, network),
+    "minigan, a script": lambda network: minigan_step(True, network, as_train=False),
+    "PyTorch, no penalty": lambda network: torch_step(False, network),
+    "minigan, no penalty": lambda network: minigan_step(False, network),
 }
 
 if __name__ == "__main__":
@@ -97,10 +119,9 @@ if __name__ == "__main__":
     parser.add_argument("--network", nargs="+", choices=NETWORKS, default=NETWORKS)
     args = parser.parse_args()
     if args.worker:
-        make, with_penalty = CONTESTANTS[args.worker]
-        work(make(with_penalty, os.environ["CRITIC"]))
+        work(CONTESTANTS[args.worker](os.environ["CRITIC"]))
         sys.exit()
     for network in args.network:
         os.environ["CRITIC"] = network  # for the processes of the contestants
         print(f"\n{network}, batch {BATCH}\n")
-        print_table(race(__file__, list(CONTESTANTS), args.rounds, STEPS, args.threads), ["PyTorch, create_graph=True"])
+        print_table(race(__file__, list(CONTESTANTS), args.rounds, STEPS, args.threads), [PYTORCH, KEPT])

@@ -10,6 +10,7 @@ from minigan import Sequential
 from minigan.checks import check_gradients, check_layer, loops
 from minigan.errors import CacheError, DtypeError, OptionError, ShapeError
 from minigan.layers import LSTM, Dense, Reshape
+from minigan.layers.base import retaining
 from minigan.losses import MeanSquaredError
 from minigan.ops import lstm
 from minigan.optimizers import Adam
@@ -59,6 +60,35 @@ def test_both_forms_agree(n, steps, size, units, piece, sequences, given_state, 
     for plain, fast in zip(*results, strict=True):
         assert plain.dtype == fast.dtype == dtype and plain.shape == fast.shape
         np.testing.assert_allclose(fast, plain, rtol=0, atol=50 * np.finfo(dtype).eps * max(1, abs(plain).max()))
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    *[st.integers(1, 5)] * 5, st.booleans(), st.booleans(), st.sampled_from(["float32", "float64"]), st.integers(0, 99)
+)
+def test_both_forms_of_the_tangent_agree(n, steps, size, units, piece, sequences, moving, dtype, seed):
+    """ydot, the bend, all gradients, and what a backward after them adds; with parameters that move, too."""
+    rng = np.random.default_rng(seed)
+    x, xdot = rng.standard_normal((2, n, steps, size)).astype(dtype)
+    dy, dy2 = rng.standard_normal((2, n, steps, units) if sequences else (2, n, units)).astype(dtype)
+    results = []
+    for fast in (False, True):
+        layer = built(LSTM(units, sequences), (steps, size), dtype)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lstm, "pays", lambda x, units, answer=fast: answer)
+            patch.setattr(lstm, "PIECE", lstm.GATES * n * units * piece)
+            layer.forward(x)
+            with retaining():
+                layer.backward(dy, param_grads=False)
+            if moving:
+                layer.directions = {name: np.sin(1 + value) for name, value in layer.params.items()}
+            ydot = layer.tangent(xdot)
+            tangents = [ydot, layer.bend, *(gradient.copy() for gradient in layer.grads.values())]
+            results.append([*tangents, layer.tangent_backward(dy2), *layer.grads.values()])
+        assert layer.kept is None
+    for plain, fast in zip(*results, strict=True):
+        assert plain.dtype == fast.dtype == dtype and plain.shape == fast.shape
+        np.testing.assert_allclose(fast, plain, rtol=0, atol=200 * np.finfo(dtype).eps * max(1, abs(plain).max()))
 
 
 def test_few_numbers_take_the_plain_passes_and_many_the_fast_ones(monkeypatch):

@@ -3,7 +3,7 @@
 from minigan.errors import ShapeError
 from minigan.hints import Array
 from minigan.initializers import EachBlock, GlorotUniform, Orthogonal, Zeros
-from minigan.layers.base import Layer
+from minigan.layers.base import Layer, retains_saved
 from minigan.ops import lstm, lstm_tangent
 from minigan.ops.lstm import GATES
 from minigan.ops.sigmoid import sigmoid
@@ -26,7 +26,7 @@ class LSTM(Layer):
                (4) dW += x[t]^T da,    dU += h[t-1]^T da,    db += sum_n da
                (5) dx[:,t]  = da W^T
                (6) dh[t-1]  = da U^T,    dc[t-1] = dc[t] f
-    Tangent    every line of both passes with a dot, dy held fixed: minigan/ops/lstm_tangent.py
+    Tangent    every line of both passes with a dot, dy held fixed: minigan/ops/lstm_tangent.py, in both forms
     Shapes     x (n, steps, size) -> y (n, units), or (n, steps, units) with return_sequences;
                W (size, 4 units), U (units, 4 units), b (4 units,)
     State      forward(x, initial_state=(h0, c0)) starts from these, each (n, units), instead of 0; after
@@ -44,6 +44,7 @@ class LSTM(Layer):
 
     follows_directions = True
     initial_state_grads = None  # (dh0, dc0) of the last backward
+    kept = None  # by a backward within `retaining`, for tangent
 
     def __init__(self, units: int, return_sequences: bool = False):
         self.units = require_count("LSTM", units=units)
@@ -93,7 +94,8 @@ class LSTM(Layer):
         xp, units, steps, n = self.xp, self.units, self.input_shape[0], len(dy)
         W, U, b = (self.params[name] for name in ("W", "U", "b"))
         if fast:
-            dx, dweights, dh, dc = lstm.backward(dy, *saved, W, U, param_grads, input_grad)
+            self.kept = lstm.arrays_to_keep(saved[1]) if retains_saved.get() else None
+            dx, dweights, dh, dc = lstm.backward(dy, *saved, W, U, param_grads, input_grad, self.kept)
         else:
             x, h, c, gates = saved
             if not self.return_sequences:
@@ -124,13 +126,22 @@ class LSTM(Layer):
 
     def tangent(self, xdot):
         dy, fast, *saved = self.retained(xdot)
-        x, h, c, gates = lstm.plain_form(*saved, size=self.input_shape[1]) if fast else saved
         params = tuple(self.params[name] for name in ("W", "U", "b"))
         moves = tuple(self.directions[name] for name in ("W", "U", "b")) if self.directions else None
-        hdot, self.bend, dweights = lstm_tangent.tangent(xdot, dy, x, h, c, gates, params, moves)
+        if fast:
+            hdot, self.bend, dweights = lstm_tangent.fast_tangent(xdot, *saved, self.kept, params, moves)
+        else:
+            hdot, self.bend, dweights = lstm_tangent.tangent(xdot, dy, *saved, params, moves)
         for name, gradient in zip(("W", "U", "b"), dweights, strict=True):
             self.add_grad(name, gradient)
         return hdot[1:].transpose(1, 0, 2) if self.return_sequences else hdot[-1]
+
+    def clear_cache(self):
+        super().clear_cache()
+        self.kept = None
+
+    def __getstate__(self):
+        return {name: value for name, value in super().__getstate__().items() if name != "kept"}
 
     def checked_state(self, initial_state, n):
         """Return (h0, c0), or raise ShapeError if they do not fit."""

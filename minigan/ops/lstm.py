@@ -58,43 +58,51 @@ def forward(x, W, U, b, h0, c0):
     return xh, gates, gated
 
 
-def plain_form(xh, gates, gated, size):
-    """Return (x, h, c, gates) as the plain forward pass saves them; gates[t] holds i, f, g, o of step t."""
-    xp, (o, f, i), (_, c, g), steps = array_module(xh), gates, gated, gates.shape[1]
-    first = xp.zeros_like(xh[:1, :, size:-1])
-    plain = xp.stack([xp.concatenate((first, part)) for part in (i, f, g[:steps], o)], axis=1)
-    return xh[:steps, :, :size].transpose(1, 0, 2), xp.ascontiguousarray(states(xh, size)), c, plain
-
-
 def states(xh, size):
     """Return h[0] ... h[steps], a view (steps + 1, n, units)."""
     return xh[:, :, size:-1]
 
 
-def backward(dy, xh, gates, gated, W, U, param_grads, input_grad):
+def backward(dy, xh, gates, gated, W, U, param_grads, input_grad, kept=None, more=None):
     """Return (dx, gradients of W, U and b, dh[0], dc[0]); None for what is not asked for.
 
-    Shapes     dy (n, steps, units), or (n, units) where only the last state was handed out
+    kept       arrays that keep (da, factors, dh, dc) of all steps for a tangent pass: see arrays_to_keep
+    more       a function of a piece of steps, (start, end), that returns what else is added to dc and to da in these
+               steps: the tangent pass has such terms. It finds the factors in `kept`
+    Shapes     dy (n, steps, units), or (n, units) where only the last state was handed out, or None for 0
     """
-    xp, (_, steps, n, units), (size, width) = array_module(dy), gates.shape, (len(W), xh.shape[-1])
+    xp, (_, steps, n, units), (size, width) = array_module(xh), gates.shape, (len(W), xh.shape[-1])
     W, U = in_order_ofig(W), in_order_ofig(U)
-    dweights = xp.zeros((width, GATES * units), dy.dtype) if param_grads else None
-    dx = xp.empty((steps, n, size), dy.dtype) if input_grad else None
+    dweights = xp.zeros((width, GATES * units), xh.dtype) if param_grads else None
+    dx = xp.empty((steps, n, size), xh.dtype) if input_grad else None
     length = max(1, min(steps, PIECE // (GATES * n * units)))  # of a piece
-    da, factors = xp.empty((length, n, GATES * units), dy.dtype), xp.empty((5, length, n, units), dy.dtype)
-    da_of_gates = da.reshape(length, n, GATES, units).transpose(2, 0, 1, 3)
-    dh, dc, part = (xp.zeros((n, units), dy.dtype) for _ in range(3))
-    if dy.ndim == 2:
+    da_of_piece = xp.empty((length, n, GATES * units), xh.dtype)
+    factors_of_piece = None if kept else xp.empty((5, length, n, units), xh.dtype)
+    dh, dc, part = (xp.zeros((n, units), xh.dtype) for _ in range(3))
+    if dy is not None and dy.ndim == 2:
         dh += dy  # (1)
     for end in range(steps, 0, -length):
         start = max(0, end - length)
-        write_factors(gates[:, start:end], gated[:, start:end], factors[:, : end - start])
+        da, factors = da_of_piece, factors_of_piece
+        if kept:
+            factors = kept[1][:, start:end]
+            da = da if more else kept[0][start:end]
+        if not more:
+            write_factors(gates[:, start:end], gated[:, start:end], factors[:, : end - start])
+        more_dc, more_da = more(start, end) if more else (None, None)
+        da_of_gates = da.reshape(len(da), n, GATES, units).transpose(2, 0, 1, 3)
         for t in reversed(range(start, end)):
-            if dy.ndim == 3:
+            if dy is not None and dy.ndim == 3:
                 dh += dy[:, t]  # (1)
             dc += xp.multiply(dh, factors[4, t - start], out=part)  # (2)
+            if more:
+                dc += more_dc[t - start]
+            elif kept:
+                kept[2][t], kept[3][t] = dh, dc
             xp.multiply(dh, factors[0, t - start], out=da_of_gates[0, t - start])  # (3)
             xp.multiply(dc, factors[1:4, t - start], out=da_of_gates[1:, t - start])
+            if more:
+                da_of_gates[:, t - start] += more_da[:, t - start]
             matmul(da[t - start], U.T, out=dh)  # (6)
             dc *= gates[1, t]
         rows = da[: end - start].reshape(-1, GATES * units)
@@ -103,10 +111,18 @@ def backward(dy, xh, gates, gated, W, U, param_grads, input_grad):
         if input_grad:
             matmul(rows, W.T, out=dx[start:end].reshape(-1, size))  # (5)
     if param_grads:
-        do, df, di, dg = xp.split(dweights, GATES, axis=1)
-        dweights = xp.concatenate((di, df, dg, do), axis=1)
-        dweights = dweights[:size], dweights[size:-1], dweights[-1]
+        dweights = split_weights(dweights, size)
     return dx.transpose(1, 0, 2) if input_grad else None, dweights, dh, dc
+
+
+def arrays_to_keep(gates):
+    """Return empty arrays for (da, factors, dh, dc) of all steps, which `backward` writes for a tangent pass.
+
+    Shapes     da (steps, n, 4 units); factors (5, steps, n, units); dh, dc (steps, n, units)
+    """
+    xp, (_, steps, n, units) = array_module(gates), gates.shape
+    shapes = (steps, n, GATES * units), (5, steps, n, units), (steps, n, units), (steps, n, units)
+    return tuple(xp.empty(shape, gates.dtype) for shape in shapes)
 
 
 def write_factors(gates, gated, factors):
@@ -129,3 +145,11 @@ def in_order_ofig(weights):
     xp = array_module(weights)
     i, f, g, o = xp.split(weights, GATES, axis=1)
     return xp.concatenate((o, f, i, g), axis=1)
+
+
+def split_weights(weights, size):
+    """Return the rows of W, of U and of b, with their columns in the order i, f, g, o."""
+    xp = array_module(weights)
+    o, f, i, g = xp.split(weights, GATES, axis=1)
+    weights = xp.concatenate((i, f, g, o), axis=1)
+    return weights[:size], weights[size:-1], weights[-1]
