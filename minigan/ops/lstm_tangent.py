@@ -4,9 +4,9 @@ The formulas are in layers/recurrent.py. A "dot" is the change of a number if x 
 f = sigmoid(a_f), for example, becomes fdot = f (1 - f) adot_f. dy is held fixed, so its dot is 0. Backward computes the
 gradient of L = sum(dy y). So its lines with dots compute the gradient of S = sum(dy ydot), the change of L.
 
-`tangent` has these lines one by one, `fast_tangent` in few calls, with the arrays of lstm.py. There, backward multiplies
-dh and dc by factors. By the product rule, its lines with dots are the same lines again, with dhdot and dcdot in place
-of dh and dc, plus the terms with the dots of the factors, which are known before the loop: they are its `more`.
+`tangent` has these lines one by one, `fast_tangent` in few calls, with the arrays of lstm.py. There, backward
+multiplies dh and dc by factors. By the product rule, its lines with dots are the same lines again, with dhdot and
+dcdot in place of dh and dc, plus the terms with the dots of the factors, which are known before the loop: its `more`.
 """
 
 from minigan.backend import array_module
