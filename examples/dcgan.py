@@ -10,6 +10,8 @@ pixels together. G starts from a small image with many channels and doubles its 
 image twice. The height and width of an image must be multiples of four.
 """
 
+import copy
+
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -20,7 +22,8 @@ from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Dropout, F
 from minigan.losses import BinaryCrossEntropy
 from minigan.optimizers import Adam
 
-EPOCHS, BATCH_SIZE, LATENT_SIZE, G_LEARNING_RATE, D_LEARNING_RATE = 20, 128, 100, 1e-3, 5e-4
+EPOCHS, BATCH_SIZE, LATENT_SIZE, EMA_DECAY = 20, 128, 100, 0.998
+G_LEARNING_RATE, D_LEARNING_RATE = 1e-3, 5e-4
 
 
 def generator_layers(image_shape):
@@ -69,6 +72,8 @@ def main(options):
     def latents(n, rng):
         return backend.to_device(rng.standard_normal((n, LATENT_SIZE)).astype("float32"), xp)
 
+    averaged = copy.deepcopy(G)  # its numbers will be moving averages (EMA) of those of G
+    numbers = [[*net.params.values(), *net.state.values()] for net in (averaged, G)]
     fixed = latents(64, np.random.default_rng(seed))
     out = pictures.folder_for_epochs(options.out)
     frames = []
@@ -95,12 +100,17 @@ def main(options):
             G.backward(dimages, input_grad=False)
             g_optimizer.step()
 
+            # Move the average towards G, at first faster
+            d = min(EMA_DECAY, (1 + g_optimizer.steps) / (10 + g_optimizer.steps))
+            for average, number in zip(*numbers, strict=True):
+                average += (1 - d) * (number - average)
+
         print(f"loss of D {real_loss + generated_loss:.2f}, of G {g_loss:.2f}")
-        frames.append(pictures.grid(backend.to_cpu(G.predict(fixed))))
+        frames.append(pictures.grid(backend.to_cpu(averaged.predict(fixed))))
         pictures.save_png(out / f"epoch_{epoch + 1:03}.png", frames[-1])
 
     pictures.save_gif(out / "learning.gif", frames)
-    G.save(out / "generator.npz")
+    averaged.save(out / "generator.npz")
     D.save(out / "discriminator.npz")
     print(f"A picture for each epoch, learning.gif and both networks are in {out.resolve()}")
 

@@ -9,6 +9,7 @@ an image and says how sure it is that the image is real. D learns to tell real i
 fool D.
 """
 
+import copy
 import math
 
 import numpy as np
@@ -22,7 +23,7 @@ from minigan.layers import BatchNorm, Dense, Dropout, Flatten, LeakyReLU, Reshap
 from minigan.losses import BinaryCrossEntropy
 from minigan.optimizers import Adam
 
-EPOCHS, BATCH_SIZE, LATENT_SIZE, LEARNING_RATE = 45, 128, 100, 5e-4
+EPOCHS, BATCH_SIZE, LATENT_SIZE, LEARNING_RATE, EMA_DECAY = 45, 128, 100, 5e-4, 0.998
 
 
 def generator_layers(image_shape):
@@ -73,10 +74,11 @@ def main(options):
     def latents(n, rng):
         return backend.to_device(rng.standard_normal((n, LATENT_SIZE)).astype("float32"), xp)
 
+    averaged = copy.deepcopy(G)  # its numbers will be moving averages (EMA) of those of G: it draws better than G
+    numbers = [[*net.params.values(), *net.state.values()] for net in (averaged, G)]
     fixed = latents(64, np.random.default_rng(seed))  # the same for every picture, so that you can see G learn
     out = pictures.folder_for_epochs(options.out)
-    frames = []
-    bar = tqdm(range(options.epochs), unit="epoch")
+    frames, bar = [], tqdm(range(options.epochs), unit="epoch")
     for epoch in bar:
         order = np.random.default_rng((seed, 3, epoch))
         for real in data.batches(images, BATCH_SIZE, order, low=-1, high=1):
@@ -99,12 +101,17 @@ def main(options):
             G.backward(dimages, input_grad=False)
             g_optimizer.step()
 
+            # G moves in circles around a good place; its average is nearer to it. At first it soon forgets the start.
+            d = min(EMA_DECAY, (1 + g_optimizer.steps) / (10 + g_optimizer.steps))
+            for average, number in zip(*numbers, strict=True):
+                average += (1 - d) * (number - average)
+
         bar.set_postfix_str(f"loss of D {real_loss + generated_loss:.2f}, of G {g_loss:.2f}")
-        frames.append(pictures.grid(backend.to_cpu(G.predict(fixed))))
+        frames.append(pictures.grid(backend.to_cpu(averaged.predict(fixed))))
         pictures.save_png(out / f"epoch_{epoch + 1:03}.png", frames[-1])
 
     pictures.save_gif(out / "learning.gif", frames)
-    G.save(out / "generator.npz")
+    averaged.save(out / "generator.npz")
     D.save(out / "discriminator.npz")
     print(f"A picture for each epoch, learning.gif and both networks are in {out.resolve()}")
 

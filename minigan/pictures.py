@@ -217,9 +217,17 @@ def save_curves(
 
 def save_real_beside_generated(path: PathLike, real: Array, generated: Array, low: float = -1, high: float = 1) -> None:
     """Plot two grids of the same size side by side, real images left, generated ones right."""
-    figure = _figure(9, 4.8)
-    for place, (title, images) in enumerate((("real", real), ("generated", generated)), start=1):
-        show_grid(figure.add_subplot(1, 2, place, title=title), grid(images, low=low, high=high))
+    save_side_by_side(path, {"real": real, "generated": generated}, low, high)
+
+
+def save_side_by_side(path: PathLike, images: dict[str, Array], low: float = -1, high: float = 1) -> None:
+    """Plot grids of images side by side, each below its title: {title: images}."""
+    titled = isinstance(images, dict) and all(isinstance(title, str) for title in images)
+    if not titled or not images:
+        raise OptionError(f"save_side_by_side: expected images as a dict of titles and images, got {shown(images)}.")
+    figure = _figure(4.5 * len(images), 4.8)
+    for place, (title, grid_images) in enumerate(images.items(), start=1):
+        show_grid(figure.add_subplot(1, len(images), place, title=title), grid(grid_images, low=low, high=high))
     save_figure(path, figure)
 
 

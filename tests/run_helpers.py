@@ -7,7 +7,7 @@ from minigan.experiments.parts import mlp_discriminator, mlp_generator
 from minigan.gan.objectives import NonSaturating
 from minigan.gan.state import gan_state
 
-# everything that has a state: batch statistics, dropout, label noise, moments of Adam, a generator that waits
+# everything that has a state: batch statistics, dropout, label noise, moments, a generator that waits, its average
 SMALL = Experiment(
     "Small",
     "for these tests",
@@ -17,6 +17,7 @@ SMALL = Experiment(
     objective=NonSaturating(label_noise=True),
     dataset="digits",
     d_steps=2,
+    ema=0.9,
     epochs=3,
     batch_size=2000,  # 5 steps an epoch
 )

@@ -79,10 +79,11 @@ def test_the_loop_written_out_gives_the_numbers_of_gan_train_step(script, rates,
     generator = Sequential(example.generator_layers((28, 28, 1)), (100,), seed=(seed, 0))
     discriminator = Sequential(example.discriminator_layers(), (28, 28, 1), seed=(seed, 1))
     optimizers = [Adam(net, lr=lr, beta1=0.5) for net, lr in zip((generator, discriminator), rates, strict=True)]
-    gan = GAN(generator, discriminator, g_optimizer=optimizers[0], d_optimizer=optimizers[1], seed=(seed, 2))
+    chosen = dict(g_optimizer=optimizers[0], d_optimizer=optimizers[1], seed=(seed, 2), ema=example.EMA_DECAY)
+    gan = GAN(generator, discriminator, **chosen)
     for images in data.batches(few_digits.images, BATCH, np.random.default_rng((seed, 3, 0))):
         gan.train_step(images)
-    assert_equal_networks(Sequential.load(tmp_path / "generator.npz"), generator)
+    assert_equal_networks(Sequential.load(tmp_path / "generator.npz"), gan.average)
     assert_equal_networks(Sequential.load(tmp_path / "discriminator.npz"), discriminator)
 
 
@@ -97,14 +98,14 @@ def test_an_example_is_the_same_run_as_its_experiment(
     chosen = dict(seed=4, device="cpu", epochs=2, batch_size=BATCH, workers=workers)
     training = start_run(find(experiment), tmp_path / "run", **chosen)
     training.run(quiet=True)
-    assert_equal_networks(Sequential.load(tmp_path / "example" / "generator.npz"), training.gan.generator)
+    assert_equal_networks(Sequential.load(tmp_path / "example" / "generator.npz"), training.gan.average)
     assert_equal_networks(Sequential.load(tmp_path / "example" / "discriminator.npz"), training.gan.discriminator)
 
 
 @pytest.mark.parametrize(("script", "experiment"), [("mlp_gan", "mlp-gan"), ("dcgan", "dcgan")])
 def test_an_example_has_the_recipe_of_its_experiment(script, experiment, monkeypatch):
     example, experiment = load(script, monkeypatch), find(experiment)
-    assert experiment.epochs == example.EPOCHS
+    assert (experiment.epochs, experiment.ema) == (example.EPOCHS, example.EMA_DECAY)
     monkeypatch.undo()
     gan = experiment.make_gan()
     layers = [*example.generator_layers((28, 28, 1)), *example.discriminator_layers()]

@@ -56,7 +56,7 @@ def test_a_healthy_run_says_nothing(images):
 def test_good_samples_say_nothing(images):
     gan, health, said = watched()
     train(gan, health, images, 1)
-    gan.g_optimizer.steps, gan.sample = limits.WARM_UP, lambda n, seed: images[-n:]
+    gan.g_optimizer.steps, gan.sample = limits.WARM_UP, lambda n, seed, averaged: images[-n:]
     end_epoch(health)
     assert said == []
 
@@ -325,7 +325,7 @@ def test_mode_collapse_and_its_recovery(images):
         and vanished[0].startswith("step 400: the samples")
         and "0.0% of that of real images" in vanished[0]
     )
-    gan.sample = lambda n, seed: images[:n]
+    gan.sample = lambda n, seed, averaged: images[:n]
     end_epoch(health, 600)
     assert said[-1].startswith("step 600: the samples differ again")
 
@@ -341,6 +341,6 @@ def test_samples_of_noise(images):
     end_epoch(health, 3)
     end_epoch(health, 4)
     assert len(said) == 1 and said[0].startswith("step 3: the samples are noise, even if the losses look good")
-    gan.sample = lambda n, seed: images[:n]
+    gan.sample = lambda n, seed, averaged: images[:n]
     end_epoch(health, 5)
     assert len(said) == 2 and said[1].startswith("step 5: the samples are no longer noise")

@@ -448,9 +448,12 @@ class Samples:
     def __init__(self):
         self.generator = self.discriminator = self
         self.output_shape = (4, 4, 1)
-        self.calls = 0
+        self.average, self.calls = None, 0
 
-    def sample(self, n, seed):
+    def sampler(self):
+        return self
+
+    def sample(self, n, seed, averaged=True):
         self.calls += 1  # other pictures each time: a GIF has equal frames only once
         return np.random.default_rng((seed, self.calls)).uniform(-1, 1, (n, 4, 4, 1)).astype(np.float32)
 

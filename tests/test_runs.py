@@ -42,7 +42,8 @@ def test_a_run_writes_what_it_promises(uninterrupted):
             "real_beside_generated.png",
             "learning.gif",
         ),
-        *("generator.npz", "discriminator.npz", *(f"samples/epoch_00{i}.png" for i in (1, 2, 3))),
+        *("generator.npz", "discriminator.npz", "generator_raw.npz", "raw_beside_averaged.png"),
+        *(f"samples/epoch_00{i}.png" for i in (1, 2, 3)),
         *(f"checkpoints/step_{step:08d}.checkpoint" for step in (5, 10, 15)),
     }
     config = json.loads((path / "config.json").read_text())

@@ -127,6 +127,7 @@ def examples(cases, folder):
         "batches.images": lambda: dataset().images,
         "batch_size": lambda: 5,
         "images": lambda: floats(4, 4, 4, 1),
+        "save_side_by_side.images": lambda: {"raw": floats(4, 4, 4, 1), "averaged": floats(4, 4, 4, 1)},
         "features_and_probabilities.images": lambda: dataset().images,
         "path": lambda: path,
         "Sequential.load.path": lambda: cases.net_path,

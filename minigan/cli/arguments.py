@@ -1,6 +1,7 @@
 """The options of the command line. Each is declared once, for all commands and examples that have it."""
 
 import argparse
+import re
 from pathlib import Path
 
 from minigan import backend, data
@@ -35,6 +36,14 @@ def workers(text):
     if count > MOST_WORKERS:
         raise argparse.ArgumentTypeError(f"expected auto, or an integer from 1 to {MOST_WORKERS}, got {text}")
     return count
+
+
+def decay(text):
+    """Read the decay of a moving average for argparse: "none" or a number in [0, 1). Returns the text."""
+    number = re.fullmatch(r"0?\.\d{1,15}|0(\.0*)?", text, re.ASCII)
+    if not number and text.lower() != "none":
+        raise argparse.ArgumentTypeError(f"expected none, or a number from 0 to below 1 such as 0.998, got {text}")
+    return text
 
 
 def image_size(text):
@@ -104,6 +113,10 @@ OPTIONS = {
         "metavar": "N",
         "help": "how many threads share each batch; default: auto, one for each core if it is worth it",
     },
+    "--raw": {
+        "action": "store_true",
+        "help": "use the generator as its last step left it, not the moving average of its steps",
+    },
     "--quiet": {"action": "store_true", "help": "show no progress bar"},
 }
 
@@ -116,6 +129,15 @@ RECIPE = {
     "--lr-schedule": (
         ("lr_schedule",),
         {"choices": list(OF_A_RUN), "help": "how both learning rates change over the whole run; default: constant"},
+    ),
+    "--ema": (
+        ("ema",),
+        {
+            "type": decay,
+            "metavar": "D",
+            "help": "keep a moving average of the generator with this decay, which makes the samples; none for no "
+            "average; default: the experiment's own",
+        },
     ),
     "--weight-decay": (
         ("g_weight_decay", "d_weight_decay"),

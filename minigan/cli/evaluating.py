@@ -28,13 +28,16 @@ def add_to(commands):
     add_option(parser, "--data-dir", help="the folder of the data set's files; default: the run's own")
     add_option(parser, "--seed", help="the seed of the latents; default: 0")
     add_option(parser, "--device")
+    add_option(parser, "--raw")
     add_option(parser, "--quiet", help="show no progress, only the table")
     parser.set_defaults(command=evaluate_runs)
 
 
 def evaluate_runs(args):
     """Judge each run and print the table; what runs on the same data share is computed once."""
-    runs = [load_trained(path, args.device) for path in dict.fromkeys(args.runs)]  # errors before hours of work
+    runs = [
+        load_trained(path, args.device, averaged=not args.raw) for path in dict.fromkeys(args.runs)
+    ]  # errors before hours of work
     judges, evaluations = {}, {}
     for run in runs:
         data_of_run = run.config.dataset, run.config.images_md5
@@ -45,7 +48,8 @@ def evaluate_runs(args):
     for note in dict.fromkeys(scores["memorisation_note"] for scores in evaluations.values()):
         if note:
             print(f"no metrics of memorisation: {note}")
-    print(f"evaluation.json and evaluation.png are in {' '.join(evaluations)}")
+    name = "evaluation_raw" if args.raw else "evaluation"
+    print(f"{name}.json and {name}.png are in {' '.join(evaluations)}")
 
 
 def summaries(runs, evaluations):

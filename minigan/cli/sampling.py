@@ -47,6 +47,7 @@ def add_common_arguments(parser):
     parser.add_argument("run", type=Path, help="the folder of the run")
     add_option(parser, "--seed", help="the seed of the latents; default: 0")
     add_option(parser, "--device")
+    add_option(parser, "--raw")
 
 
 def png_file(text):
@@ -56,9 +57,9 @@ def png_file(text):
 
 
 def draw_samples(args):
-    run = load_trained(args.run, args.device)
+    run = load_trained(args.run, args.device, averaged=not args.raw)
     images = run.sample(args.n, args.seed)
-    out = args.out or run.folder.path / f"sample_seed{args.seed}.png"
+    out = args.out or default_path(run, "sample", args.seed)
     pictures.save_png(out, pictures.grid(images))
     print(f"{args.n} samples of step {run.step:,}: {out}")
     if args.npy:
@@ -67,13 +68,17 @@ def draw_samples(args):
         print(f"the same as an array: {args.npy}")
 
 
+def default_path(run, what, seed):
+    return run.folder.path / f"{what}{'' if run.averaged else '_raw'}_seed{seed}.png"
+
+
 def draw_paths(args):
-    run = load_trained(args.run, args.device)
+    run = load_trained(args.run, args.device, averaged=not args.raw)
     path_between = latent.lerp if args.linear else latent.slerp
     starts, ends = np.split(run.latents(2 * args.rows, args.seed), 2)
     latents = [path_between(start, end, args.steps) for start, end in zip(starts, ends, strict=True)]
     images = run.images(np.concatenate(latents))
-    out = args.out or run.folder.path / f"{path_between.__name__}_seed{args.seed}.png"
+    out = args.out or default_path(run, path_between.__name__, args.seed)
     pictures.save_png(out, pictures.grid(images, columns=args.steps))
     frames = [pictures.grid(images[step :: args.steps], columns=args.rows) for step in range(args.steps)]
     pictures.save_gif(out.with_suffix(".gif"), frames, zoom=2)

@@ -22,6 +22,7 @@ from minigan.options import (
     require_positive,
     require_range,
     require_shape,
+    require_share,
     require_text,
     shown,
 )
@@ -37,6 +38,7 @@ class Experiment:
     generator, discriminator   functions of the shape of an image that give the lists of layers
     g_optimizer, d_optimizer   functions of a network that give its optimizer
     data_range                 the numbers that black and white become
+    ema                        the decay of a moving average of the generator, which makes the samples; None: none
     image_size                 the height and width that all images are given; None: as they are
     lr_schedule                how both learning rates change over the whole run: "constant", "linear" or "cosine" (to
                                0), "late-linear" (constant for half of it, then linear to 0)
@@ -60,6 +62,7 @@ class Experiment:
     lr_schedule: str = "constant"
     max_grad_norm: float | None = None
     penalties: tuple = ()
+    ema: float | None = None
     data_range: tuple = (-1, 1)
     image_size: int | None = None
     aliases: tuple = ()
@@ -84,6 +87,8 @@ class Experiment:
         require_choice(owner, list(OF_A_RUN), lr_schedule=self.lr_schedule)
         if self.max_grad_norm is not None:
             self._set("max_grad_norm", require_positive(owner, max_grad_norm=self.max_grad_norm))
+        if self.ema is not None:
+            self._set("ema", require_share(owner, ema=self.ema))
         self._set("penalties", checked_penalties(self.penalties, owner))
         if not isinstance(self.data_range, (tuple, list)) or len(self.data_range) != 2:
             raise OptionError(f"Experiment: expected data_range as two numbers, got {shown(self.data_range)}.")
@@ -163,6 +168,7 @@ class Experiment:
             d_steps=self.d_steps,
             max_grad_norm=self.max_grad_norm,
             penalties=self.penalties,
+            ema=self.ema,
             seed=(seed, 2),
         )
 

@@ -16,6 +16,7 @@ MLP_GAN = Experiment(
     epochs=45,
     g_optimizer=adam(5e-4),
     d_optimizer=adam(5e-4),
+    ema=0.998,
     aliases=("fast",),
 )
 
@@ -29,6 +30,7 @@ DCGAN = Experiment(
     epochs=20,
     g_optimizer=adam(1e-3),
     d_optimizer=adam(5e-4),
+    ema=0.998,
     aliases=("fast-dcgan",),
 )
 UPSAMPLING_GAN = DCGAN.but(

@@ -1,7 +1,7 @@
 """The folder of a run: where each file is, and how a folder is created, opened and locked.
 
 config.json  history.csv  notes.txt  samples/  losses.png  real_beside_generated.png  learning.gif  checkpoints/
-generator.npz  discriminator.npz  .lock
+generator.npz  discriminator.npz  .lock;  with an average of G: generator_raw.npz  raw_beside_averaged.png
 
 A run folder may come from a stranger. So minigan never writes through a link, and checks the texts in the files before
 it shows them.

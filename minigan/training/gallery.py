@@ -11,6 +11,8 @@ from minigan.files import make_folder
 
 ZOOM = 2
 SHOWN = 100  # samples in a grid
+RAW = "raw: G after its last step"  # above two grids of samples from the same latents
+AVERAGED = "averaged: the moving average of G, which makes the samples"
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names for pictures of so many channels
 EPOCH = re.compile(r"epoch_(\d{3,18})\.png", re.ASCII)
 
@@ -43,21 +45,28 @@ class Gallery:
         pictures.save_png(self.path(epoch), picture, ZOOM)
         return picture
 
-    def samples(self, n):
-        return to_cpu(self.gan.sample(n, seed=self.seed))
+    def samples(self, n, averaged=True):
+        return to_cpu(self.gan.sample(n, seed=self.seed, averaged=averaged))
 
     def finish(self, losses):
         """Write both networks, real images beside generated ones, the loss curves, and the animation of all epochs.
 
+        generator.npz is what makes the samples. If this is the moving average of the generator, the generator itself is
+        in generator_raw.npz, and a picture shows samples of both.
+
         losses        (d_loss, g_loss) of each epoch; the animation shows the pictures of these epochs only
         Returns       the paths of pictures that the animation leaves out, since they are not grids of this run
         """
-        self.gan.generator.save(self.out / "generator.npz")
+        self.gan.sampler().save(self.out / "generator.npz")
         self.gan.discriminator.save(self.out / "discriminator.npz")
         low, high = self.data_range
         pictures.save_real_beside_generated(
             self.out / "real_beside_generated.png", self.real_images, self.samples(len(self.real_images)), low, high
         )
+        if self.gan.average is not None:
+            self.gan.generator.save(self.out / "generator_raw.npz")
+            grids = {RAW: self.samples(SHOWN, averaged=False), AVERAGED: self.samples(SHOWN)}
+            pictures.save_side_by_side(self.out / "raw_beside_averaged.png", grids, low, high)
         if losses:
             pictures.save_loss_curves(self.out / "losses.png", *zip(*losses, strict=True))
         frames = {epoch: self.frame(epoch) for epoch in range(1, len(losses) + 1) if self.path(epoch).exists()}

@@ -46,7 +46,11 @@ class Judge:
             )
 
     def judge(self, run: TrainedRun, seed: Seed = 0) -> dict:
-        """Return the metrics of a run's samples, and write them into its folder."""
+        """Return the metrics of a run's samples, and write them into its folder.
+
+        They are in evaluation.json and evaluation.png; in evaluation_raw.json and so on for a run that was opened with
+        averaged=False.
+        """
         path = run.folder.path
         self.say(f"{path}: judging {self.samples:,} samples of step {run.step:,}")
         samples = run.sample(self.samples, seed)
@@ -59,15 +63,17 @@ class Judge:
             "step": run.step,
             "epoch": run.epoch,
             "seed": seed,
+            "averaged": run.averaged and run.gan.average is not None,
             **scores,
             "versions": versions(),
         }
-        with atomic_write(path / "evaluation.json") as file:
+        name = "evaluation" if run.averaged else "evaluation_raw"
+        with atomic_write(path / f"{name}.json") as file:
             file.write((json.dumps(report, indent=2) + "\n").encode())
         searched = samples[:SEARCHED]
         nearest = self.train.images[metrics.nearest_training_images(searched, self.train.images)]
         pictures.save_evaluation(
-            path / "evaluation.png",
+            path / f"{name}.png",
             samples[:SHOWN],
             scores["class_shares"],
             self.train.classes,

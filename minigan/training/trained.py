@@ -1,7 +1,7 @@
 """A trained run, opened to draw samples: the GAN of the newest checkpoint, without the data set."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from minigan.experiments import Experiment, find
 from minigan.gan import GAN
 from minigan.gan.state import restore_gan
 from minigan.hints import Array, PathLike, Seed
-from minigan.options import require_instance
+from minigan.options import require_flag, require_instance
 from minigan.training import checkpoints
 from minigan.training.config import RunConfig
 from minigan.training.folder import RunFolder
@@ -24,6 +24,7 @@ class TrainedRun:
     """A trained GAN, as `load_trained` returns it. Its images are NumPy float32 in [-1, 1], whatever the run's range.
 
     step       the number of steps that the GAN was trained for
+    averaged   whether the samples are made by the moving average of the generator, if the run has one
     """
 
     folder: RunFolder
@@ -31,6 +32,7 @@ class TrainedRun:
     experiment: Experiment
     gan: GAN
     step: int
+    averaged: bool = True
 
     @property
     def epoch(self) -> float:
@@ -49,7 +51,7 @@ class TrainedRun:
         The run's range is mapped to [-1, 1], and numbers outside of it are clipped: a run on images in [0, 1] whose
         generator ends in tanh can make numbers below 0, which are blacker than black.
         """
-        generator = self.gan.generator
+        generator = self.gan.sampler(self.averaged)
         images = backend.to_cpu(generator.predict(backend.to_device(latents, generator.xp)))
         low, high = self.experiment.data_range
         return np.clip(images * (2 / (high - low)) - (high + low) / (high - low), -1, 1)
@@ -59,15 +61,19 @@ class TrainedRun:
         return self.images(self.latents(n, seed))
 
 
-def load_trained(path: PathLike, device: str = "auto", experiment: Experiment | None = None) -> TrainedRun:
+def load_trained(
+    path: PathLike, device: str = "auto", experiment: Experiment | None = None, averaged: bool = True
+) -> TrainedRun:
     """Return the TrainedRun in the folder `path`; the data set is not needed.
 
     experiment the Experiment of your own that the run was started with; minigan's are found by name
+    averaged   whether the samples are made by the moving average of the generator, if the run has one
     A damaged checkpoint is skipped, with a line on the standard error stream.
     Errors     CheckpointError if the folder is not one of a run, or has no undamaged checkpoint; DeviceError
     """
+    averaged = require_flag("load_trained", averaged=averaged)
     folder, config = RunFolder.open(path)
-    experiment = experiment_of(folder, config, experiment)
+    experiment = with_average_of(config, folder, experiment_of(folder, config, experiment))
     notes = []
     newest = checkpoints.read_newest(folder.checkpoints, notes.append)
     if newest is None:
@@ -82,7 +88,7 @@ def load_trained(path: PathLike, device: str = "auto", experiment: Experiment | 
     require_same(config.settings, now, folder.path / "config.json", who, FOR_SAMPLES)
     restore_checkpoint(gan, config, folder, arrays, values)
     sys.stderr.writelines(f"note: {note}\n" for note in notes)
-    return TrainedRun(folder, config, experiment, gan, values["step"])
+    return TrainedRun(folder, config, experiment, gan, values["step"], averaged)
 
 
 def make_gan(experiment, config, device, arrays):
@@ -111,7 +117,7 @@ def experiment_of(folder, config, given=None):
             )
         return given
     try:
-        return find(config.experiment)
+        found = find(config.experiment)
     except OptionError as error:
         raise CheckpointError(
             f"{folder.path} was started with the experiment {quoted(config.experiment)}, which is not one of "
@@ -119,6 +125,16 @@ def experiment_of(folder, config, given=None):
             "pass the experiment: minigan.training.loop.resume_run(path, experiment=...).run(). To draw samples: "
             "minigan.training.trained.load_trained(path, experiment=...)."
         ) from error
+    # the run may have begun before minigan gave this experiment an average of the generator
+    return found if "ema" in (config.settings or {}) else replace(found, ema=None)
+
+
+def with_average_of(config, folder, experiment):
+    """Return the experiment with the decay that the run was started with: samples need the same networks, no more."""
+    try:
+        return replace(experiment, ema=(config.settings or {}).get("ema"))
+    except OptionError as error:
+        raise CheckpointError(f"{folder.path / 'config.json'}: {error}") from error
 
 
 def restore_newest(gan, config, folder, warn):

@@ -250,7 +250,7 @@ class Health:
     def look_at_samples(self, step):
         if self.batch is None or self.gan.g_optimizer.steps < WARM_UP:
             return
-        samples, real = self.gan.sample(SAMPLES, seed=0), self.batch
+        samples, real = self.gan.sample(SAMPLES, seed=0, averaged=False), self.batch
         share = spread(samples) / spread(real) if spread(real) else 1.0
         self.tell(
             "collapsed",
