@@ -55,7 +55,6 @@ def test_a_run_shows_both_and_says_which_is_which(run, no_pictures):
     beside = run / "raw_beside_averaged.png"
     with Image.open(beside) as picture:
         assert picture.width > 1.5 * picture.height
-    assert beside.stat().st_size < 200_000
     np.testing.assert_array_equal(trained.sample(3, 1), gan.sample(3, seed=1))
     raw = load_trained(run, averaged=False)
     np.testing.assert_array_equal(raw.sample(3, 1), gan.sample(3, seed=1, averaged=False))

@@ -12,7 +12,7 @@ from minigan.files import make_folder
 ZOOM = 2
 SHOWN = 100  # samples in a grid
 RAW = "raw: G after its last step"  # above two grids of samples from the same latents
-AVERAGED = "averaged: the moving average of G, which makes the samples"
+AVERAGED = "averaged: the moving average of G"
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names for pictures of so many channels
 EPOCH = re.compile(r"epoch_(\d{3,18})\.png", re.ASCII)
 
