@@ -106,7 +106,7 @@ def test_a_decay_that_an_experiment_refuses():
 
 def test_the_recipe_says_that_there_is_an_average(capsys):
     command("list", "mlp-gan")
-    assert "samples       by a moving average of G, decay 0.998" in capsys.readouterr().out
+    assert "samples         by a moving average of G, decay 0.998" in capsys.readouterr().out
 
 
 # commands
