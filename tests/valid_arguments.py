@@ -71,6 +71,7 @@ def examples(cases, folder):
         "filters": lambda: 2,
         "kernel_size": lambda: 3,
         "rate": lambda: 0.3,
+        "GroupNorm.groups": lambda: 2,
         "target_shape": lambda: (2, 2),
         "layers": lambda: [layers.Dense(2)],
         "SpectralNorm.inner": lambda: layers.Dense(2),
