@@ -18,6 +18,7 @@ from minigan.layers.arrays import ArraysOfLayers, copy_into
 from minigan.layers.base import Layer, has_tangent, saves_nothing, saving_nothing
 from minigan.layers.fused import fuse
 from minigan.layers.lists import checked_layers, common_classes
+from minigan.layers.trainable import config_of, first_to_learn
 from minigan.memory import require_room
 from minigan.options import require_count, require_dtype, require_flag, require_seed, require_shape, shown
 from minigan.parallel.sharing import share_network
@@ -157,7 +158,7 @@ class Sequential(Layer):
     def backward(self, dy, param_grads=True, input_grad=True):
         """Pass dy through all layers, last to first.
 
-        Without `input_grad` it ends at the first layer that has parameters: nothing before that is needed.
+        Without `input_grad` it ends at the first layer that has parameters to learn: nothing before that is needed.
         """
         param_grads, input_grad = require_flag("Sequential.backward", param_grads=param_grads, input_grad=input_grad)
         is_shared = self.saved(dy)
@@ -167,11 +168,11 @@ class Sequential(Layer):
     def _backward_rows(self, dy, param_grads, input_grad):
         """Pass checked rows through all layers, last to first."""
         parts = self.parts
-        first = 0 if input_grad else next((i for i, part in enumerate(parts) if part.params), len(parts))
+        first = 0 if input_grad else first_to_learn(parts)
         if not (param_grads or input_grad):
             first = len(parts)
         for part in reversed(parts[first:]):
-            dy = part.backward(dy, param_grads, input_grad=input_grad or part is not parts[first])
+            dy = part.backward(dy, param_grads and part.trainable, input_grad or part is not parts[first])
         for part in parts[:first]:
             part.clear_cache()
         return dy if input_grad else None
@@ -204,10 +205,11 @@ class Sequential(Layer):
 
     def _tangent_backward_rows(self, dy, param_grads, input_grad):
         """Pass checked rows of dy, or None, through all layers, last to first, with the bends."""
-        first = 0 if input_grad else next((i for i, part in enumerate(self.parts) if part.params), len(self.parts))
-        for part in reversed(self.parts[first:]):
-            dy = part.tangent_backward(dy, param_grads, input_grad=input_grad or part is not self.parts[first])
-        for part in self.parts[:first]:
+        parts = self.parts
+        first = 0 if input_grad else first_to_learn(parts)
+        for part in reversed(parts[first:]):
+            dy = part.tangent_backward(dy, param_grads and part.trainable, input_grad or part is not parts[first])
+        for part in parts[:first]:
             part.clear_cache()
         return dy if input_grad else None
 
@@ -333,7 +335,7 @@ class Sequential(Layer):
 
     def config(self):
         """Return the architecture as JSON values."""
-        return {"layers": [{"layer": type(layer).__name__, **layer.config()} for layer in self.layers]}
+        return {"layers": [config_of(layer) for layer in self.layers]}
 
     def summary(self) -> str:
         """Return a table of all layers: output shape, parameters, forward flops and bytes saved for backward.

@@ -16,6 +16,7 @@ import numpy as np
 
 from minigan import backend
 from minigan.errors import MisuseWarning, OptionError
+from minigan.layers.trainable import parameters_of, slices_that_learn
 from minigan.network import Sequential
 from minigan.ops import adam_update
 from minigan.ops.gpu.graphs import from_host
@@ -115,8 +116,14 @@ class Optimizer:
             self.update_part(slice(0, len(params)), params, grads, numbers)
 
     def update_part(self, part, params, grads, numbers):
-        """Update a slice of the flat vectors; those of its numbers that do not decay by a twin without weight decay."""
-        for span, decays in self.spans():
+        """Update a slice of the flat vectors: those of its numbers that belong to layers that are not frozen.
+
+        The ones that do not decay are updated by a twin of this optimizer without weight decay.
+        """
+        slices = slices_that_learn(self.net, lambda name: name not in self.no_decay)
+        if not self.is_elementwise() and sum(span.stop - span.start for span, _ in slices) < len(params):
+            return self.update_whole(slices, params, grads, numbers)
+        for span, decays in slices:
             own = slice(max(part.start, span.start), min(part.stop, span.stop))
             if own == slice(0, len(params)) and decays:
                 self.update(params, grads, numbers)
@@ -126,16 +133,13 @@ class Optimizer:
                 twin.weight_decay = self.weight_decay if decays else 0.0
                 twin.update(params[own], grads[own], numbers)
 
-    def spans(self):
-        """Return the flat vector in as few slices as possible, each with whether its parameters decay."""
-        found = []
-        for _, name, place in parameters_of(self.net):
-            decays = name not in self.no_decay
-            if found and found[-1][1] == decays:
-                found[-1] = slice(found[-1][0].start, place.stop), decays
-            else:
-                found.append((place, decays))
-        return found
+    def update_whole(self, slices, params, grads, numbers):
+        """Update the whole vector, which the update may look at, and keep only what belongs to the slices."""
+        before = params.copy()
+        self.update(params, grads, numbers)
+        for span, _ in slices:
+            before[span] = params[span]
+        params[...] = before
 
     def with_decay(self, grads, params):
         """Return the gradients of the loss with its term weight_decay/2 |p|^2: g + weight_decay p."""
@@ -331,15 +335,6 @@ class AdamW(Adam):
         super().__init__(net, lr, beta1, beta2, epsilon, weight_decay, no_decay)
 
 
-def parameters_of(net):
-    """Yield (layer, name, slice of the flat vector) for each parameter of a network, in the order of the vector."""
-    start = 0
-    for layer in net.inner_layers():
-        for name, value in layer.params.items():
-            yield layer, name.rpartition(".")[2], slice(start, start + value.size)
-            start += value.size
-
-
 def clip_grad_norm(net: Sequential, max_norm: float) -> float:
     """Scale all gradients together so that their Euclidean norm is at most `max_norm`; return the norm before.
 
@@ -355,10 +350,12 @@ def clip_grad_norm(net: Sequential, max_norm: float) -> float:
 
 
 def clip_weights(net: Sequential, limit: float) -> None:
-    """Clip every parameter to [-limit, limit], as the first Wasserstein GAN does with its critic.
+    """Clip every parameter to [-limit, limit], as the first Wasserstein GAN does with its critic; not of frozen layers.
 
     Source: Arjovsky, Chintala & Bottou 2017, arXiv:1701.07875, algorithm 1.
     """
     limit = require_positive("clip_weights", limit=limit)
     require_built("clip_weights", net=net)
-    backend.array_module(net.flat_params).clip(net.flat_params, -limit, limit, out=net.flat_params)
+    for place, _ in slices_that_learn(net):
+        params = net.flat_params[place]
+        backend.array_module(params).clip(params, -limit, limit, out=params)

@@ -173,6 +173,7 @@ def make_layers(configs, known, where, depth=0):
 
 def make_layer(config, known, where, depth):
     """Return the layer that a JSON object describes."""
+    trainable = config.pop("trainable", True)
     kind, options = named_class(config, "layer", known["layers"], where)
     for name, value in options.items():
         if isinstance(value, dict) and "layer" in value:  # a layer around another one
@@ -184,7 +185,10 @@ def make_layer(config, known, where, depth):
             options[name] = make_layers(value, known, where, depth + 1)
         elif isinstance(value, list):
             options[name] = tuple(value)
-    return kind(**options)
+    layer = kind(**options)
+    if trainable is not True:  # a network's layers say it themselves
+        layer.trainable = trainable
+    return layer
 
 
 def named_class(config, what, known, where):

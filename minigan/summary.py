@@ -4,6 +4,7 @@ import copy
 import html
 
 from minigan.layers.base import Layer
+from minigan.layers.trainable import slices_that_learn
 
 TITLES = ("layer", "output shape", "parameters", "flops", "bytes kept")
 
@@ -15,7 +16,7 @@ def rows_of(network):
     for layer, low, high in zip(network.layers, small, large, strict=True):
         parameters = sum(value.size for value in layer.params.values())
         numbers = (parameters, layer.flops(), high - low)
-        rows.append((layer.describe(), shape_text(layer.output_shape), *(f"{number:,}" for number in numbers)))
+        rows.append((described(layer), shape_text(layer.output_shape), *(f"{number:,}" for number in numbers)))
     totals = (network.flat_params.size, network.flops(), sum(large) - sum(small))
     rows.append(("total", "", *(f"{number:,}" for number in totals)))
     return rows
@@ -23,7 +24,14 @@ def rows_of(network):
 
 def note(network):
     """Return the line below the table."""
-    return f"flops forward and bytes kept for backward: per sample, in {network.dtype}"
+    text, size = f"flops forward and bytes kept for backward: per sample, in {network.dtype}", network.flat_params.size
+    learns = sum(place.stop - place.start for place, _ in slices_that_learn(network))
+    return text if learns == size else f"{text}; {learns:,} parameters are trainable, {size - learns:,} are frozen"
+
+
+def described(layer):
+    """Return the layer's name, and whether it is frozen."""
+    return layer.describe() + (" (frozen)" if layer.params and not layer.trainable else "")
 
 
 def as_text(network):

@@ -197,6 +197,26 @@ def test_a_captured_run_is_the_eager_run(gpu, make):
     np.testing.assert_allclose(float(captured.d_grad_norm), float(eager.d_grad_norm), rtol=1e-6)
 
 
+def test_frozen_layers_in_captured_steps(gpu):
+    """Frozen from the start, in the middle, and no longer: as without capture, and as on the CPU."""
+    cpu, eager, captured = make_gan("cpu"), make_gan("gpu"), make_gan("gpu")
+    captured.capture()
+    gans = (cpu, eager, captured)
+    for i in range(24):
+        for gan in gans:
+            first, second = gan.discriminator.layers[0], gan.generator.layers[0]
+            first.trainable, second.trainable = i >= 8, not 8 <= i < 16
+            if i in (0, 8):
+                before = backend.to_cpu((second if i else first).params["W"]).copy()
+            batch = np.random.default_rng(i).uniform(-1, 1, (5, *gan.generator.output_shape))
+            gan.train_step(backend.to_device(batch, gan.generator.xp))
+            if i in (7, 15):
+                np.testing.assert_array_equal(backend.to_cpu((second if i > 8 else first).params["W"]), before)
+    assert len(captured._step.graphs) == 3
+    assert_same(eager, captured, 0 if is_standin(gpu) else 1e-6)
+    assert_same(cpu, captured, 1e-6)
+
+
 def test_batches_of_other_sizes_have_graphs_of_their_own(gpu):
     eager, captured = make_gan("gpu"), make_gan("gpu")
     captured.capture()

@@ -111,6 +111,7 @@ def check_gradients(
     if x.ndim < 2 or len(x) == 0 or not np.isfinite(x).all():
         raise OptionError("check_gradients: expected x with at least one sample and only finite values.")
     layer = copy.deepcopy(layer)
+    layer.trainable = True
     if layer.input_shape is None:
         layer.output_shape = tuple(layer.build(x.shape[1:], rng, np.dtype("float64"), np))
     for what, dtype in (("x", x.dtype), ("the layer", layer.dtype)):

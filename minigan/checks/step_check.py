@@ -28,6 +28,8 @@ def check_layer_of_network(layer, seed, with_tangent=False):
     A kink of an activation within the step of a difference can look like a wrong gradient, but only at this point. So a
     gradient that seems wrong is measured at other points too: a wrong gradient is wrong at all of them.
     """
+    layer = copy.deepcopy(layer)
+    layer.trainable = True
     for point in range(POINTS):
         try:
             return max(
@@ -62,6 +64,8 @@ def check_step(networks, name, latent, objective, data_range, seed, penalties=()
     def step():
         """(loss, gradient) of one training step, from the same random numbers each time; it changes no parameter."""
         nets = copy.deepcopy(networks)
+        for net in nets.values():
+            net.trainable = True
         gan = GAN(
             **nets,
             latent=latent,

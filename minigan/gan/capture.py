@@ -24,7 +24,7 @@ class GraphSteps:
     """The steps of a GAN on a GPU, called as gan.compute_step: the first ones run as usual, the others as a graph.
 
     Each kind of step has its own graph: kinds differ in the shape of the batch, in whether the generator is trained
-    (with d_steps > 1, not always), and in the penalties that count (lazy ones not always).
+    (with d_steps > 1, not always), in the penalties that count (lazy ones not always), and in which layers are frozen.
     say        a function that is called once with a text if there can be no graph
     """
 
@@ -33,7 +33,9 @@ class GraphSteps:
         self.taken, self.graphs = {}, {}
 
     def __call__(self, images, trains_generator, labels=None):
-        kind = images.shape, trains_generator, self.gan.penalties_due()
+        layers = (*self.gan.generator.inner_layers(), *self.gan.discriminator.inner_layers())
+        frozen = tuple(i for i, layer in enumerate(layers) if not layer.trainable)
+        kind = images.shape, trains_generator, self.gan.penalties_due(), frozen
         self.taken[kind] = self.taken.get(kind, 0) + 1
         if kind not in self.graphs and self.possible and self.taken[kind] > WARM_UP:
             self.record(kind, images, trains_generator, labels)

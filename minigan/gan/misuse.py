@@ -22,6 +22,7 @@ from minigan.layers import (
     Tanh,
     UpSampling2D,
 )
+from minigan.layers.trainable import slices_that_learn
 from minigan.misuse import tell_once
 from minigan.network import with_inner_layers
 
@@ -59,6 +60,14 @@ def tell_of_networks(gan):
         last = type(last_layer(net, (Reshape, Flatten)))
         if last in ends:
             tell_once(gan, f"GAN: the {name} ends in {last.__name__}: {ends[last]}. Leave it out.", stacklevel=4)
+    for name, net in (("generator", gan.generator), ("discriminator", gan.discriminator)):
+        if net.flat_params.size and not slices_that_learn(net):
+            tell_once(
+                gan,
+                f"GAN: all layers of the {name} are frozen, so it will never learn. To train the generator, minigan "
+                f"needs no frozen discriminator. Set {name}.trainable = True.",
+                stacklevel=4,
+            )
     first, shape = layers_of(gan.discriminator)[0], gan.discriminator.input_shape
     if isinstance(first, SpectralNorm):
         first = first.inner

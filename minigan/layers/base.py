@@ -18,6 +18,7 @@ from minigan.hints import Array, DType, Rng, Shape
 from minigan.labels import checked_labels, labels_for, require_classes
 from minigan.layers.advice import no_tangent
 from minigan.layers.arrays import ArraysAttribute, Gradients, NamedArrays
+from minigan.layers.trainable import Trainable
 from minigan.memory import require_room
 from minigan.options import require_dtype, require_module, require_rng, require_shape, shown
 from minigan.parallel.group import ALONE, Group
@@ -82,6 +83,8 @@ class Layer:
     params = ArraysAttribute(NamedArrays)
     grads = ArraysAttribute(Gradients)
     state = ArraysAttribute(NamedArrays)
+
+    trainable = Trainable()  # False: the layer is frozen
 
     # set by build
     name: str = None
@@ -268,12 +271,13 @@ class Layer:
             )
 
     def add_grad(self, name: str, value: Any, *operands: Any) -> None:
-        """Compute grads[name] += value.
+        """Compute grads[name] += value, unless the layer is frozen.
 
         With operands, value is an operation of minigan.ops that can write into `out`: grads[name] += value(*operands)
         without a temporary array, as in `self.add_grad("W", matmul, x.T, dy)`.
         """
-        self.grads.add(name, value, operands)
+        if self.trainable:
+            self.grads.add(name, value, operands)
 
     def forget_grads(self):
         """Let all gradients count as 0 from now on; the zeros are written only if somebody reads them."""

@@ -44,6 +44,10 @@ class FusedLayers:
         self.product, self.activation, self.dropout = product, activation, dropout
         self.params = product.params
 
+    @property
+    def trainable(self):
+        return self.product.trainable
+
     def forward(self, x, training=False):
         if not saves_nothing():
             self.clear_cache()  # backward sees by the caches how forward ran

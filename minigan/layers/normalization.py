@@ -25,6 +25,7 @@ class BatchNorm(Layer):
                (3) dx     = gamma / sqrt(var + epsilon) (dy - dbeta/m - xhat dgamma/m)
     Inference  uses the running mean and variance instead. They are constants, so
                (4) dx     = gamma / sqrt(var + epsilon) dy
+    Frozen     (trainable = False) it works as in inference in training, too: the running statistics stay as they are
     Tangent    r = 1 / sqrt(var + epsilon) moves, too. With M for the mean over all rows and S = sum(dy ydot),
                (5) xhatdot = r (xdot - M(xdot)) + xhat rdot / r,   rdot = -r^2 M(xdot xhat)
                (6) dS/dgamma = sum_i dy[i] xhatdot[i],   ydot = gamma xhatdot
@@ -71,7 +72,7 @@ class BatchNorm(Layer):
     def normalized(self, x, training):
         """Return (xhat as rows, 1 / sqrt(var + epsilon), m, or None in inference); update the running statistics."""
         rows = x.reshape(-1, x.shape[-1])
-        if training:
+        if training and self.trainable:
             m = self.group.total(len(rows))
             if m == 1:
                 tell_once(self, ONE_ROW.format(self.name))

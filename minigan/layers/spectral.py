@@ -42,12 +42,12 @@ class SpectralNorm(Layer):
                 f"SpectralNorm: expected inner as a Dense, Conv2D or Conv2DTranspose, got {shown(inner)}. These are "
                 "the layers with one matrix of weights, W."
             )
-        self.inner = inner
+        self.inner, self.trainable = inner, inner.trainable
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
         layer = copy.deepcopy(self.inner)
-        layer.name = self.name
+        layer.name, layer.trainable = self.name, True  # its gradients become those of this layer
         self.output_shape = layer.build(input_shape, rng, dtype, xp)
         for name, value in layer.params.items():
             self.params.place(name, value)
@@ -73,7 +73,7 @@ class SpectralNorm(Layer):
         self.check_input(x)
         W, u = self.params["W"], self.state["u"].copy()
         v, sigma = stretched(self.as_matrix(W), u)
-        if training:
+        if training and self.trainable:
             self.state["u"][...] = next_u(self.as_matrix(W), v, u)
         layer = with_params(self.built, {**self.params, "W": W / sigma})
         self.save_for_backward(layer, v, sigma, u)

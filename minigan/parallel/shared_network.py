@@ -34,6 +34,9 @@ class SharedNetwork:
 
     def run(self, whole, work, prepare=None):
         """Let each worker call work(its network, its rows) for a batch of `whole` rows."""
+        for twin in self.layers[1:]:
+            for own, layer in zip(twin, self.layers[0], strict=True):
+                own.trainable = layer.trainable  # somebody may have frozen it since
 
         def part(rank):
             member = self.members[rank]

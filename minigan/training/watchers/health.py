@@ -204,6 +204,7 @@ class Health:
                 continue
             vanished, exploded = [], []
             norms = self.gradient_norms(net, optimizer)
+            largest = max(norms.values(), default=0)
             for layer, norm in norms.items():
                 if norm < VANISHED * math.sqrt(sum(grad.size for grad in layer.grads.values())):
                     vanished.append(layer.name)
@@ -222,7 +223,7 @@ class Health:
                 f"exploded, {network}",
                 exploded,
                 f"step {step:,}: the gradient explodes in the {network}, in {{}}: its norm is up to "
-                f"{max(norms.values()):.1e}, that of the parameters is {float(squares.norm(net.flat_params)):.1e}. "
+                f"{largest:.1e}, that of the parameters is {float(squares.norm(net.flat_params)):.1e}. "
                 "NaN may follow. Try max_grad_norm, or a lower learning rate.",
                 f"step {step:,}: the gradient in the {network} has its usual size again in {{}}.",
             )
@@ -235,7 +236,7 @@ class Health:
         return {
             layer: scale * math.hypot(*(float(squares.norm(grad.ravel())) for grad in layer.grads.values()))
             for layer in net.layers
-            if layer.params
+            if layer.params and layer.trainable
         }
 
     @staticmethod
