@@ -109,6 +109,8 @@ ENDS = [
     lambda: [Reshape((5, 1)), LSTM(3)],
     lambda: [Reshape((5, 1)), LSTM(3, return_sequences=True)],
     lambda: [Dense(3), BatchNorm()],
+    lambda: [Dense(3), layers.LayerNorm()],
+    lambda: [layers.SpectralNorm(Dense(3))],
     lambda: [Dropout(0.5), Dense(3), Dropout(0.5)],
 ]
 
@@ -137,6 +139,10 @@ FIRST = [
     lambda: ([Conv2D(2, 3, algorithm="im2col")], (3, 3, 2)),
     lambda: ([Conv2D(2, 3, algorithm="kn2row")], (3, 3, 2)),
     lambda: ([layers.Conv2DTranspose(2, 3, strides=2, algorithm="im2col")], (3, 3, 2)),
+    lambda: ([layers.SpectralNorm(Dense(3))], (5,)),
+    lambda: ([layers.SpectralNorm(Conv2D(2, 3, algorithm="im2col"))], (3, 3, 2)),
+    lambda: ([layers.LayerNorm()], (5,)),
+    lambda: ([layers.InstanceNorm()], (3, 3, 2)),
     lambda: ([layers.MaxPool2D()], (4, 4, 2)),
     lambda: ([LSTM(3)], (4, 2)),
     lambda: ([Sequential([Dense(3)]), Tanh()], (5,)),

@@ -13,7 +13,7 @@ from minigan.experiments import find
 from minigan.gan.objectives import NonSaturating
 from minigan.gan.penalties import DRAGAN, R1, WGANGP
 from minigan.gan.state import gan_state
-from minigan.layers import BatchNorm, Dense, Dropout, LeakyReLU, Tanh
+from minigan.layers import BatchNorm, Dense, Dropout, LeakyReLU, SpectralNorm, Tanh
 from minigan.optimizers import SGD
 from minigan.parallel import ALONE
 from minigan.parallel.joining import require_together
@@ -84,6 +84,11 @@ def test_a_gan_in_processes_is_the_gan_in_one(name, mixes):
     """Also where D mixes the samples, so that real and generated images pass it one after the other."""
     layers = [Dense(5), BatchNorm(), LeakyReLU(0.2), Dropout(0.4), Dense(1)] if mixes else None
     compare(lambda: small(copy.deepcopy(layers), **GANS[name]), (6,), 7, steps=4)
+
+
+def test_every_process_moves_the_u_of_spectral_norm_alike():
+    layers = [SpectralNorm(Dense(5)), LeakyReLU(0.2), SpectralNorm(Dense(1))]
+    compare(lambda: small(copy.deepcopy(layers)), (6,), 7, steps=4)
 
 
 def test_what_goes_from_process_to_process():

@@ -63,4 +63,12 @@ R1_GAN = MLP_GAN.but(
     penalties=(penalties.R1(weight=1, every=4),),
 )
 
-EXPERIMENTS = (MLP_GAN, DCGAN, UPSAMPLING_GAN, WGAN_GP, R1_GAN)
+SN_GAN = DCGAN.but(
+    "sn-gan",
+    networks="dcgan with SpectralNorm in D instead of Dropout; the hinge objective",
+    claim="none yet: of one run, after 12 epochs, most samples were digits, many of them malformed",
+    discriminator=for_any_image(models.small_spectral_discriminator),
+    objective=objectives.Hinge(),
+)
+
+EXPERIMENTS = (MLP_GAN, DCGAN, UPSAMPLING_GAN, WGAN_GP, R1_GAN, SN_GAN)

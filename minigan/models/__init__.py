@@ -21,6 +21,7 @@ from minigan.models.dcgan import (
     dcgan_generator,
     small_dcgan_discriminator,
     small_dcgan_generator,
+    small_spectral_discriminator,
     small_upsampling_generator,
 )
 from minigan.models.lstm import lstm_discriminator, lstm_generator
@@ -42,6 +43,7 @@ __all__ = [
     "same_size_conv_generator",
     "small_dcgan_discriminator",
     "small_dcgan_generator",
+    "small_spectral_discriminator",
     "small_upsampling_generator",
     "transposed_generator",
     "upsampling_generator",

@@ -13,6 +13,7 @@ from minigan.layers import (
     Flatten,
     LeakyReLU,
     Reshape,
+    SpectralNorm,
     Tanh,
     UpSampling2D,
 )
@@ -101,4 +102,16 @@ def small_dcgan_discriminator(dropout: float = 0.3) -> list[Layer]:
         Dropout(dropout),
         Flatten(),
         Dense(1),
+    ]
+
+
+def small_spectral_discriminator() -> list[Layer]:
+    """Return a discriminator whose slope SpectralNorm bounds, instead of Dropout: two convolutions; one logit."""
+    return [
+        SpectralNorm(Conv2D(32, 5, strides=2)),
+        LeakyReLU(),
+        SpectralNorm(Conv2D(64, 5, strides=2)),
+        LeakyReLU(),
+        Flatten(),
+        SpectralNorm(Dense(1)),
     ]
