@@ -73,10 +73,9 @@ class SampleNorm(Layer):
         if not input_grad:
             return None
         gamma = self.params["gamma"]
-        dx = dy * gamma
-        dx -= self.mean(sums, gamma)
-        dx -= xhat * self.mean(dots, gamma)
-        dx *= r  # (3)
+        dx = dy * (r * gamma)
+        dx -= r * self.mean(sums, gamma)
+        dx -= xhat * (r * self.mean(dots, gamma))  # (3)
         return dx.reshape(shape)
 
     def tangent(self, xdot):

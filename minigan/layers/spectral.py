@@ -10,6 +10,7 @@ from minigan.layers.convolution import Convolution
 from minigan.layers.dense import Dense
 from minigan.ops.matmul import matmul
 from minigan.ops.squares import norm
+from minigan.ops.sums import column_dot
 from minigan.options import require_instance, shown
 
 FIRST_STEPS = 15  # of power iteration, while the layer is built
@@ -91,8 +92,7 @@ class SpectralNorm(Layer):
         """Add the gradients of the inner layer, that of Wbar turned into that of W."""
         for name, grad in layer.grads.items():
             if name == "W":
-                share = (grad * layer.params["W"]).sum()
-                grad = grad - self.as_weights(v[:, None] * (share * u))
+                grad -= self.as_weights(v[:, None] * (total(grad, layer.params["W"]) * u))
                 grad /= sigma
             self.add_grad(name, grad)
 
@@ -118,7 +118,7 @@ class SpectralNorm(Layer):
         with retaining():
             layer.backward(dy, input_grad=False)
         dWbar = layer.grads["W"]
-        share, share_dot = (dWbar * Wbar).sum(), (dWbar * Wbar_dot).sum()
+        share, share_dot = total(dWbar, Wbar), total(dWbar, Wbar_dot)
         dW = (dWbar - self.as_weights(v[:, None] * (share * u))) / sigma
         turn = self.as_weights((share_dot * v + share * v_dot)[:, None] * u)
         self.add_grad("W", -(turn + sigma_dot * dW) / sigma)
@@ -165,6 +165,12 @@ def next_u(M, v, u):
 def direction_and_length(vector):
     length = backend.array_module(vector).maximum(norm(vector), SMALLEST).astype(vector.dtype)
     return vector / length, length
+
+
+def total(x, y):
+    """Return the sum of x y, two arrays like W."""
+    columns = x.shape[-1]
+    return column_dot(x.reshape(-1, columns), y.reshape(-1, columns)).sum()
 
 
 def with_params(layer, params):
