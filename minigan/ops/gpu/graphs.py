@@ -2,7 +2,8 @@
 
 What a graph does is fixed when it is recorded: the kernels, their addresses, every number that Python handed over. So
 whatever changes from step to step has to lie in the memory of the GPU. Two things see to that: counters that kernels
-advance themselves (Dropout's), and `from_host` for what the CPU contributes: latents, label noise, Adam's corrections.
+advance themselves (Dropout's), and `from_host` for what the CPU contributes: latents, label noise, Adam's corrections,
+the weight of a moving average.
 """
 
 from contextlib import contextmanager, suppress
