@@ -569,6 +569,31 @@ class Conv2DForgetsDilation(BrokenConv2D):
         return plan.input_gradient(output, kernel)
 
 
+class Conv2DGroupsSwapped(BrokenConv2D):
+    """dx of each group by the weights of the other one."""
+
+    cause = "dx"
+
+    def __init__(self):
+        Conv2D.__init__(self, 2, 3, algorithm="im2col", groups=2)
+
+    def input_gradient(self, output, kernel):
+        return self.plan.input_gradient(output, kernel[::-1])
+
+
+class DepthwiseOfAllFilters(BrokenConv2D):
+    """dW summed over the filters, as if each of them saw every channel."""
+
+    cause = "dW"
+
+    def __init__(self):
+        Conv2D.__init__(self, 2, 3, groups=2)
+
+    def weight_gradient(self, image, output):
+        dW = self.plan.weight_gradient(image, output)
+        return np.broadcast_to(dW.sum(axis=3, keepdims=True), dW.shape)
+
+
 class Conv2DFlippedInput(BrokenConv2D):
     """dx with the flipped kernel."""
 

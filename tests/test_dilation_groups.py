@@ -1,4 +1,4 @@
-"""Dilation in both convolutions: against loops, as a kernel with zeros in between, on a GPU, against PyTorch."""
+"""Dilation and groups in both convolutions: against loops, against what they stand for, on a GPU, against PyTorch."""
 
 import copy
 import pickle
@@ -16,6 +16,7 @@ from minigan.checks import loops
 from minigan.errors import OptionError, ShapeError
 from minigan.layers import Conv2D, Conv2DTranspose
 from minigan.ops.convolution.choose import make_plan
+from minigan.ops.convolution.depthwise import Depthwise
 from minigan.ops.convolution.windows import output_size, reach, transposed_size
 
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -28,6 +29,15 @@ def dilated(draw):
     h, w = (size + draw(st.integers(0, 4)) for size in reach(window, dilation))
     c, o = draw(PAIRS)
     return (h, w, c), (*window, c, o), draw(PAIRS), draw(PADDINGS), dilation
+
+
+@st.composite
+def grouped(draw):
+    """(image shape, kernel shape, strides, padding, dilation, groups) that fit; every second one is depthwise."""
+    (h, w, c), (kh, kw, _, o), strides, padding, dilation = draw(dilated())
+    groups = draw(st.integers(2, 3))
+    c = draw(st.sampled_from([1, c]))
+    return (h, w, c * groups), (kh, kw, c, o * groups), strides, padding, dilation, groups
 
 
 def spread(w, dilation):
@@ -68,6 +78,57 @@ def test_dilated_transposed_against_loops(geometry):
     _, pads = output_size("test", size, reach(kernel[:2], dilation), strides, padding)
     expected = loops.conv2d_transpose(x, layer.params["W"], layer.params["b"], strides, pads, size, dilation)
     np.testing.assert_allclose(net.forward(x), expected, rtol=1e-9, atol=1e-11)
+
+
+@settings(deadline=None, max_examples=60)
+@given(grouped(), st.sampled_from(["im2col", "kn2row", "fourier", "auto"]))
+def test_maps_of_groups_are_adjoint_and_the_first_is_the_loops(geometry, algorithm):
+    image, kernel, strides, padding, dilation, groups = geometry
+    if algorithm == "fourier":
+        dilation = (1, 1)
+    rng = np.random.default_rng(0)
+    plan = make_plan("test", image, kernel, strides, padding, np.dtype("float64"), np, algorithm, dilation, groups)
+    x, w = rng.standard_normal((2, *image)), rng.standard_normal(kernel)
+    y = rng.standard_normal((2, *plan.outputs, kernel[3]))
+    X, W, Y = plan.encode_image(x), plan.encode_kernel(w), plan.encode_output(y)
+    _, pads = output_size("test", image, reach(kernel[:2], dilation), strides, padding)
+    forward = plan.correlate(X, W)
+    expected = loops.conv2d(x, w, np.zeros(kernel[3]), strides, pads, dilation, groups)
+    np.testing.assert_allclose(forward, expected, rtol=1e-9, atol=1e-11)
+    dx, dw = plan.input_gradient(Y, W), plan.weight_gradient(X, Y)
+    assert dx.shape == x.shape and dw.shape == w.shape
+    np.testing.assert_allclose([(x * dx).sum(), (w * dw).sum()], (forward * y).sum(), rtol=1e-9, atol=1e-9)
+
+
+@settings(deadline=None, max_examples=20)
+@given(grouped())
+def test_transposed_in_groups_against_loops(geometry):
+    (h, w, c), kernel, strides, padding, dilation, groups = geometry
+    try:
+        size = transposed_size("test", (h, w), reach(kernel[:2], dilation), strides, padding)
+    except ShapeError:
+        return  # everything is cropped away
+    layer = Conv2DTranspose(2 * groups, kernel[:2], strides, padding, dilation=dilation, groups=groups)
+    net = Sequential([layer], (h, w, c), dtype="float64")
+    x = np.random.default_rng(0).standard_normal((2, h, w, c))
+    _, pads = output_size("test", size, reach(kernel[:2], dilation), strides, padding)
+    expected = loops.conv2d_transpose(x, layer.params["W"], layer.params["b"], strides, pads, size, dilation, groups)
+    np.testing.assert_allclose(net.forward(x), expected, rtol=1e-9, atol=1e-11)
+
+
+def test_depthwise_in_several_blocks(rng, monkeypatch):
+    geometry = ((5, 4, 2), (3, 3, 1, 4), (2, 1), "same", "float64", np, "auto", (1, 1), 2)
+    whole = make_plan("t", *geometry)
+    x, w, y = rng.standard_normal((7, 5, 4, 2)), rng.standard_normal((3, 3, 1, 4)), rng.standard_normal((7, 3, 4, 4))
+
+    def maps(plan):
+        X, W, Y = plan.encode_image(x), plan.encode_kernel(w), plan.encode_output(y)
+        return plan.correlate(X, W), plan.input_gradient(Y, W), plan.weight_gradient(X, Y)
+
+    expected = maps(whole)
+    monkeypatch.setattr(Depthwise, "block", 2 * whole.matrix_size())
+    for ours, theirs in zip(maps(whole), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
 @fast
@@ -122,8 +183,54 @@ def test_impossible_dilation(dilation):
         Conv2D(2, 3, dilation=dilation)
 
 
-def test_dilated_convolutions_are_copied_and_saved(tmp_path, rng):
-    net = Sequential([Conv2D(3, 3, dilation=(2, 1)), Conv2DTranspose(2, 3, 2, dilation=2)], (6, 5, 2))
+def test_groups_by_hand():
+    net = Sequential([Conv2D(2, 1, groups=2, use_bias=False)], (1, 1, 2), dtype="float64")
+    net.flat_params = np.array([3.0, 5.0])
+    assert net.forward(np.array([[[[10.0, 100.0]]]])).ravel().tolist() == [30, 500]
+    assert net.backward(np.array([[[[1.0, 2.0]]]])).ravel().tolist() == [3, 10]
+    assert net.flat_grads.tolist() == [10, 200]
+
+
+def test_the_summary_names_what_was_chosen():
+    """And W has the shapes that PyTorch and Keras give it, but for the order of the axes."""
+    for options, name, shape in (
+        ({"groups": 4}, "in 4 groups", (3, 3, 2, 8)),
+        ({"groups": 8}, "depthwise", (3, 3, 1, 8)),
+        ({"groups": 8, "algorithm": "kn2row"}, "kn2row in 8 groups", (3, 3, 1, 8)),
+    ):
+        net = Sequential([Conv2D(8, 3, **options)], (6, 6, 8))
+        assert name in net.summary() and net.layers[0].params["W"].shape == shape
+    up = Sequential([Conv2DTranspose(4, 3, 2, groups=2)], (6, 6, 8)).layers[0]
+    assert up.params["W"].shape == (3, 3, 2, 8)
+
+
+@pytest.mark.parametrize("kind", [Conv2D, Conv2DTranspose])
+def test_groups_that_do_not_divide(kind):
+    with pytest.raises(OptionError, match=f"{kind.__name__}: groups=3 does not divide the number of filters, 8"):
+        kind(8, 3, groups=3)
+    with pytest.raises(ShapeError, match=r"groups=4 does not divide the number of channels of the input, 6"):
+        Sequential([kind(8, 3, groups=4)], (5, 5, 6))
+    for groups in (0, -1, 1.5, "2", None, True):
+        with pytest.raises(OptionError, match=f"{kind.__name__}: expected groups as an integer of at least 1"):
+            kind(8, 3, groups=groups)
+
+
+def test_who_changes_x_after_forward_changes_no_gradient(rng):
+    for groups in (2, 4):
+        for algorithm in ("auto", "im2col", "kn2row"):
+            net = Sequential([Conv2D(4, 1, groups=groups, algorithm=algorithm)], (3, 3, 4), dtype="float64")
+            x, dy = rng.standard_normal((2, 2, 3, 3, 4))
+            twin = copy.deepcopy(net)
+            twin.forward(x.copy(), training=True)
+            net.layers[0].forward(x, training=True)
+            x += 1
+            np.testing.assert_array_equal(net.layers[0].backward(dy), twin.backward(dy))
+            np.testing.assert_array_equal(net.flat_grads, twin.flat_grads)
+
+
+def test_they_are_copied_and_saved(tmp_path, rng):
+    net = [Conv2D(4, 3, dilation=(2, 1)), Conv2D(4, 3, groups=4), Conv2DTranspose(2, 3, 2, dilation=2, groups=2)]
+    net = Sequential(net, (6, 5, 2))
     x = rng.standard_normal((2, 6, 5, 2)).astype("float32")
     net.save(tmp_path / "net.npz")
     for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net)), Sequential.load(tmp_path / "net.npz")):
@@ -134,20 +241,19 @@ def test_dilated_convolutions_are_copied_and_saved(tmp_path, rng):
 @pytest.mark.torch
 @pytest.mark.parametrize("dilation", [1, 2, (3, 1)])
 @pytest.mark.parametrize("strides", [1, 2])
-def test_against_torch(dilation, strides, rng):
+@pytest.mark.parametrize(("channels", "filters", "groups"), [(6, 4, 1), (6, 4, 2), (4, 4, 4), (4, 8, 4), (8, 4, 4)])
+def test_against_torch(dilation, strides, channels, filters, groups, rng):
     torch = pytest.importorskip("torch")
-    for kind, function, axes in (
-        (Conv2D, torch.nn.functional.conv2d, (3, 2, 0, 1)),
-        (Conv2DTranspose, torch.nn.functional.conv_transpose2d, (3, 2, 0, 1)),
-    ):
-        layer = kind(4, 3, strides, 1, dilation=dilation)
-        net = Sequential([layer], (8, 7, 6), dtype="float64")
-        layer.params["b"] = rng.standard_normal(4)
-        x, dy = rng.standard_normal((3, 8, 7, 6)), rng.standard_normal((3, *net.output_shape))
+    functions, axes = torch.nn.functional, (3, 2, 0, 1)
+    for kind, function in ((Conv2D, functions.conv2d), (Conv2DTranspose, functions.conv_transpose2d)):
+        layer = kind(filters, 3, strides, 1, dilation=dilation, groups=groups)
+        net = Sequential([layer], (8, 7, channels), dtype="float64")
+        layer.params["b"] = rng.standard_normal(filters)
+        x, dy = rng.standard_normal((3, 8, 7, channels)), rng.standard_normal((3, *net.output_shape))
         tx = torch.tensor(x.transpose(0, 3, 1, 2).copy(), requires_grad=True)
         tW = torch.tensor(layer.params["W"].transpose(axes).copy(), requires_grad=True)
         tb = torch.tensor(layer.params["b"].copy(), requires_grad=True)
-        ty = function(tx, tW, tb, stride=strides, padding=1, dilation=dilation)
+        ty = function(tx, tW, tb, stride=strides, padding=1, dilation=dilation, groups=groups)
         ty.backward(torch.tensor(dy.transpose(0, 3, 1, 2).copy()))
         np.testing.assert_allclose(net.forward(x), ty.detach().numpy().transpose(0, 2, 3, 1), rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(net.backward(dy), tx.grad.numpy().transpose(0, 2, 3, 1), rtol=1e-10, atol=1e-12)

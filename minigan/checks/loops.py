@@ -274,8 +274,11 @@ def pad_image(x, pads, value=0.0):
     return padded
 
 
-def conv2d(x, W, b, strides, pads, dilation=(1, 1)):
-    """y[n,i,j,f] = b[f] + sum_{u,v,c} x_pad[n, i s + u d, j s + v d, c] W[u,v,c,f]"""
+def conv2d(x, W, b, strides, pads, dilation=(1, 1), groups=1):
+    """y[n,i,j,f] = b[f] + sum_{u,v,c} x_pad[n, i s + u d, j s + v d, first + c] W[u,v,c,f]
+
+    first: of the channels that the group of filter f sees
+    """
     padded = pad_image(x, pads)
     kh, kw, channels, filters = W.shape
     rows = (padded.shape[1] - (kh - 1) * dilation[0] - 1) // strides[0] + 1
@@ -283,24 +286,29 @@ def conv2d(x, W, b, strides, pads, dilation=(1, 1)):
     y = np.zeros((len(x), rows, columns, filters))
     for n, i, j, f in np.ndindex(y.shape):
         total = b[f]
+        first = f // (filters // groups) * channels
         for u, v, c in np.ndindex(kh, kw, channels):
             row, column = i * strides[0] + u * dilation[0], j * strides[1] + v * dilation[1]
-            total += padded[n, row, column, c] * W[u, v, c, f]
+            total += padded[n, row, column, first + c] * W[u, v, c, f]
         y[n, i, j, f] = total
     return y
 
 
-def conv2d_transpose(x, W, b, strides, pads, size, dilation=(1, 1)):
-    """y[n, i s + u d - top, j s + v d - left, f] += x[n,i,j,c] W[u,v,f,c], cut to `size`, then += b"""
+def conv2d_transpose(x, W, b, strides, pads, size, dilation=(1, 1), groups=1):
+    """y[n, i s + u d - top, j s + v d - left, first + f] += x[n,i,j,c] W[u,v,f,c], cut to `size`, then += b
+
+    first: of the filters that the group of channel c adds to
+    """
     (top, _), (left, _) = pads
-    kh, kw, filters, _ = W.shape
-    y = np.zeros((len(x), *size, filters))
+    kh, kw, filters, channels = W.shape
+    y = np.zeros((len(x), *size, filters * groups))
     for n, i, j, c in np.ndindex(x.shape):
+        first = c // (channels // groups) * filters
         for u, v, f in np.ndindex(kh, kw, filters):
             row = i * strides[0] + u * dilation[0] - top
             column = j * strides[1] + v * dilation[1] - left
             if 0 <= row < size[0] and 0 <= column < size[1]:
-                y[n, row, column, f] += x[n, i, j, c] * W[u, v, f, c]
+                y[n, row, column, first + f] += x[n, i, j, c] * W[u, v, f, c]
     for n, i, j, f in np.ndindex(y.shape):
         y[n, i, j, f] += b[f]
     return y

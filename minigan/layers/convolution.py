@@ -4,7 +4,7 @@ A plan (minigan/ops/convolution/plan.py) encodes an image, a kernel and an outpu
     correlate(image, kernel) -> output,   input_gradient(output, kernel) -> image,   weight_gradient(image, output)
 """
 
-from minigan.errors import ShapeError
+from minigan.errors import OptionError, ShapeError
 from minigan.hints import Padding, Size
 from minigan.initializers import Initializer, Zeros, checked_initializer
 from minigan.layers.base import Layer, retains_saved
@@ -45,6 +45,7 @@ class Convolution(Layer):
         initializer: Initializer | None = None,
         algorithm: str = "auto",
         dilation: Size = 1,
+        groups: int = 1,
     ):
         owner = type(self).__name__
         self.filters = require_count(owner, filters=filters)
@@ -52,7 +53,9 @@ class Convolution(Layer):
         self.padding, self.use_bias = checked_padding(owner, padding), require_flag(owner, use_bias=use_bias)
         self.initializer = checked_initializer(owner, initializer)
         self.algorithm = require_choice(owner, ("auto", *ALGORITHMS), algorithm=algorithm)
-        self.dilation = pair(owner, "dilation", dilation)
+        self.dilation, self.groups = pair(owner, "dilation", dilation), require_count(owner, groups=groups)
+        if self.filters % self.groups:
+            raise OptionError(f"{owner}: groups={groups} does not divide the number of filters, {filters}.")
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
@@ -60,6 +63,11 @@ class Convolution(Layer):
             raise ShapeError(
                 f"{self.name}: expected images as input, (n, h, w, c), got (n, {', '.join(map(str, input_shape))}). "
                 "Put a Reshape((h, w, c)) before it."
+            )
+        if input_shape[2] % self.groups:
+            raise ShapeError(
+                f"{self.name}: groups={self.groups} does not divide the number of channels of the input, "
+                f"{input_shape[2]}."
             )
         self.add_param("W", self.kernel_shape(), self.initializer, rng, axes=self.kernel_axes)
         if self.use_bias:
@@ -73,7 +81,7 @@ class Convolution(Layer):
 
     def make_plan(self, image_shape):
         shapes = (image_shape, self.kernel_shape(), self.strides, self.padding)
-        self.plan = make_plan(self.name, *shapes, self.dtype, self.xp, self.algorithm, self.dilation)
+        self.plan = make_plan(self.name, *shapes, self.dtype, self.xp, self.algorithm, self.dilation, self.groups)
 
     def forward(self, x, training=False):
         y = self.product(x)
@@ -105,14 +113,16 @@ class Conv2D(Convolution):
     Options    kernel_size, strides: an integer or (rows, columns); padding: "same" (out = ceil(in / stride); an odd
                zero goes to the end), "valid", an integer, or ((top, bottom), (left, right)); algorithm: "im2col",
                "kn2row", "fourier", or "auto", the cheapest of them; dilation d: the window takes every d-th pixel of
-               the image, so u d and v d stand for u and v in all formulas (not with "fourier")
+               the image, so u d and v d stand for u and v in all formulas (not with "fourier"); groups g: channels and
+               filters are cut into g equal parts, and a filter sees only the channels of its part, W (kh, kw, c / g,
+               filters); with g = c, "auto" has an algorithm of its own, "depthwise"
     Source     Dumoulin & Visin 2016, arXiv:1603.07285, section 2
     """
 
     kernel_axes = (-2, -1)  # of the inputs and the outputs in W's shape
 
     def kernel_shape(self):
-        return (*self.kernel_size, self.input_shape[2], self.filters)
+        return (*self.kernel_size, self.input_shape[2] // self.groups, self.filters)
 
     def plan_for(self, input_shape):
         self.make_plan(input_shape)
@@ -157,14 +167,15 @@ class Conv2DTranspose(Convolution):
     Tangent    ydot = forward of xdot without b;   (4) dS/dW = (2) with xdot in place of x;   no bend
     Shapes     x (n, h, w, c) -> y (n, h s, w s, filters) for "same"; W (kh, kw, filters, c), b (filters,)
     Cost       2 n h w kh kw c filters flops forward by im2col, twice that backward; saves the encoded input
-    Options    as for Conv2D; numbers as padding crop the full output (h - 1) s + (kh - 1) d + 1, as in PyTorch
+    Options    as for Conv2D; numbers as padding crop the full output (h - 1) s + (kh - 1) d + 1, as in PyTorch; with
+               groups g, W is (kh, kw, filters / g, c)
     Source     Dumoulin & Visin 2016, arXiv:1603.07285, section 4
     """
 
     kernel_axes = (-1, -2)  # of the inputs and the outputs in W's shape
 
     def kernel_shape(self):
-        return (*self.kernel_size, self.filters, self.input_shape[2])
+        return (*self.kernel_size, self.filters // self.groups, self.input_shape[2])
 
     def plan_for(self, input_shape):
         window = reach(self.kernel_size, self.dilation)

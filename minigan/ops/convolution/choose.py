@@ -1,4 +1,4 @@
-"""Choosing between the three ways to convolve, by counted cost."""
+"""Choosing between the ways to convolve, by counted cost."""
 
 import math
 
@@ -7,7 +7,9 @@ import numpy as np
 from minigan.budget import spend
 from minigan.errors import OptionError
 from minigan.memory import require_room
+from minigan.ops.convolution.depthwise import Depthwise
 from minigan.ops.convolution.fourier import Fourier
+from minigan.ops.convolution.grouped import Grouped
 from minigan.ops.convolution.im2col import Im2col
 from minigan.ops.convolution.kn2row import Kn2row
 from minigan.ops.convolution.windows import output_size, reach
@@ -18,8 +20,8 @@ LARGEST = 2**26  # numbers in a plan's own matrices, 256 MB in float32: Fourier 
 ALGORITHMS = {plan.name: plan for plan in (Im2col, Kn2row, Fourier)}
 
 
-def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, algorithm, dilation=(1, 1)):
-    """Return the plan for a convolution of images (h, w, c) with kernels (kh, kw, c, o).
+def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, algorithm, dilation=(1, 1), groups=1):
+    """Return the plan for a convolution of images (h, w, c) with kernels (kh, kw, c / groups, o).
 
     "auto" takes the one that costs least for an image, by Plan.cost, whose own matrices are not too large; on a GPU
     always im2col, until measured otherwise. Costs are counted from the shapes: the others leave nothing behind.
@@ -29,7 +31,7 @@ def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, alg
     outputs, pads = output_size(owner, image_shape, reach(kernel_shape[:2], dilation), strides, padding)
     require_images(owner, image_shape, pads, (*outputs, kernel_shape[3]), dtype, xp)
     arguments = (image_shape, kernel_shape, strides, pads, outputs, dtype, xp, dilation)
-    plan = choose_plan(owner, arguments, algorithm)
+    plan = choose_plan(owner, arguments, algorithm) if groups == 1 else in_groups(owner, arguments, algorithm, groups)
     spend("matrices", plan.constants() + plan.matrix_size(), owner, f"the matrices of {plan.name}")
     return plan
 
@@ -56,6 +58,14 @@ def choose_plan(owner, arguments, algorithm):
             "algorithm here, or a larger stride."
         )
     return plan
+
+
+def in_groups(owner, arguments, algorithm, groups):
+    """Return the plan for several groups; "auto" has one of its own where each channel is a group."""
+    (h, w, _), (kh, kw, depth, o), *others = arguments
+    if algorithm == "auto" and depth == 1:
+        return Depthwise(*arguments)
+    return Grouped(choose_plan(owner, ((h, w, depth), (kh, kw, depth, o // groups), *others), algorithm), groups)
 
 
 def require_images(owner, image_shape, pads, output_shape, dtype, xp):
