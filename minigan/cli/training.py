@@ -40,6 +40,7 @@ def add_to(commands):
 
 def train_command(args):
     experiment = find(with_recipe(args))
+    tell_of_size(experiment, args.image_size)
     training = start_run(
         experiment,
         args.out or Path("out") / f"{experiment.name}-seed{args.seed}",
@@ -82,6 +83,15 @@ def finish(training, quiet):
         return 128 + signal
     print(f"finished after {training.step:,} steps; pictures, history and both networks are in {path.resolve()}")
     return 0
+
+
+def tell_of_size(experiment, image_size):
+    """Write a note if there are networks that suit the size of the images better."""
+    if experiment.name == "dcgan" and image_size is not None and min(image_size) >= 32:
+        better = min((32, 64, 128), key=lambda size: abs(size - max(image_size)))
+        sys.stderr.write(
+            f"note: the networks of dcgan are made for 28 x 28 pixels. Those of dcgan-{better} suit larger images.\n"
+        )
 
 
 def place(config):

@@ -71,4 +71,31 @@ SN_GAN = DCGAN.but(
     objective=objectives.Hinge(),
 )
 
-EXPERIMENTS = (MLP_GAN, DCGAN, UPSAMPLING_GAN, WGAN_GP, R1_GAN, SN_GAN)
+
+DCGAN_64 = Experiment(
+    "dcgan-64",
+    "G 4x4x256, Conv2DTranspose 128-64-32 to 64 x 64, BatchNorm; D Conv2D 32-64-128-256, Dropout .3",
+    claim="for pictures of your own: train dcgan-64 --data-dir DIR",
+    generator=models.sized_dcgan_generator,
+    discriminator=models.sized_dcgan_discriminator,
+    dataset="folder",
+    image_size=64,
+    epochs=200,
+    batch_size=64,
+    g_optimizer=adam(1e-3),
+    d_optimizer=adam(5e-4),
+)
+DCGAN_32 = DCGAN_64.but(
+    "dcgan-32",
+    networks="G 4x4x128, Conv2DTranspose 64-32 to 32 x 32, BatchNorm; D Conv2D 32-64-128, Dropout .3",
+    claim="for pictures of your own: train dcgan-32 --data-dir DIR",
+    image_size=32,
+)
+DCGAN_128 = DCGAN_64.but(
+    "dcgan-128",
+    networks="G 4x4x512, Conv2DTranspose 256-128-64-32 to 128 x 128, BatchNorm; D Conv2D 32-64-128-256-512, Dropout .3",
+    claim="for pictures of your own: train dcgan-128 --data-dir DIR",
+    image_size=128,
+)
+
+EXPERIMENTS = (MLP_GAN, DCGAN, DCGAN_32, DCGAN_64, DCGAN_128, UPSAMPLING_GAN, WGAN_GP, R1_GAN, SN_GAN)

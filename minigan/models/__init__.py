@@ -26,6 +26,7 @@ from minigan.models.dcgan import (
 )
 from minigan.models.lstm import lstm_discriminator, lstm_generator
 from minigan.models.mlp import mlp_discriminator, mlp_generator
+from minigan.models.sized import sized_dcgan_discriminator, sized_dcgan_generator
 
 __all__ = [
     "capped_conv_discriminator",
@@ -41,6 +42,8 @@ __all__ = [
     "mlp_discriminator",
     "mlp_generator",
     "same_size_conv_generator",
+    "sized_dcgan_discriminator",
+    "sized_dcgan_generator",
     "small_dcgan_discriminator",
     "small_dcgan_generator",
     "small_spectral_discriminator",
