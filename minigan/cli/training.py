@@ -7,6 +7,7 @@ from pathlib import Path
 from minigan import machine
 from minigan.cli.arguments import add_option, add_recipe, data_options, positive, with_recipe
 from minigan.experiments import find
+from minigan.experiments.variants import SEPARATOR
 from minigan.parallel.mpi import ONE, started
 from minigan.training.folder import RunFolder
 from minigan.training.loop import resume_run, start_run
@@ -87,7 +88,7 @@ def finish(training, quiet):
 
 def tell_of_size(experiment, image_size):
     """Write a note if there are networks that suit the size of the images better."""
-    if experiment.name == "dcgan" and image_size is not None and min(image_size) >= 32:
+    if experiment.name.partition(SEPARATOR)[0] == "dcgan" and image_size is not None and min(image_size) >= 32:
         better = min((32, 64, 128), key=lambda size: abs(size - max(image_size)))
         sys.stderr.write(
             f"note: the networks of dcgan are made for 28 x 28 pixels. Those of dcgan-{better} suit larger images.\n"
