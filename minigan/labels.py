@@ -10,6 +10,7 @@ from minigan.options import is_count, is_integer, shown
 def checked_labels(owner, labels, n, classes, xp):
     """Return the labels of n samples as an array of int64 (n,) on the module `xp` that nobody changes.
 
+    classes    how many classes there are, or None for any number
     Lists of integers will do. Labels on a GPU stay as they are, and are not read, since that would have to wait.
     Errors     DtypeError, ShapeError, DataError for labels that are no integers, not n, or not from 0 to classes - 1
     """
@@ -25,7 +26,9 @@ def checked_labels(owner, labels, n, classes, xp):
         raise ShapeError(f"{owner}: expected a label for each sample, ({n},), got {whole.shape}.{advice}")
     if isinstance(whole, np.ndarray):
         low, high = int(whole.min()), int(whole.max())
-        if low < 0 or high >= classes:
+        if low < 0:
+            raise DataError(f"{owner}: expected labels from 0 on, got {low}.")
+        if classes is not None and high >= classes:
             raise DataError(
                 f"{owner}: expected labels from 0 to {classes - 1}, got {low} to {high}. The network was built for "
                 f"{classes} classes."
@@ -68,6 +71,19 @@ def labels_for(layer, labels, where):
             "that takes them, such as ConcatenateLabel."
         )
     return labels
+
+
+def labels_of_grid(classes, n=100):
+    """Return (labels, columns) of a grid of about n samples with a row for each class; (None, None) without classes.
+
+    More than n classes do not fit: then there is one sample each of n classes, from the first to the last.
+    """
+    if classes is None:
+        return None, None
+    if classes > n:
+        return np.linspace(0, classes - 1, n).astype("int64"), None
+    columns = min(10, n // classes)
+    return np.repeat(np.arange(classes), columns), columns
 
 
 def labels_to_make(n, labels, classes):

@@ -220,14 +220,16 @@ def save_real_beside_generated(path: PathLike, real: Array, generated: Array, lo
     save_side_by_side(path, {"real": real, "generated": generated}, low, high)
 
 
-def save_side_by_side(path: PathLike, images: dict[str, Array], low: float = -1, high: float = 1) -> None:
+def save_side_by_side(
+    path: PathLike, images: dict[str, Array], low: float = -1, high: float = 1, columns: int | None = None
+) -> None:
     """Plot grids of images side by side, each below its title: {title: images}."""
     titled = isinstance(images, dict) and all(isinstance(title, str) for title in images)
     if not titled or not images:
         raise OptionError(f"save_side_by_side: expected images as a dict of titles and images, got {shown(images)}.")
     figure = _figure(4.5 * len(images), 4.8)
     for place, (title, grid_images) in enumerate(images.items(), start=1):
-        show_grid(figure.add_subplot(1, len(images), place, title=title), grid(grid_images, low=low, high=high))
+        show_grid(figure.add_subplot(1, len(images), place, title=title), grid(grid_images, columns, low, high))
     save_figure(path, figure)
 
 

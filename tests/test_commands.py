@@ -180,7 +180,7 @@ def test_evaluate_says_which_run_has_diverged(runs, capsys, monkeypatch):
 
     def diverged(experiment, *arguments):
         gan = make(experiment, *arguments)
-        gan.generator.predict = lambda z: np.full((len(z), 28, 28, 1), np.nan, np.float32)
+        gan.generator.predict = lambda z, labels=None: np.full((len(z), 28, 28, 1), np.nan, np.float32)
         return gan
 
     monkeypatch.setattr(type(find("A1")), "make_gan", diverged)

@@ -168,7 +168,7 @@ WRONG = {
     "booleans": (LABELS > 1, DtypeError, "integers"),
     "texts": (["a"] * 5, DtypeError, "integers"),
     "lists of several lengths": ([[1], [1, 2], 1, 1, 1], DtypeError, "integers"),
-    "negative": (LABELS - 1, DataError, "0 to 2, got -1 to 1"),
+    "negative": (LABELS - 1, DataError, "from 0 on, got -1"),
     "too large": (LABELS + 1, DataError, "0 to 2, got 1 to 3"),
 }
 

@@ -161,7 +161,9 @@ def test_make_digits_reports_missing_files_without_a_traceback(mnist, tmp_path):
 
 
 def test_names():
-    assert data.NAMES == ("digits", "mnist", "fashion-mnist", "cifar10", "svhn", "folder", "idx", "array")
+    stacked = ("stacked-digits", "stacked-mnist")
+    grey, colour, own = ("digits", "mnist", "fashion-mnist"), ("cifar10", "svhn"), ("folder", "idx", "array")
+    assert data.NAMES == (*grey, *colour, *stacked, *own)
 
 
 @pytest.mark.parametrize(

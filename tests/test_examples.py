@@ -88,7 +88,13 @@ def test_the_loop_written_out_gives_the_numbers_of_gan_train_step(script, rates,
 
 
 @pytest.mark.parametrize(
-    ("script", "experiment", "workers"), [("mlp_gan", "mlp-gan", 1), ("mlp_gan", "mlp-gan", 2), ("dcgan", "dcgan", 2)]
+    ("script", "experiment", "workers"),
+    [
+        ("mlp_gan", "mlp-gan", 1),
+        ("mlp_gan", "mlp-gan", 2),
+        ("dcgan", "dcgan", 2),
+        ("conditional_gan", "conditional-mlp", 2),
+    ],
 )
 def test_an_example_is_the_same_run_as_its_experiment(
     script, experiment, workers, tmp_path, monkeypatch, few_digits, no_pictures
@@ -102,13 +108,17 @@ def test_an_example_is_the_same_run_as_its_experiment(
     assert_equal_networks(Sequential.load(tmp_path / "example" / "discriminator.npz"), training.gan.discriminator)
 
 
-@pytest.mark.parametrize(("script", "experiment"), [("mlp_gan", "mlp-gan"), ("dcgan", "dcgan")])
+@pytest.mark.parametrize(
+    ("script", "experiment"),
+    [("mlp_gan", "mlp-gan"), ("dcgan", "dcgan"), ("conditional_gan", "conditional-mlp")],
+)
 def test_an_example_has_the_recipe_of_its_experiment(script, experiment, monkeypatch):
     example, experiment = load(script, monkeypatch), find(experiment)
     assert (experiment.epochs, experiment.ema) == (example.EPOCHS, example.EMA_DECAY)
     monkeypatch.undo()
     gan = experiment.make_gan()
-    layers = [*example.generator_layers((28, 28, 1)), *example.discriminator_layers()]
+    classes = [10] if experiment.conditional else []
+    layers = [*example.generator_layers((28, 28, 1), *classes), *example.discriminator_layers(*classes)]
     assert repr(layers) == repr([*gan.generator.layers, *gan.discriminator.layers])
 
 

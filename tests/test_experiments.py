@@ -25,9 +25,10 @@ def test_every_experiment_trains_two_steps_and_draws(name, rng):
     shape = experiment.image_shape
     gan = experiment.make_gan(shape, seed=3)
     images = rng.uniform(*experiment.data_range, (2, *shape)).astype("float32")
+    labels = [experiment.classes - 1, 0] if experiment.conditional else None
     before = gan.generator.flat_params.copy(), gan.discriminator.flat_params.copy()
     for _ in range(max(2, experiment.d_steps)):
-        losses = gan.train_step(images)
+        losses = gan.train_step(images, labels)
     assert np.isfinite(losses).all()
     assert (gan.generator.flat_params != before[0]).any() and (gan.discriminator.flat_params != before[1]).any()
     assert gan.sample(2, seed=0).shape == (2, *shape)

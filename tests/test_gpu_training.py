@@ -340,11 +340,12 @@ def test_every_experiment_takes_captured_steps_and_draws(gpu, name, rng, monkeyp
     gan = experiment.make_gan(shape, seed=3, device="gpu")
     gan.capture()
     images = rng.uniform(*experiment.data_range, (2, *shape)).astype("float32")
+    labels = [0, experiment.classes - 1] if experiment.conditional else None
     # a graph for each kind of step: whether G is trained, and which lazy penalties count
     period = math.lcm(experiment.d_steps, *(penalty.every for penalty in gan.penalties))
     kinds = {((i + 1) % gan.d_steps == 0, *(p.due(i) for p in gan.penalties)) for i in range(period)}
     for _ in range(2 * period):
-        losses = gan.train_step(backend.to_device(images, gpu))
+        losses = gan.train_step(backend.to_device(images, gpu), labels)
     assert len(gan._step.graphs) == len(kinds)
     assert np.isfinite([float(loss) for loss in losses]).all()
     samples = gan.sample(2, seed=0)

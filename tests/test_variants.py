@@ -53,10 +53,10 @@ def test_the_dropout_of_every_network_that_has_it_can_be_set():
     for name, experiment in EXPERIMENTS.items():
         for side, network in (("g", "generator"), ("d", "discriminator")):
             rates = [
-                layer.rate for layer in getattr(experiment, network)(experiment.image_shape) if hasattr(layer, "rate")
+                layer.rate for layer in experiment.layers_of(network, experiment.image_shape) if hasattr(layer, "rate")
             ]
             if rates:
-                changed = getattr(find(f"{name}+{side}_dropout=0.25"), network)(experiment.image_shape)
+                changed = find(f"{name}+{side}_dropout=0.25").layers_of(network, experiment.image_shape)
                 assert [layer.rate for layer in changed if hasattr(layer, "rate")] == [0.25] * len(rates), name
 
 

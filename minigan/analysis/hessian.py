@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from minigan.errors import OptionError, ShapeError
-from minigan.hints import Array, Seed
+from minigan.hints import Array, Labels, Seed
+from minigan.labels import labels_for
 from minigan.layers.base import retaining
 from minigan.network import Sequential, require_tangents
 from minigan.options import require_array, require_built, require_count, require_flag, require_positive, require_seed
@@ -25,13 +26,14 @@ def hessian_vector_product(
     v: Array,
     after: Sequence[Sequential] = (),
     training: bool = False,
+    labels: Labels | None = None,
 ) -> Array:
     """Return H v for the Hessian H of loss(net(x)) with respect to `net.flat_params`: an array like v.
 
     dloss      a function that returns dloss/dy for an output y
     v          a direction, an array like net.flat_params
     after      networks that follow net, with parameters that stay: loss(after(net(x)))
-    training   the mode of forward
+    training   the mode of forward; labels: the classes of the samples, for those networks that take labels
     Errors     OptionError for a layer whose tangent does not follow parameters that move; ShapeError for a wrong v
     The networks do not change: copies compute. In float32 the result has about three digits, in float64 ten: only dloss
     itself is differentiated by a central difference along the change of y.
@@ -45,11 +47,13 @@ def hessian_vector_product(
     for one in (net, *after):
         require_tangents(one)
     require_moving(net)
+    if not any(one.takes_labels for one in (net, *after)):
+        labels_for(net, labels, owner)
     net, *rest = nets = [copy.deepcopy(one) for one in (net, *after)]
 
     y = x
     for one in nets:
-        y = one.forward(y, training)
+        y = one.forward(y, training, labels if one.takes_labels else None)
     dy = dloss(y)
     with retaining():
         for one in reversed(nets):

@@ -5,9 +5,12 @@ from pathlib import Path
 
 from minigan import metrics
 from minigan.cli.arguments import add_option, positive
+from minigan.data import stacked
 from minigan.metrics.evaluation import COLUMNS
-from minigan.training.judging import Judge
+from minigan.training.judging import Judge, ModeJudge
 from minigan.training.trained import load_trained
+
+SAMPLES = 10_000  # that are judged, unless --samples says so
 
 
 def add_to(commands):
@@ -22,8 +25,8 @@ def add_to(commands):
     parser.add_argument(
         "--samples",
         type=positive,
-        default=10_000,
-        help="the number of samples, default: 10000; metrics of different numbers cannot be compared",
+        help="the number of samples, default: 10000, of stacked digits 26000; metrics of different numbers cannot be "
+        "compared",
     )
     add_option(parser, "--data-dir", help="the folder of the data set's files; default: the run's own")
     add_option(parser, "--seed", help="the seed of the latents; default: 0")
@@ -42,14 +45,38 @@ def evaluate_runs(args):
     for run in runs:
         data_of_run = run.config.dataset, run.config.images_md5
         if data_of_run not in judges:
-            judges[data_of_run] = Judge(run, args.data_dir, args.samples, args.device, args.quiet)
+            judges[data_of_run] = judge_for(run, args)
         evaluations[str(run.folder.path)] = judges[data_of_run].judge(run, args.seed)
-    print(metrics.table({**evaluations, **summaries(runs, evaluations)}))
-    for note in dict.fromkeys(scores["memorisation_note"] for scores in evaluations.values()):
-        if note:
-            print(f"no metrics of memorisation: {note}")
+    print_scores(runs, evaluations)
     name = "evaluation_raw" if args.raw else "evaluation"
     print(f"{name}.json and {name}.png are in {' '.join(evaluations)}")
+
+
+def judge_for(run, args):
+    """Return the judge of the runs on one data set."""
+    if run.config.dataset in stacked.SOURCES:
+        return ModeJudge(run, args.data_dir, args.samples or stacked.SAMPLES, args.device, args.quiet)
+    return Judge(run, args.data_dir, args.samples or SAMPLES, args.device, args.quiet)
+
+
+def print_scores(runs, evaluations):
+    """Print a table of the metrics, then a line for what only some runs have."""
+    judged = {path: scores for path, scores in evaluations.items() if "modes" not in scores}
+    if judged:
+        of_judged = [run for run in runs if str(run.folder.path) in judged]
+        print(metrics.table({**judged, **summaries(of_judged, judged)}))
+    for note in dict.fromkeys(scores["memorisation_note"] for scores in judged.values()):
+        if note:
+            print(f"no metrics of memorisation: {note}")
+    for path, scores in evaluations.items():
+        if "asked_share" in scores:
+            share = f"{scores['asked_share']:.2%}"
+            print(f"{path}: the classifier sees the class that was asked for in {share} of the samples")
+        if "modes" in scores:
+            print(
+                f"{path}: {scores['modes']:,} of {scores['all_modes']:,} modes in {scores['samples']:,} samples; KL "
+                f"divergence to the uniform distribution {scores['mode_kl']:.3f}"
+            )
 
 
 def summaries(runs, evaluations):

@@ -8,6 +8,7 @@ import numpy as np
 from minigan import backend
 from minigan.errors import DataError, DtypeError, MisuseWarning, OptionError, ShapeError
 from minigan.hints import Array, DType, Rng
+from minigan.labels import checked_labels
 from minigan.ops.gather import gather_scaled, scaled
 from minigan.options import is_count, require_range, require_rng, shown
 
@@ -38,18 +39,43 @@ def batches(
     Every batch is full: n mod batch_size images are left out, others in each epoch. So batch statistics and buffers
     keep one size. Options and data are checked at the call, not at the first batch.
     """
+    return _epoch(*_checked(images, batch_size, rng, low, high, dtype))
+
+
+def labelled_batches(
+    images: Array,
+    labels: Array,
+    batch_size: int,
+    rng: Rng,
+    low: float = -1,
+    high: float = 1,
+    dtype: DType = "float32",
+) -> Iterator[tuple[Array, Array]]:
+    """Yield one epoch of pairs, a batch of images as from `batches` and their labels (batch_size,).
+
+    labels  the class of each image, integers (n,); they stay on the CPU, where minigan checks them
+    The same rng gives the images in the same order as `batches`.
+    """
+    checked = _checked(images, batch_size, rng, low, high, dtype)
+    _, order, size, *_ = checked
+    labels = checked_labels("labelled_batches", backend.to_cpu(labels), len(images), None, np)[order]
+    return zip(_epoch(*checked), (labels[start : start + size] for start in range(0, len(order), size)), strict=False)
+
+
+def _checked(images, batch_size, rng, low, high, dtype):
+    """Return (images, order, batch_size, low, high, dtype), checked; the order is drawn."""
     dtype = _checked_dtype("batches", dtype)
     low, high = require_range("batches", low, high)
     _check_images(images)
     _check_batch_size(batch_size, len(images))
     require_rng("batches", rng)
     _tell_of_dark_bytes(images)
-    # Drawn by NumPy for images on a GPU too: one seed, one order, on every device.
-    order = backend.to_device(rng.permutation(len(images)), backend.array_module(images))
-    return _epoch(images, order, int(batch_size), low, high, dtype)
+    # drawn by NumPy for images on a GPU too: one seed, one order, on every device
+    return images, rng.permutation(len(images)), int(batch_size), low, high, dtype
 
 
 def _epoch(images, order, batch_size, low, high, dtype):
+    order = backend.to_device(order, backend.array_module(images))
     for start in range(0, len(order) - batch_size + 1, batch_size):
         chosen = order[start : start + batch_size]
         if images.dtype == np.uint8:
@@ -66,7 +92,7 @@ def _tell_of_dark_bytes(images):
             "batches: all bytes are 0 or 1, of 0 to 255, so the images are nearly black. Were they floats in [0, "
             '1]? Convert floats to bytes by (images * 255).round().astype("uint8").',
             MisuseWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -11,7 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from minigan.data import array_files, arrays, cifar, download, folder, idx, idx_pairs, reading, resizing, sources, svhn
+from minigan.data import (
+    array_files,
+    arrays,
+    cifar,
+    download,
+    folder,
+    idx,
+    idx_pairs,
+    reading,
+    resizing,
+    sources,
+    stacked,
+    svhn,
+)
 from minigan.errors import DataError, OptionError
 from minigan.files import as_path
 from minigan.hints import PathLike, Size
@@ -83,13 +96,16 @@ def load(
     cifar10               colour images of 32 x 32 pixels, the binary version: cifar-10-batches-bin or its .tar.gz
     svhn                  colour images of 32 x 32 pixels in train_32x32.mat and test_32x32.mat; needs SciPy, that is
                           pip install "minigan[svhn]"; the labels are None where the file has none
+    stacked-digits        128,000 colour images of 28 x 28 pixels: three of the built-in digits, one in each channel, so
+                          there are 1,000 classes, 000 to 999; for counting modes: docs/conditional.md
+    stacked-mnist         the same from "mnist"; 26,000 images in its split "test"
     folder                your own pictures in `directory` and its subfolders: PNG, JPEG, BMP, GIF, WebP, TIFF. The
                           names of two or more subfolders become the labels: docs/own_images.md
     idx                   any other pair of files in the format of MNIST, such as EMNIST, KMNIST, QMNIST: the folder, or
                           the file of the images
     array                 a .npz or .npy file with images (n, h, w) or (n, h, w, c), and in .npz also labels
 
-    Those of the first four lines but "digits" are read from `directory`, a folder with the official files; without one
+    MNIST, Fashion-MNIST, CIFAR-10 and SVHN are read from `directory`, a folder with the official files; without one
     from the cache folder, into which missing files are downloaded. A folder with only a part of "cifar10" or "svhn" is
     used as it is, with a PartialDataWarning that says how many images it holds.
     image_size  64 or (height, width): each image is shrunk until it just covers this, and its middle is cut out
@@ -239,12 +255,19 @@ def _read_only(dataset):
     return dataset
 
 
+def _load_stacked(name, directory, split):
+    digits = load(stacked.SOURCES[name], directory, split)
+    images, labels = stacked.stack(name, digits.images, digits.labels, split)
+    return _read_only(Dataset(name, split, images, labels, stacked.CLASSES))
+
+
 # One loader a data set, called by `load` as loader(directory, split).
 LOADERS = {
     "digits": _load_digits,
     **{name: partial(_load_idx_set, name) for name in sources.IDX_SETS},
     cifar.NAME: partial(_load_color, cifar.NAME, cifar.load, sources.CIFAR10.classes),
     svhn.NAME: partial(_load_color, svhn.NAME, svhn.load, sources.SVHN.classes),
+    **{name: partial(_load_stacked, name) for name in stacked.SOURCES},
     folder.NAME: partial(_load_own, folder.NAME, folder.load),
     idx_pairs.NAME: partial(_load_own, idx_pairs.NAME, idx_pairs.load),
     array_files.NAME: _load_arrays,

@@ -3,14 +3,14 @@
 import difflib
 
 from minigan.errors import OptionError
-from minigan.experiments import own, report_a, report_b, report_c, report_d, report_e
+from minigan.experiments import conditional, own, report_a, report_b, report_c, report_d, report_e
 from minigan.experiments.experiment import Experiment
 from minigan.experiments.variants import SEPARATOR, by_name
 from minigan.options import shown
 
 EXPERIMENTS = {
     experiment.name: experiment
-    for module in (own, report_a, report_b, report_c, report_d, report_e)
+    for module in (own, conditional, report_a, report_b, report_c, report_d, report_e)
     for experiment in module.EXPERIMENTS
 }
 

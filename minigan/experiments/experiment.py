@@ -12,12 +12,14 @@ from minigan.gan.latent import Latent, Normal
 from minigan.gan.objectives import NonSaturating, Objective
 from minigan.gan.penalties import checked_penalties
 from minigan.hints import Seed, Shape
+from minigan.layers import Layer
 from minigan.network import Sequential
 from minigan.optimizers import Adam
 from minigan.options import (
     is_integer,
     require_choice,
     require_count,
+    require_flag,
     require_instance,
     require_positive,
     require_range,
@@ -36,6 +38,7 @@ class Experiment:
     """The networks of an experiment and their recipe; the defaults are what the reports have in common.
 
     generator, discriminator   functions of the shape of an image that give the lists of layers
+    conditional                True: the networks take labels, and these functions also the number of classes
     g_optimizer, d_optimizer   functions of a network that give its optimizer
     data_range                 the numbers that black and white become
     ema                        the decay of a moving average of the generator, which makes the samples; None: none
@@ -65,6 +68,7 @@ class Experiment:
     ema: float | None = None
     data_range: tuple = (-1, 1)
     image_size: int | None = None
+    conditional: bool = False
     aliases: tuple = ()
 
     def __post_init__(self):
@@ -82,6 +86,7 @@ class Experiment:
         require_instance(owner, Objective, "objectives.Hinge()", objective=self.objective)
         for option in ("epochs", "batch_size", "d_steps"):
             self._set(option, require_count(owner, **{option: getattr(self, option)}))
+        self._set("conditional", require_flag(owner, conditional=self.conditional))
         if self.image_size is not None:
             self._set("image_size", require_count(owner, image_size=self.image_size))
         require_choice(owner, list(OF_A_RUN), lr_schedule=self.lr_schedule)
@@ -113,6 +118,8 @@ class Experiment:
     def image_shape(self) -> tuple[int, ...]:
         """Return the shape (h, w, c) of the images of its data set, as far as one can say without the data."""
         shape = (32, 32, 3) if self.dataset in ("cifar10", "svhn", "folder") else (28, 28, 1)
+        if self.dataset.startswith("stacked-"):
+            shape = (28, 28, 3)
         return shape if self.image_size is None else (self.image_size, self.image_size, shape[2])
 
     def data_options(self, given: dict | None = None) -> dict:
@@ -126,28 +133,52 @@ class Experiment:
         own = {} if self.image_size is None else {"image_size": self.image_size}
         return {**own, **given}
 
-    def make_networks(self, image_shape: Shape, seed: Seed = 0, device: str = "cpu") -> tuple[Sequential, ...]:
-        """Return (generator, discriminator) for images of a shape (h, w, c)"""
+    @property
+    def classes(self) -> int | None:
+        """Return how many classes its data set has, as far as one can say without the data; None if not conditional."""
+        if not self.conditional:
+            return None
+        return 1000 if self.dataset.startswith("stacked-") else 10
+
+    def layers_of(self, network: str, image_shape: Shape, classes: int | None = None) -> list[Layer]:
+        """Return the layers of "generator" or "discriminator" for images of a shape and, if conditional, classes."""
+        layers = getattr(self, network)
+        if not self.conditional:
+            return layers(image_shape)
+        return layers(image_shape, self.classes if classes is None else classes)
+
+    def make_networks(
+        self, image_shape: Shape, seed: Seed = 0, device: str = "cpu", classes: int | None = None
+    ) -> tuple[Sequential, ...]:
+        """Return (generator, discriminator) for images of a shape (h, w, c); classes: of a conditional experiment"""
         image_shape = require_shape(self.name, image_shape=image_shape)
-        parts = ((self.generator, (self.latent.size,)), (self.discriminator, image_shape))
+        if classes is not None:
+            classes = require_count(self.name, classes=classes)
+        parts = (("generator", (self.latent.size,)), ("discriminator", image_shape))
         return tuple(
-            Sequential(layers(image_shape), input_shape=shape, seed=(seed, i), device=device)
-            for i, (layers, shape) in enumerate(parts)
+            Sequential(self.layers_of(name, image_shape, classes), input_shape=shape, seed=(seed, i), device=device)
+            for i, (name, shape) in enumerate(parts)
         )
 
     def make_gan(
-        self, image_shape: Shape = (28, 28, 1), seed: Seed = 0, device: str = "cpu", steps: int | None = None
+        self,
+        image_shape: Shape = (28, 28, 1),
+        seed: Seed = 0,
+        device: str = "cpu",
+        steps: int | None = None,
+        classes: int | None = None,
     ) -> GAN:
         """Return the GAN for images of a shape; `seed` decides over weights, dropout, latents and label noise.
 
         steps      how many steps the whole run will have; only a schedule of learning rates needs it
+        classes    how many classes the images have, for a conditional experiment; by default `self.classes`
         Errors     ShapeError where this experiment cannot make images of the shape; OptionError for the seed, and
                    without steps where they are needed
         """
         if not is_integer(seed) or seed < 0:
             raise OptionError(f"seed: expected an integer of at least 0, got {shown(seed)}.")
         steps = None if steps is None else require_count(self.name, steps=steps)
-        generator, discriminator = self.make_networks(image_shape, seed, device)
+        generator, discriminator = self.make_networks(image_shape, seed, device, classes)
         if generator.output_shape != tuple(image_shape):
             raise ShapeError(
                 f"{self.name} makes images of {generator.output_shape}, but the data set has {tuple(image_shape)}: "

@@ -4,6 +4,7 @@ Networks and optimizers are partial functions (functools.partial). So their opti
 minigan/experiments/variants.py.
 """
 
+import inspect
 from functools import partial
 
 from minigan import models
@@ -36,6 +37,20 @@ def with_shape(network, image_shape, **options):
 
 def without_shape(network, image_shape, **options):
     return network(**options)
+
+
+def conditional(network, **options):
+    """Return a network that takes labels, as a function of the shape of an image and the number of classes"""
+    takes_shape = "image_shape" in inspect.signature(network).parameters
+    return partial(with_shape_and_classes if takes_shape else with_classes, network, **options)
+
+
+def with_shape_and_classes(network, image_shape, classes, **options):
+    return network(image_shape=image_shape, classes=classes, **options)
+
+
+def with_classes(network, image_shape, classes, **options):
+    return network(classes=classes, **options)
 
 
 def network_and_options(layers):

@@ -221,7 +221,7 @@ def as_tuple(value, before):
 def try_out(experiment):
     """Raise OptionError for options that the experiment would refuse only in its first run. No network is built."""
     for network in SIDES.values():
-        getattr(experiment, network)(experiment.image_shape)
+        experiment.layers_of(network, experiment.image_shape)
     tiny = Sequential([Dense(1)], input_shape=(1,))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MisuseWarning)  # the run itself gives them

@@ -24,7 +24,7 @@ class ConditionalBatchNorm(BatchNorm):
                (7) bend = how (3) moves = rdot inner - r (xhatdot M(dxhat xhat) + xhat M(dxhat xhatdot)),
                    inner = dxhat - M(dxhat) - xhat M(dxhat xhat)
                Inference: xhatdot = r xdot, no bend
-    Shapes     x (n, c) or (n, h, w, c), labels (n,) -> y like x; gamma, beta (classes, c)
+    Shapes     x (n, c), (n, t, c) or (n, h, w, c), labels (n,) -> y like x; gamma, beta (classes, c)
     Cost       about 8 flops per element forward; saves xhat and the labels
     Options    classes; momentum, epsilon: as in BatchNorm
     State      mean, variance: the running statistics, over all classes

@@ -75,7 +75,7 @@ class BatchNorm(Layer):
         if training and self.trainable:
             m = self.group.total(len(rows))
             if m == 1:
-                tell_once(self, ONE_ROW.format(self.name))
+                tell_once(self, ONE_ROW.format(self.name), stacklevel=4)
             mean = self.group.sum(column_sum(rows)) / m
             xhat = rows - mean
             variance = self.group.sum(column_square_sum(xhat)) / m  # in float64: the square of 1e20 is beyond float32

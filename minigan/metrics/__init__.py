@@ -8,6 +8,7 @@ print(table({"my GAN": scores}))
 from minigan.metrics.classifier import features_and_probabilities, train_classifier, trained_classifier
 from minigan.metrics.evaluation import evaluate, table
 from minigan.metrics.memorisation import nearest_training_images
+from minigan.metrics.modes import mode_scores
 from minigan.metrics.reference import Reference, load_reference
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "evaluate",
     "features_and_probabilities",
     "load_reference",
+    "mode_scores",
     "nearest_training_images",
     "table",
     "train_classifier",

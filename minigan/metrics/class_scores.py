@@ -25,6 +25,11 @@ def class_shares(probabilities):
     return np.bincount(probabilities.argmax(axis=1), minlength=classes) / len(probabilities)
 
 
+def asked_share(probabilities, labels):
+    """Return the share of images that the classifier puts into the class that was asked for: labels (n,)"""
+    return float((probabilities.argmax(axis=1) == labels).mean())
+
+
 def kl_to_uniform(shares):
     """Return KL(shares || uniform) = sum_k s[k] log(s[k] K), from 0 (all K classes alike) to log K (one class)."""
     return float(x_log_x(shares).sum() + np.log(len(shares)))

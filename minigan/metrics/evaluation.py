@@ -1,8 +1,11 @@
 """All metrics of a set of samples, and tables of them."""
 
+import numpy as np
+
 from minigan.backend import to_cpu
 from minigan.errors import OptionError
-from minigan.hints import Array
+from minigan.hints import Array, Labels
+from minigan.labels import checked_labels
 from minigan.metrics import class_scores
 from minigan.metrics.classifier import features_and_probabilities
 from minigan.metrics.frechet import mean_and_covariance, normalised_frechet_distance
@@ -29,10 +32,11 @@ COLUMNS = (
 )
 
 
-def evaluate(samples: Array, reference: Reference) -> dict:
+def evaluate(samples: Array, reference: Reference, labels: Labels | None = None) -> dict:
     """Return all metrics of generated images, as a dict of plain numbers that JSON can hold.
 
     samples    (n, h, w, c), uint8 0 ... 255 or floats in [-1, 1]; the first `reference.samples` of them are used
+    labels     the classes that a conditional GAN was asked for, (n,)
     Returns    dataset, samples      the data set's name; how many samples were used
                nfd                   normalised Frechet distance in percent, 0 at best
                score                 classifier score, from 1 to the number of classes
@@ -43,11 +47,16 @@ def evaluate(samples: Array, reference: Reference) -> dict:
                precision, recall, density, coverage          with k = 5 neighbours
                memorisation_ratio, copied_share              or None, and then
                memorisation_note                             the reason, else None
+               asked_share              only with labels: the share of samples that the classifier puts into the class
+                                        that was asked for
     Errors     ShapeError, DtypeError; NonFiniteError; DataError: too few samples, or not in the range [-1, 1]
     What each metric means, and what fools it: docs/evaluation.md
     """
     require_instance("evaluate", Reference, 'load_reference(minigan.data.load("mnist"))', reference=reference)
     check_samples(samples, reference.image_shape, reference.samples)
+    if labels is not None:
+        classes = reference.classifier.output_shape[0]
+        labels = checked_labels("evaluate", labels, len(samples), classes, np)[: reference.samples]
     samples = samples[: reference.samples]
     features, probabilities = features_and_probabilities(reference.classifier, samples)
     shares = class_scores.class_shares(probabilities)
@@ -61,6 +70,7 @@ def evaluate(samples: Array, reference: Reference) -> dict:
         "class_shares": shares.tolist(),
         "class_kl": class_scores.kl_to_uniform(shares),
         "smallest_class": float(shares.min()),
+        **({} if labels is None else {"asked_share": class_scores.asked_share(probabilities, labels)}),
         **precision_recall_density_coverage(reference.real_features, compared, NEIGHBORS),
         **memorisation_scores(samples, reference),
     }

@@ -5,6 +5,12 @@ from. A generator takes the shape of the images that it has to make. The sizes i
 Where a report does not say: kernels are 5 x 5, the slope of LeakyReLU is 0.2, layers are 128 units wide.
 """
 
+from minigan.models.conditional import (
+    conditional_dcgan_discriminator,
+    conditional_dcgan_generator,
+    conditional_mlp_discriminator,
+    conditional_mlp_generator,
+)
 from minigan.models.conv import (
     capped_conv_discriminator,
     capped_conv_generator,
@@ -33,6 +39,10 @@ __all__ = [
     "capped_conv_generator",
     "cifar_transposed_generator",
     "cifar_upsampling_generator",
+    "conditional_dcgan_discriminator",
+    "conditional_dcgan_generator",
+    "conditional_mlp_discriminator",
+    "conditional_mlp_generator",
     "conv_discriminator",
     "dcgan_discriminator",
     "dcgan_generator",

@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from minigan.data import stacked
 from minigan.errors import CheckpointError, OptionError
 from minigan.experiments import find
 from minigan.experiments.variants import SEPARATOR, text_of, value_of
@@ -124,6 +125,7 @@ class Study:
         settings = {key: getattr(self, key) for key in ("epochs", "batch_size", "dataset", "data_dir", "device")}
         jobs = []
         for seed, (name, options, steps) in itertools.product(self.seeds, list(self.variants())):
+            require_judged(name, self.dataset or find(name).dataset)
             place = f"{SEPARATOR.join([name.split(SEPARATOR)[0], *options])}-seed{seed}".replace(":", "_")
             if len(place) > LONGEST:
                 raise OptionError(f"study: the name {place[:60]}... of a run is too long: at most {LONGEST} letters.")
@@ -150,6 +152,15 @@ class Study:
         with atomic_write(folder / FILE) as file:
             file.write((json.dumps({"format": FORMAT, "settings": settings, "runs": labels}, indent=2) + "\n").encode())
         return jobs
+
+
+def require_judged(name, dataset):
+    """Raise OptionError for an experiment whose samples the metrics cannot judge."""
+    if dataset in stacked.SOURCES:
+        raise OptionError(
+            f"study: {name} trains on {dataset}, of which only the modes are counted. Train it by itself, then count "
+            "them: python -m minigan evaluate RUN."
+        )
 
 
 def require_lists(**options):

@@ -57,6 +57,7 @@ ENTRIES = {
         lambda v: type(v) is list and len(v) == 3 and all(map(is_count, v)) and math.prod(v) <= LARGEST_IMAGE,
         f"three positive integers with a product of at most {LARGEST_IMAGE:,}",
     ),
+    "classes": (lambda v: v is None or is_count(v), "a positive integer or null"),
     "images_md5": TEXT,
     "epochs": COUNT,
     "steps": (lambda v: v is None or is_count(v), "a positive integer or null"),
@@ -82,6 +83,7 @@ OPTIONAL = {
     "processes": 1,
     "data_options": {},
     "lr_steps": None,
+    "classes": None,
 }  # minigan 0.1 did not keep them
 
 
@@ -98,7 +100,8 @@ class RunConfig:
     """The settings of a run, as config.json stores them.
 
     data_options         how the images are loaded, as for data.load: {"image_size": [64, 64]}
-    images, images_md5   the number of images in the data set, and the MD5 of their bytes
+    images, images_md5   the number of images in the data set, and the MD5 of their bytes; of a conditional experiment
+                         also of their labels
     image_shape          [h, w, c]
     epochs, steps        the end of the run, whichever comes first; steps may be None
     workers              how many threads share each batch: results depend on it by rounding
@@ -106,6 +109,7 @@ class RunConfig:
     every                how many epochs lie between two grids of samples
     versions, machine    what the last bits of the results depend on
     lr_steps             where a schedule of the learning rates ends: total_steps when the run was started
+    classes              how many classes the labels are of, for a conditional experiment
     settings             everything that the experiment sets: layers, optimizers, latent, objective
     """
 
@@ -129,6 +133,7 @@ class RunConfig:
     settings: dict | None = None
     data_options: dict = field(default_factory=dict)
     lr_steps: int | None = None
+    classes: int | None = None
 
     @property
     def sharers(self):
@@ -223,5 +228,9 @@ def require_right(config):
         )
 
 
-def images_md5(images):
-    return hashlib.md5(np.ascontiguousarray(images), usedforsecurity=False).hexdigest()
+def images_md5(images, labels=None):
+    """Return the MD5 of the bytes of images and, where they are given, of their labels as 64-bit integers."""
+    total = hashlib.md5(np.ascontiguousarray(images), usedforsecurity=False)
+    if labels is not None:
+        total.update(np.ascontiguousarray(labels, "<i8"))
+    return total.hexdigest()

@@ -8,6 +8,7 @@ from PIL import Image
 from minigan import data, pictures
 from minigan.backend import to_cpu
 from minigan.files import make_folder
+from minigan.labels import labels_of_grid
 
 ZOOM = 2
 SHOWN = 100  # samples in a grid
@@ -23,13 +24,18 @@ class Gallery:
     out           the folder of the run; the grids go into `samples`: epoch_001.png and so on
     real_images   bytes; the first 64 are shown beside generated images
     data_range    the numbers that stand for black and white in the networks
+    real_labels   the classes of the real images, if the GAN takes labels; then a grid has a row for each class
     """
 
-    def __init__(self, out, gan, real_images, seed, samples=None, data_range=(-1, 1)):
+    def __init__(self, out, gan, real_images, seed, samples=None, data_range=(-1, 1), real_labels=None):
         self.out, self.gan, self.seed, self.data_range = make_folder(out), gan, seed, data_range
         self.folder = make_folder(samples or out)
         self.real_images = data.scale(real_images[:64], *data_range)
-        self.grid_shape = pictures.grid(np.zeros((SHOWN, *gan.generator.output_shape))).shape
+        self.real_labels = None if real_labels is None else real_labels[:64]
+        self.labels, self.columns = labels_of_grid(gan.generator.classes)
+        self.shown = SHOWN if self.labels is None else len(self.labels)
+        empty = np.zeros((self.shown, *gan.generator.output_shape))
+        self.grid_shape = pictures.grid(empty, columns=self.columns).shape
 
     def remove_after(self, epoch):
         """Delete the pictures of later epochs: the resumed run draws them again."""
@@ -41,12 +47,12 @@ class Gallery:
     def draw(self, epoch):
         """Write the grid of an epoch's samples as a PNG, and return the picture."""
         low, high = self.data_range
-        picture = pictures.grid(self.samples(SHOWN), low=low, high=high)
+        picture = pictures.grid(self.samples(self.shown, self.labels), columns=self.columns, low=low, high=high)
         pictures.save_png(self.path(epoch), picture, ZOOM)
         return picture
 
-    def samples(self, n, averaged=True):
-        return to_cpu(self.gan.sample(n, seed=self.seed, averaged=averaged))
+    def samples(self, n, labels=None, averaged=True):
+        return to_cpu(self.gan.sample(n, seed=self.seed, labels=labels, averaged=averaged))
 
     def finish(self, losses):
         """Write both networks, real images beside generated ones, the loss curves, and the animation of all epochs.
@@ -60,13 +66,15 @@ class Gallery:
         self.gan.sampler().save(self.out / "generator.npz")
         self.gan.discriminator.save(self.out / "discriminator.npz")
         low, high = self.data_range
+        generated = self.samples(len(self.real_images), self.real_labels)
         pictures.save_real_beside_generated(
-            self.out / "real_beside_generated.png", self.real_images, self.samples(len(self.real_images)), low, high
+            self.out / "real_beside_generated.png", self.real_images, generated, low, high
         )
         if self.gan.average is not None:
             self.gan.generator.save(self.out / "generator_raw.npz")
-            grids = {RAW: self.samples(SHOWN, averaged=False), AVERAGED: self.samples(SHOWN)}
-            pictures.save_side_by_side(self.out / "raw_beside_averaged.png", grids, low, high)
+            titles = {RAW: False, AVERAGED: True}
+            grids = {title: self.samples(self.shown, self.labels, averaged) for title, averaged in titles.items()}
+            pictures.save_side_by_side(self.out / "raw_beside_averaged.png", grids, low, high, self.columns)
         if losses:
             pictures.save_loss_curves(self.out / "losses.png", *zip(*losses, strict=True))
         frames = {epoch: self.frame(epoch) for epoch in range(1, len(losses) + 1) if self.path(epoch).exists()}

@@ -3,11 +3,16 @@
 import json
 import sys
 
+import numpy as np
+
 from minigan import data, metrics, pictures
-from minigan.errors import CheckpointError, NonFiniteError
+from minigan.data import stacked
+from minigan.errors import CheckpointError, DataError, NonFiniteError
 from minigan.files import atomic_write
 from minigan.hints import PathLike, Seed
-from minigan.training.config import images_md5, versions
+from minigan.labels import labels_to_make
+from minigan.training.config import versions
+from minigan.training.run_data import checksum
 from minigan.training.trained import TrainedRun
 
 SHOWN, SEARCHED = 100, 10  # samples in the picture's grid, and samples beside their nearest training images
@@ -32,13 +37,18 @@ class Judge:
         self.samples, self.quiet = samples, quiet
         name, directory = run.config.dataset, data_dir or run.config.data_dir
         self.train = data.load(name, directory, **run.config.data_options)
+        if name in stacked.SOURCES:
+            raise DataError(
+                f"{name} has 1,000 classes, so the metrics of the samples are not defined. Count its modes instead: "
+                "python -m minigan evaluate RUN."
+            )
         self.require_same_images(run)
         self.say(f"{name}: loading or training the classifier, and applying it to {len(self.train):,} real images")
         self.reference = metrics.load_reference(self.train, directory, samples, device, quiet)
 
     def require_same_images(self, run):
         """Raise CheckpointError unless the run was trained on the images of this judge."""
-        if images_md5(self.train.images) != run.config.images_md5:
+        if checksum(run.experiment, self.train) != run.config.images_md5:
             raise CheckpointError(
                 f"{run.folder.path} was trained on other images of {run.config.dataset} than these: "
                 f"{run.config.images:,} images then, {len(self.train):,} now. Give the folder with the old images: "
@@ -53,28 +63,18 @@ class Judge:
         """
         path = run.folder.path
         self.say(f"{path}: judging {self.samples:,} samples of step {run.step:,}")
-        samples = run.sample(self.samples, seed)
+        labels = labels_to_make(self.samples, None, run.gan.generator.classes)
+        samples = run.sample(self.samples, seed, labels)
         try:
-            scores = metrics.evaluate(samples, self.reference)
+            scores = metrics.evaluate(samples, self.reference, labels)
         except NonFiniteError as error:
             raise NonFiniteError(f"{path}: {error}") from error
-        report = {
-            "experiment": run.experiment.name,
-            "step": run.step,
-            "epoch": run.epoch,
-            "seed": seed,
-            "averaged": run.averaged and run.gan.average is not None,
-            **scores,
-            "versions": versions(),
-        }
-        name = "evaluation" if run.averaged else "evaluation_raw"
-        with atomic_write(path / f"{name}.json") as file:
-            file.write((json.dumps(report, indent=2) + "\n").encode())
+        name = write_report(run, seed, scores)
         searched = samples[:SEARCHED]
         nearest = self.train.images[metrics.nearest_training_images(searched, self.train.images)]
         pictures.save_evaluation(
             path / f"{name}.png",
-            samples[:SHOWN],
+            samples[:SHOWN] if labels is None else samples[np.argsort(labels[:SHOWN], kind="stable")],
             scores["class_shares"],
             self.train.classes,
             searched,
@@ -85,3 +85,54 @@ class Judge:
     def say(self, text):
         if not self.quiet:
             sys.stderr.write(f"{text}\n")
+
+
+class ModeJudge:
+    """The judge of all runs on stacked digits: it counts the numbers that their samples show. Options as of Judge"""
+
+    def __init__(
+        self,
+        run: TrainedRun,
+        data_dir: PathLike | None = None,
+        samples: int = stacked.SAMPLES,
+        device: str = "auto",
+        quiet: bool = False,
+    ) -> None:
+        self.samples, self.quiet = samples, quiet
+        name, directory = stacked.SOURCES[run.config.dataset], data_dir or run.config.data_dir
+        self.say(f"{run.config.dataset}: loading or training the classifier of {name}")
+        options = {name: value for name, value in run.config.data_options.items() if name != "channels"}
+        digits = data.load(name, directory, **options)
+        self.classifier = metrics.trained_classifier(digits, device=device, quiet=quiet)
+
+    say = Judge.say
+
+    def judge(self, run: TrainedRun, seed: Seed = 0) -> dict:
+        """Return how many modes a run's samples show, and write it into its folder, with a picture of samples."""
+        path = run.folder.path
+        self.say(f"{path}: counting the modes of {self.samples:,} samples of step {run.step:,}")
+        samples = run.sample(self.samples, seed)
+        try:
+            scores = {"samples": self.samples, **metrics.mode_scores(samples, self.classifier)}
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{path}: {error}") from error
+        name = write_report(run, seed, {"dataset": run.config.dataset, **scores})
+        pictures.save_png(path / f"{name}.png", pictures.grid(samples[:SHOWN]))
+        return scores
+
+
+def write_report(run, seed, scores):
+    """Write the metrics of a run into its folder; return the name of the file without .json."""
+    report = {
+        "experiment": run.experiment.name,
+        "step": run.step,
+        "epoch": run.epoch,
+        "seed": seed,
+        "averaged": run.averaged and run.gan.average is not None,
+        **scores,
+        "versions": versions(),
+    }
+    name = "evaluation" if run.averaged else "evaluation_raw"
+    with atomic_write(run.folder.path / f"{name}.json") as file:
+        file.write((json.dumps(report, indent=2) + "\n").encode())
+    return name

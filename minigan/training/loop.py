@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, data
+from minigan import backend
 from minigan.errors import CheckpointError, MiniganError, NonFiniteWarning, OptionError
 from minigan.experiments import Experiment
 from minigan.files import as_path
@@ -17,9 +17,10 @@ from minigan.options import require_instance
 from minigan.parallel import processes
 from minigan.parallel.joining import require_together
 from minigan.training import checkpoints, sharing
-from minigan.training.config import RunConfig, absolute, images_md5, require_right, versions
+from minigan.training.config import RunConfig, absolute, require_right, versions
 from minigan.training.folder import RunFolder
 from minigan.training.gallery import Gallery
+from minigan.training.run_data import batches_of_epoch, checksum, classes_for, labels_for
 from minigan.training.settings import require_same, settings_of
 from minigan.training.stopping import StopRequest
 from minigan.training.trained import experiment_of, restore_newest
@@ -71,7 +72,8 @@ def start_run(
         data_dir=absolute(data_dir),
         images=len(dataset),
         image_shape=list(dataset.images.shape[1:]),
-        images_md5=images_md5(dataset.images),
+        images_md5=checksum(experiment, dataset),
+        classes=classes_for(experiment, dataset),
         data_options=dataset.options,
         epochs=options.pop("epochs", experiment.epochs),
         steps=options.pop("steps", None),
@@ -89,13 +91,13 @@ def start_run(
         )
     if experiment.lr_schedule != "constant":
         config.lr_steps = config.total_steps
-    gan = experiment.make_gan(dataset.images.shape[1:], seed, config.device, config.schedule_steps)
+    gan = experiment.make_gan(dataset.images.shape[1:], seed, config.device, config.schedule_steps, config.classes)
     config.settings = settings_of(experiment, gan)
     sharing.require_same_run(config, group)
     sharing.set_workers(gan, config, workers, group)
     config.machine = sharing.numerics(config.workers)
     folder = RunFolder.create(out, config) if group.rank == 0 else sharing.FolderElsewhere(out)
-    return Training(folder, config, experiment, dataset.images, gan)
+    return Training(folder, config, experiment, dataset, gan)
 
 
 def resume_run(
@@ -135,7 +137,7 @@ def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, wor
     config.steps = config.steps if steps is None else steps
     require_right(config)
     dataset = sharing.load_in_turn(group, config.dataset, config.data_dir, config.data_options)
-    if images_md5(dataset.images) != config.images_md5:
+    if checksum(experiment, dataset) != config.images_md5:
         raise CheckpointError(
             f"{folder.path}: the images of {config.dataset} are not the ones that this run was started with: "
             f"{len(dataset):,} images now, {config.images:,} then, with other bytes. Give the folder with the old "
@@ -144,7 +146,8 @@ def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, wor
     before = config.device, config.sharers
     xp = backend.device_module(config.device if device is None else device)
     config.device, group = backend.device_name(xp), group.on(xp)
-    gan = experiment.make_gan(dataset.images.shape[1:], config.seed, config.device, config.schedule_steps)
+    shape, steps = dataset.images.shape[1:], config.schedule_steps
+    gan = experiment.make_gan(shape, config.seed, config.device, steps, config.classes)
     settings = settings_of(experiment, gan)
     require_same(config.settings, settings, folder.path / "config.json", f"the experiment {experiment.name!r}")
     sharing.require_same_run(config, group)
@@ -152,7 +155,7 @@ def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, wor
         workers = config.workers if config.device == "cpu" and group.size == 1 else 1
     sharing.set_workers(gan, config, workers, group)
     folder.make_folders()
-    training = Training(folder, config, experiment, dataset.images, gan)
+    training = Training(folder, config, experiment, dataset, gan)
     training.restore()
     if training.step > config.total_steps:
         raise OptionError(
@@ -172,14 +175,15 @@ class Training:
     history    one row for each completed epoch
     """
 
-    def __init__(self, folder, config, experiment, images, gan):
+    def __init__(self, folder, config, experiment, dataset, gan):
         self.folder, self.config, self.experiment, self.gan = folder, config, experiment, gan
         self.group = gan.group
-        self.images = backend.to_device(images, gan.generator.xp)
+        self.images = backend.to_device(dataset.images, gan.generator.xp)
+        self.labels = labels_for(experiment, dataset)
         self.gallery = None
         if self.group.rank == 0:
             self.gallery = Gallery(
-                folder.path, gan, images, config.seed, samples=folder.samples, data_range=experiment.data_range
+                folder.path, gan, dataset.images, config.seed, folder.samples, experiment.data_range, self.labels
             )
         self.step, self.losses, self.history = 0, [], []
         self.remarks = []  # notes from opening the run; shown when training starts
@@ -348,18 +352,17 @@ class Training:
             self.folder.note(f"{path}: damaged, or not a picture of this run; learning.gif leaves it out")
 
     def train_epoch(self, stop, watchers):
-        """Train the rest of the current epoch. The order of its images depends only on the seed and the epoch."""
+        """Train the rest of the current epoch."""
         config = self.config
-        rng = np.random.default_rng((config.seed, 3, self.epoch))
-        batches = data.batches(self.images, config.batch_size, rng, *self.experiment.data_range)
+        batches = batches_of_epoch(self.images, self.labels, config, self.epoch, self.experiment.data_range)
         done = self.step % config.steps_per_epoch
         end = min(config.steps_per_epoch, done + config.total_steps - self.step)
-        for batch in islice(batches, done, end):
-            losses = self.gan.train_step(batch)
+        for batch, *labels in islice(batches, done, end):
+            losses = self.gan.train_step(batch, *labels)
             self.step += 1
             self.losses.append(losses)
             for watcher in watchers:
-                watcher.after_step(self.step, batch, *losses)
+                watcher.after_step(self.step, batch, *losses, *labels)
             stop.agree()
             if stop.signal:
                 break

@@ -8,15 +8,13 @@ import csv
 import io
 import sys
 
-import numpy as np
-
 from minigan import backend, data, pictures
 from minigan.analysis import gan_sharpness
 from minigan.errors import CheckpointError, NonFiniteError
 from minigan.files import atomic_write
 from minigan.hints import PathLike
 from minigan.options import require_count
-from minigan.training.config import images_md5
+from minigan.training.run_data import batches_of_epoch, checksum, labels_for
 from minigan.training.trained import TrainedRun
 
 COLUMNS = ("step", "epoch", "network", "rank", "eigenvalue")
@@ -42,17 +40,19 @@ def sharpness_of_run(
     samples = require_count(owner, samples=samples)
     run.folder.refuse_links()
     config = run.config
-    images = data.load(config.dataset, data_dir or config.data_dir, **config.data_options).images
-    if images_md5(images) != config.images_md5:
+    dataset = data.load(config.dataset, data_dir or config.data_dir, **config.data_options)
+    if checksum(run.experiment, dataset) != config.images_md5:
         raise CheckpointError(
             f"{run.folder.path} was trained on other images of {config.dataset}: {config.images:,} images then, "
-            f"{len(images):,} now. Give the folder with the old images: --data-dir DIR"
+            f"{len(dataset):,} now. Give the folder with the old images: --data-dir DIR"
         )
     xp = run.gan.generator.xp
-    images = backend.to_device(images, xp)
+    images, labels = backend.to_device(dataset.images, xp), labels_for(run.experiment, dataset)
     low, high = run.experiment.data_range
     chosen = data.scale(images[:samples], low, high, run.gan.generator.dtype)
-    gan = run.experiment.make_gan(images.shape[1:], config.seed, backend.device_name(xp), config.schedule_steps)
+    chosen_labels = None if labels is None else labels[:samples]
+    shape, device = images.shape[1:], backend.device_name(xp)
+    gan = run.experiment.make_gan(shape, config.seed, device, config.schedule_steps, config.classes)
     if config.workers != 1 and backend.device_name(xp) == "cpu":
         gan.parallel(config.workers)
 
@@ -60,7 +60,7 @@ def sharpness_of_run(
 
     def measure(step):
         epoch = step / config.steps_per_epoch
-        for network, values in gan_sharpness(gan, chosen, count).items():
+        for network, values in gan_sharpness(gan, chosen, count, labels=chosen_labels).items():
             for rank, value in enumerate(values, start=1):
                 rows.append(dict(zip(COLUMNS, (step, epoch, network, rank, value), strict=True)))
         if not quiet:
@@ -68,7 +68,7 @@ def sharpness_of_run(
             sys.stderr.write(f"epoch {epoch:g}: {last}\n")
 
     measure(0)
-    for step in replayed(gan, run, images):
+    for step in replayed(gan, run, images, labels):
         if step % (every * config.steps_per_epoch) == 0 or step == run.step:
             measure(step)
     if not (gan.discriminator.flat_params == run.gan.discriminator.flat_params).all():
@@ -80,13 +80,13 @@ def sharpness_of_run(
     return rows
 
 
-def replayed(gan, run, images):
-    """Take the steps of a run again, and yield the number of each; the batches are those of Training.train_epoch."""
+def replayed(gan, run, images, labels):
+    """Take the steps of a run again, and yield the number of each."""
     config, step = run.config, 0
     while step < run.step:
-        rng = np.random.default_rng((config.seed, 3, step // config.steps_per_epoch))
-        for batch in data.batches(images, config.batch_size, rng, *run.experiment.data_range):
-            d_loss, _ = gan.train_step(batch)
+        epoch = step // config.steps_per_epoch
+        for batch in batches_of_epoch(images, labels, config, epoch, run.experiment.data_range):
+            d_loss, _ = gan.train_step(*batch)
             step += 1
             if not backend.finite_where_cheap(d_loss):
                 raise NonFiniteError(f"{run.folder.path}: D's loss is not finite in step {step:,} of the repetition.")

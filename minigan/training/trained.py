@@ -11,7 +11,8 @@ from minigan.errors import CheckpointError, OptionError, ShapeError, TooLargeErr
 from minigan.experiments import Experiment, find
 from minigan.gan import GAN
 from minigan.gan.state import restore_gan
-from minigan.hints import Array, PathLike, Seed
+from minigan.hints import Array, Labels, PathLike, Seed
+from minigan.labels import labels_to_make
 from minigan.options import require_flag, require_instance
 from minigan.training import checkpoints
 from minigan.training.config import RunConfig
@@ -45,20 +46,22 @@ class TrainedRun:
             raise OptionError(f"seed: expected an integer of at least 0, got {seed}.")
         return self.gan.latent.sample(n, np.random.default_rng(seed), self.gan.generator.dtype)
 
-    def images(self, latents: Array) -> Array:
+    def images(self, latents: Array, labels: Labels | int | None = None) -> Array:
         """Return the images (n, h, w, c) that the generator makes from latents.
 
+        labels     which classes to make, in a conditional run: (n,), or one for all; by default the classes in turn
         The run's range is mapped to [-1, 1], and numbers outside of it are clipped: a run on images in [0, 1] whose
         generator ends in tanh can make numbers below 0, which are blacker than black.
         """
         generator = self.gan.sampler(self.averaged)
-        images = backend.to_cpu(generator.predict(backend.to_device(latents, generator.xp)))
+        labels = labels_to_make(len(latents), labels, generator.classes)
+        images = backend.to_cpu(generator.predict(backend.to_device(latents, generator.xp), labels=labels))
         low, high = self.experiment.data_range
         return np.clip(images * (2 / (high - low)) - (high + low) / (high - low), -1, 1)
 
-    def sample(self, n: int, seed: Seed) -> Array:
-        """Return n generated images; the same seed gives the same images."""
-        return self.images(self.latents(n, seed))
+    def sample(self, n: int, seed: Seed, labels: Labels | int | None = None) -> Array:
+        """Return n generated images; the same seed gives the same images. labels: as for `images`"""
+        return self.images(self.latents(n, seed), labels)
 
 
 def load_trained(
@@ -99,7 +102,8 @@ def make_gan(experiment, config, device, arrays):
     }
     try:
         with budget(**limits):
-            return experiment.make_gan(tuple(config.image_shape), config.seed, device, config.schedule_steps)
+            shape, steps = tuple(config.image_shape), config.schedule_steps
+            return experiment.make_gan(shape, config.seed, device, steps, config.classes)
     except (ShapeError, TooLargeError) as error:
         raise CheckpointError(
             f"the networks of {quoted(config.experiment)} for images of {config.image_shape}, as config.json says, do "

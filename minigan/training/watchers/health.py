@@ -69,14 +69,14 @@ class Health:
             "discriminator": (gan.discriminator, gan.d_optimizer),
         }
         self.waits = backend.reading_waits(gan.generator.xp)
-        self.batch, self.losses, self.before = None, (), None
+        self.batch, self.labels, self.losses, self.before = None, None, (), None
         self.d_losses = deque(maxlen=EVERY)
         self.least_d_loss = least_d_loss(gan.objective) if isinstance(gan.objective, NonSaturating) else None
         self.usual_norms = defaultdict(lambda: deque(maxlen=LOOKS))
         self.known = {}
 
-    def after_step(self, step, batch, d_loss, g_loss):
-        self.batch = batch
+    def after_step(self, step, batch, d_loss, g_loss, labels=None):
+        self.batch, self.labels = batch, labels
         self.losses = (d_loss, g_loss) if self.gan.g_optimizer.steps else (d_loss,)  # g_loss is NaN until G's first
         self.d_losses.append(d_loss)
         if not self.waits:
@@ -141,7 +141,7 @@ class Health:
         """Return a sentence about the place of the first NaN or infinity, found by replaying the step on copies."""
         if self.before:
             try:
-                replay_step(self.gan, *self.before, self.batch)
+                replay_step(self.gan, *self.before, self.batch, self.labels)
             except Fault as fault:
                 return str(fault)
         generator, discriminator = self.gan.generator, self.gan.discriminator
@@ -160,7 +160,7 @@ class Health:
             for network in ("discriminator", "generator"):  # in the order of their updates
                 Watched(self.gan, network, self.networks[network][0]).check_parameters()
             if self.batch is not None:
-                replay_step(self.gan, generator, discriminator, self.batch)
+                replay_step(self.gan, generator, discriminator, self.batch, self.labels)
         except Fault as fault:
             return str(fault)
         places = [name for name, array in state_arrays(self.gan).items() if not all_finite(array)]

@@ -20,7 +20,7 @@ class ProgressBar:
             disable=quiet,
         )
 
-    def after_step(self, step, batch, d_loss, g_loss):
+    def after_step(self, step, batch, d_loss, g_loss, labels=None):
         self.bar.update(self.batch_size)
         if not self.bar.disable and step % 10 == 0:  # reading a loss makes the program wait for a GPU
             epoch = (step - 1) // self.steps_per_epoch + 1

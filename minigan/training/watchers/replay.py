@@ -32,9 +32,9 @@ class Watched:
         """Check all parameters before each forward pass."""
         forward = self.net.forward
 
-        def checked_forward(x, training=False):
+        def checked_forward(x, training=False, labels=None):
             self.check_parameters()
-            return forward(x, training)
+            return forward(x, training, labels)
 
         self.net.forward = checked_forward
 
@@ -42,8 +42,8 @@ class Watched:
         """Check the results of a layer's forward and backward pass."""
         forward, backward = layer.forward, layer.backward
 
-        def checked_forward(x, training=False):
-            y = forward(x, training)
+        def checked_forward(x, training=False, *labels):
+            y = forward(x, training, *labels)
             self.require_finite(y, f"{layer.name} is the first layer whose forward pass gives {{}} from finite input.")
             return y
 
@@ -106,7 +106,7 @@ class WatchedObjective(Objective):
         return value, dlogits
 
 
-def replay_step(gan, generator, discriminator, images):
+def replay_step(gan, generator, discriminator, images, labels=None):
     """Repeat the training step of a GAN on copies of its networks; raise Fault at the first NaN or infinity.
 
     The step is GAN.train_step, with learning rates so small that the updates change nothing.
@@ -116,7 +116,7 @@ def replay_step(gan, generator, discriminator, images):
     g, d = Watched(gan, "generator", generator).net, Watched(gan, "discriminator", discriminator).net
     optimizers = {"g_optimizer": SGD(g, lr=1e-30), "d_optimizer": SGD(d, lr=1e-30)}
     parts = {"latent": gan.latent, "objective": WatchedObjective(gan.objective), "penalties": gan.penalties}
-    GAN(g, d, **parts, **optimizers).train_step(images)
+    GAN(g, d, **parts, **optimizers).train_step(images, labels)
 
 
 def all_finite(x):

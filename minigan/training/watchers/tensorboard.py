@@ -17,7 +17,7 @@ class TensorBoard:
             ) from error
         self.writer = SummaryWriter(str(folder), purge_step=step)
 
-    def after_step(self, step, batch, d_loss, g_loss):
+    def after_step(self, step, batch, d_loss, g_loss, labels=None):
         if step % EVERY == 0:
             self.writer.add_scalar("loss/discriminator", float(d_loss), step)
             self.writer.add_scalar("loss/generator", float(g_loss), step)

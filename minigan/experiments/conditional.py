@@ -1,0 +1,37 @@
+"""minigan's own recipes with classes: GANs that make the digit that you ask for, and one of which the modes are counted.
+
+How labels reach the networks, and what the modes are: docs/conditional.md
+"""
+
+from minigan import models
+from minigan.experiments.own import DCGAN, MLP_GAN
+from minigan.experiments.parts import conditional
+from minigan.initializers import RandomNormal
+
+CONDITIONAL_MLP = MLP_GAN.but(
+    "conditional-mlp",
+    networks="mlp-gan with labels: one-hot beside the latents of G, a Projection at the end of D; no Dropout",
+    claim="the digit that you ask for, from the 10,000 built-in images in minutes",
+    generator=conditional(models.conditional_mlp_generator, widths=(256, 512, 1024), first=RandomNormal(0.02)),
+    discriminator=conditional(models.conditional_mlp_discriminator, widths=(1024, 512), first=RandomNormal(0.02)),
+    epochs=20,
+    conditional=True,
+    aliases=("cgan",),
+)
+CONDITIONAL_DCGAN = DCGAN.but(
+    "conditional-dcgan",
+    networks="dcgan with labels: one-hot beside the latents, ConditionalBatchNorm in G, a Projection at the end of D",
+    claim="none yet: it has not been trained to its end",
+    generator=conditional(models.conditional_dcgan_generator),
+    discriminator=conditional(models.conditional_dcgan_discriminator),
+    conditional=True,
+)
+STACKED_MNIST = DCGAN.but(
+    "stacked-mnist",
+    networks="dcgan on three digits in one image, each in a channel of its own",
+    claim="none yet: how many of the 1,000 numbers does it make? `evaluate` counts them",
+    dataset="stacked-digits",
+    epochs=3,
+)
+
+EXPERIMENTS = (CONDITIONAL_MLP, CONDITIONAL_DCGAN, STACKED_MNIST)

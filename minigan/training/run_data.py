@@ -1,0 +1,38 @@
+"""The data that a run trains on: images and, for a conditional experiment, their labels."""
+
+import numpy as np
+
+from minigan import data
+from minigan.errors import OptionError
+from minigan.training.config import images_md5
+
+
+def labels_for(experiment, dataset):
+    """Return the labels of a data set if the experiment is conditional, else None; OptionError if it has none."""
+    if not experiment.conditional:
+        return None
+    if dataset.labels is None:
+        raise OptionError(
+            f"{experiment.name} learns to make the class that you ask for, but the images of {dataset.name} have no "
+            "labels. In a folder of pictures, make a subfolder for each class. Or choose another data set or "
+            "experiment."
+        )
+    return dataset.labels
+
+
+def classes_for(experiment, dataset):
+    """Return how many classes the networks of a conditional experiment get, else None."""
+    return len(dataset.classes) if experiment.conditional else None
+
+
+def checksum(experiment, dataset):
+    """Return the MD5 of what the experiment learns from."""
+    return images_md5(dataset.images, labels_for(experiment, dataset))
+
+
+def batches_of_epoch(images, labels, config, epoch, data_range):
+    """Yield what GAN.train_step takes, (batch,) or (batch, labels), in an order of the seed and the epoch alone."""
+    rng = np.random.default_rng((config.seed, 3, epoch))
+    if labels is not None:
+        return data.labelled_batches(images, labels, config.batch_size, rng, *data_range)
+    return ((batch,) for batch in data.batches(images, config.batch_size, rng, *data_range))
