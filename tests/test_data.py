@@ -163,7 +163,7 @@ def test_make_digits_reports_missing_files_without_a_traceback(mnist, tmp_path):
 def test_names():
     stacked = ("stacked-digits", "stacked-mnist")
     grey, colour, own = ("digits", "mnist", "fashion-mnist"), ("cifar10", "svhn"), ("folder", "idx", "array")
-    assert data.NAMES == (*grey, *colour, *stacked, *own)
+    assert (*grey, *colour, *stacked, *own) == data.NAMES
 
 
 @pytest.mark.parametrize(
