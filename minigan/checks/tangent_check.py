@@ -146,7 +146,7 @@ def check_tangent_keeps_dy(c):
     xdot, results = c.rng.standard_normal(x.shape), []
     for changed in (False, True):
         net, given = copy.deepcopy(start), dy.copy()
-        net.layers[0].forward(x, training=True)
+        forward(net.layers[0], x, training=True)
         with retaining():
             net.layers[0].backward(given, param_grads=False)
         if changed:
