@@ -1,13 +1,12 @@
 """The moving average of the generator: the formula, what it averages, who uses it, how it is kept."""
 
 import copy
-import io
 import pickle
 
 import numpy as np
 import pytest
 from rank_helpers import as_ranks
-from test_gan_saving import convolutional, dense, everything, images, make, through_a_file, train
+from test_gan_saving import convolutional, dense, edited, everything, images, make, through_a_file, train
 from test_gpu_training import assert_same, batches
 from test_gpu_training import make_gan as make_small
 
@@ -15,7 +14,16 @@ from minigan import GAN, Sequential
 from minigan.errors import CheckpointError, OptionError
 from minigan.gan.average import MovingAverage
 from minigan.gan.state import gan_state, restore_gan, state_arrays
-from minigan.layers import BatchNorm, Dense, Reshape, SpectralNorm, Tanh
+from minigan.layers import (
+    BatchNorm,
+    ConcatenateLabel,
+    ConditionalBatchNorm,
+    Dense,
+    Flatten,
+    Reshape,
+    SpectralNorm,
+    Tanh,
+)
 from minigan.ops import pieces
 from minigan.ops.gpu.graphs import WARM_UP
 
@@ -110,6 +118,32 @@ def test_the_decay_can_change_on_the_way():
     train(gan, 2, 3)
     np.testing.assert_allclose(gan.average.flat_params, gan.generator.flat_params, rtol=1e-6, atol=1e-7)
     assert gan.ema == 0
+
+
+def test_a_gan_can_begin_an_average_later():
+    gan = make()
+    train(gan, 0, 2)
+    gan.moving_average = MovingAverage(gan.generator, DECAY)
+    train(gan, 2, 4)
+    again = through_a_file(gan)
+    assert again.ema == DECAY and again.moving_average.steps == 2
+    assert train(gan, 4, 6) == train(again, 4, 6) and everything(again) == everything(gan)
+
+
+def test_a_gan_with_classes():
+    generator = [ConcatenateLabel(3), Dense(6), ConditionalBatchNorm(3), Tanh(), Dense(16), Reshape((4, 4, 1))]
+    nets = Sequential(generator, (8,)), Sequential([Flatten(), ConcatenateLabel(3), Dense(1)], (4, 4, 1), seed=1)
+    gan = GAN(*nets, ema=DECAY)
+    for step in range(4):
+        gan.train_step(images(step, gan), np.arange(6) % 3)
+    again = through_a_file(gan)
+    for averaged, net in ((True, gan.average), (False, gan.generator)):
+        z = gan.latent.sample(3, np.random.default_rng(1), "float32")
+        expected = net.predict(z, labels=np.full(3, 2))
+        for one in (gan, again):
+            np.testing.assert_array_equal(one.sample(3, seed=1, labels=2, averaged=averaged), expected)
+    mean = next(name for name in gan.average.state if name.endswith("ConditionalBatchNorm.mean"))
+    assert abs(gan.average.state[mean] - gan.generator.state[mean]).max() > 1e-6
 
 
 def test_in_a_loop_of_ones_own():
@@ -225,10 +259,8 @@ def test_an_average_is_not_put_into_another_architecture():
 
 
 def test_files_without_an_average_load_as_before():
-    file = io.BytesIO()
-    make().save(file)
-    file.seek(0)
-    assert GAN.load(file).average is None
+    assert GAN.load(edited(lambda settings, arrays: settings.pop("ema"))).average is None
+    assert through_a_file(make()).average is None
 
 
 @pytest.mark.parametrize(
@@ -247,8 +279,6 @@ def test_files_without_an_average_load_as_before():
     ],
 )
 def test_a_file_that_somebody_changed_is_refused(change):
-    from test_gan_saving import edited
-
     GAN.load(edited(lambda settings, arrays: None, ema=DECAY))
     with pytest.raises(CheckpointError) as caught:
         GAN.load(edited(change, ema=DECAY))
