@@ -92,6 +92,12 @@ GANS = {
     "label noise, gradients clipped": {"objective": lambda: objectives.NonSaturating(True), "max_grad_norm": 0.5},
     "several critic steps": {"objective": objectives.Wasserstein, "optimizer": partial(RMSProp, lr=1e-3), "d_steps": 3},
     "decay of some": {"optimizer": partial(AdamW, lr=1e-3, weight_decay=0.1, no_decay=("b", "beta"))},
+    "in parts": {
+        "objective": lambda: objectives.NonSaturating(True),
+        "optimizer": partial(SGD, lr=0.1),
+        "penalties": [penalties.R1()],
+        "accumulate": 2,
+    },
     "a schedule": {"optimizer": lambda net: Adam(net, WarmUp(Cosine(1e-2, 8), steps=3)), "d_steps": 2},
     "least squares, momentum": {"objective": objectives.LeastSquares, "optimizer": partial(SGD, lr=0.1, momentum=0.9)},
     # by SGD: Adam divides the smallest gradients, mere rounding, by their own size

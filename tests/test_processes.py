@@ -73,6 +73,7 @@ GANS = {
     "label noise, clipped gradients": {"objective": NonSaturating(label_noise=True), "max_grad_norm": 0.1},
     "an objective of one's own": {"objective": Relative(label_noise=True)},
     "several steps of D": {"d_steps": 2},
+    "in parts": {"accumulate": 2, "objective": NonSaturating(label_noise=True), "penalties": [R1(), WGANGP(every=2)]},
     "a moving average": {"ema": 0.9},
     "gradient penalties": {"penalties": [WGANGP(), R1(every=2), DRAGAN()]},
 }

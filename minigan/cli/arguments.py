@@ -143,6 +143,10 @@ RECIPE = {
         ("g_weight_decay", "d_weight_decay"),
         {"metavar": "X", "help": "the weight decay of both networks; default: none"},
     ),
+    "--accumulate": (
+        ("accumulate",),
+        {"metavar": "N", "help": "compute each step in N parts of the batch: less memory; default: 1"},
+    ),
 }
 
 

@@ -43,6 +43,7 @@ class Experiment:
     data_range                 the numbers that black and white become
     ema                        the decay of a moving average of the generator, which makes the samples; None: none
     image_size                 the height and width that all images are given; None: as they are
+    accumulate                 in how many parts of the batch a step is computed
     lr_schedule                how both learning rates change over the whole run: "constant", "linear" or "cosine" (to
                                0), "late-linear" (constant for half of it, then linear to 0)
     claim                      what the report says came of it
@@ -62,6 +63,7 @@ class Experiment:
     g_optimizer: Callable = ADAM
     d_optimizer: Callable = ADAM
     d_steps: int = 1
+    accumulate: int = 1
     lr_schedule: str = "constant"
     max_grad_norm: float | None = None
     penalties: tuple = ()
@@ -84,7 +86,7 @@ class Experiment:
                 )
         require_instance(owner, Latent, "latent.Normal(100)", latent=self.latent)
         require_instance(owner, Objective, "objectives.Hinge()", objective=self.objective)
-        for option in ("epochs", "batch_size", "d_steps"):
+        for option in ("epochs", "batch_size", "d_steps", "accumulate"):
             self._set(option, require_count(owner, **{option: getattr(self, option)}))
         self._set("conditional", require_flag(owner, conditional=self.conditional))
         if self.image_size is not None:
@@ -197,6 +199,7 @@ class Experiment:
             g_optimizer=g_optimizer,
             d_optimizer=d_optimizer,
             d_steps=self.d_steps,
+            accumulate=self.accumulate,
             max_grad_norm=self.max_grad_norm,
             penalties=self.penalties,
             ema=self.ema,

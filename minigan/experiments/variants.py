@@ -6,7 +6,8 @@
 The name says all that was changed. So a run of a variant can be resumed and judged like any other: the name is in its
 config.json. The options of a variant are, in this order:
 
-    fields      of Experiment: batch_size, data_range, dataset, d_steps, ema, epochs, lr_schedule, max_grad_norm
+    fields      of Experiment: accumulate, batch_size, data_range, dataset, d_steps, ema, epochs, lr_schedule,
+                max_grad_norm
     parts       objective, latent, g_optimizer, d_optimizer: other classes, by name
     of parts    latent_size; the options of the objective (label_noise, clip); with g_ and d_, of the optimizers (g_lr)
     networks    with g_ and d_: the options of the functions in minigan.models that make them (d_dropout, g_features)
@@ -28,7 +29,8 @@ from minigan.network import Sequential
 from minigan.options import hint, require_choice
 
 SEPARATOR = "+"  # between the name of the experiment and each changed option
-FIELDS = ("batch_size", "d_steps", "data_range", "dataset", "ema", "epochs", "lr_schedule", "max_grad_norm")
+FIELDS = ("accumulate", "batch_size", "d_steps", "data_range", "dataset", "ema", "epochs", "lr_schedule")
+FIELDS = (*FIELDS, "max_grad_norm")
 SIDES = {"g": "generator", "d": "discriminator"}
 WORDS = {"true": True, "false": False, "none": None}
 INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)

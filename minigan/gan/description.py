@@ -23,6 +23,7 @@ def describe_gan(gan):
         "d_optimizer": used_options(gan.d_optimizer),
         "d_steps": gan.d_steps,
         "max_grad_norm": gan.max_grad_norm,
+        **({"accumulate": gan.accumulate} if gan.accumulate > 1 else {}),
         **({"penalties": [describe_part(penalty) for penalty in gan.penalties]} if gan.penalties else {}),
         **({} if gan.ema is None else {"ema": gan.ema}),
     }

@@ -9,6 +9,7 @@ import numpy as np
 
 from minigan import backend
 from minigan.errors import DataError, NonFiniteWarning, OptionError
+from minigan.gan.accumulation import step_in_parts
 from minigan.gan.average import MovingAverage
 from minigan.gan.capture import capture_steps
 from minigan.gan.latent import Latent, Normal
@@ -52,6 +53,7 @@ class GAN:
                clipping
                penalties: on the slope of the discriminator, such as [penalties.R1()]; by default none
                seed: of the latents and the label noise; None for a new one each time
+               accumulate: compute each step in so many parts of the batch, whose gradients add up: less memory
                ema: the decay of a moving average of the generator, such as 0.998, which then makes the samples; None
                for no average
     Errors     ShapeError, OptionError if the parts do not fit together
@@ -71,13 +73,14 @@ class GAN:
         seed: Seed = 0,
         penalties: Sequence[GradientPenalty] = (),
         ema: float | None = None,
+        accumulate: int = 1,
     ):
         self.generator, self.discriminator = require_built("GAN", generator=generator, discriminator=discriminator)
         self.latent = Normal(latent_size(generator)) if latent is None else latent
         self.objective = NonSaturating() if objective is None else objective
         self.g_optimizer = Adam(generator) if g_optimizer is None else g_optimizer
         self.d_optimizer = Adam(discriminator) if d_optimizer is None else d_optimizer
-        self.d_steps = require_count("GAN", d_steps=d_steps)
+        self.d_steps, self.accumulate = require_count("GAN", d_steps=d_steps, accumulate=accumulate)
         self.max_grad_norm = max_grad_norm
         if max_grad_norm is not None:
             self.max_grad_norm = require_positive("GAN", max_grad_norm=max_grad_norm)
@@ -157,6 +160,8 @@ class GAN:
 
         Where processes share the batch, each draws the same latents and has the same images, and takes its own rows.
         """
+        if self.accumulate > 1:
+            return step_in_parts(self, images, trains_generator, labels)
         group, n = self.group, len(images)
         group.take(n)
         z = self.latent.sample(n, self.rng, self.generator.dtype, self.generator.xp)
@@ -275,8 +280,6 @@ class GAN:
         self.generator.forget_grads()
         self.generator.backward(dimages, input_grad=False)
         self._update(self.g_optimizer)
-        if self.moving_average:
-            self.moving_average.update()
         return value
 
     def _update(self, optimizer):
@@ -285,6 +288,8 @@ class GAN:
         if self.max_grad_norm is not None:
             self.norms_before_clipping[optimizer] = clip_grad_norm(optimizer.net, self.max_grad_norm)
         optimizer.step()
+        if self.moving_average and optimizer is self.g_optimizer:
+            self.moving_average.update()
 
     @property
     def d_grad_norm(self) -> float:

@@ -59,14 +59,22 @@ class GradientPenalty:
         real, generated    the whole batch, also where processes share it
         labels             of this worker's rows: the points have the labels of the images in the same rows
         """
+        return self.add_at(discriminator, self.points_to_judge(real, generated, rng), group, labels)
+
+    def points_to_judge(self, real, generated, rng):
+        """Return the points, read-only if they are new."""
         points = self.points(real, generated, rng)
         if not (backend.share_memory(points, real) or backend.share_memory(points, generated)):
             backend.make_read_only(points)  # so that D need not copy it to be sure of it
+        return points
+
+    def add_at(self, discriminator, points, group, labels, share=1):
+        """Do the work of `add` at some points: those of the whole batch, or of a share of it."""
         slope = InputGradient(discriminator)
         g = group.gather(slope.forward(group.own(points), training=True, labels=labels))
         value, v = self.value(g)
-        if self.every > 1:
-            value, v = value * self.every, v * self.every
+        if self.every * share != 1:
+            value, v = value * (self.every * share), v * (self.every * share)
         slope.backward(group.own(v), input_grad=False)
         return value
 

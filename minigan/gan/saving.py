@@ -78,6 +78,7 @@ def save_gan(gan, target):
         "max_grad_norm": gan.max_grad_norm,
         "penalties": [describe_to_save(penalty) for penalty in gan.penalties],
         "ema": gan.ema,
+        "accumulate": gan.accumulate,
         "values": values,
     }
     files = {name: network_file(getattr(gan, name)) for name in NETWORKS}
@@ -110,7 +111,8 @@ def load_gan(gan_class, source, device, custom_layers, custom_parts):
             raise CheckpointError(f"{where}: expected penalties as a list.")
         parts["penalties"] = [make_part(one, "penalties", custom_parts, (), where) for one in described]
         options = {name: settings[name] for name in ("d_steps", "max_grad_norm")}
-        gan = gan_class(*nets, **parts, **options, ema=settings.get("ema"))
+        options |= {"ema": settings.get("ema"), "accumulate": settings.get("accumulate", 1)}
+        gan = gan_class(*nets, **parts, **options)
         own = {name: array for name, array in state_arrays(gan).items() if in_networks(name)}
         restore_gan(gan, {**own, **arrays}, settings["values"])
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

@@ -14,13 +14,20 @@ from minigan.parallel.sharing import workers_for
 
 def set_workers(gan, config, workers, group):
     """Let threads share the batches of a GAN, or the processes of a group, and note in the config how many do."""
+    if gan.accumulate > config.batch_size:
+        raise OptionError(
+            f"accumulate is {gan.accumulate}, but a batch has only {config.batch_size} images, and each part of it "
+            "needs one. Choose a smaller number of parts, or a larger batch."
+        )
     if group.size > 1:
         if workers not in ("auto", 1):
             raise OptionError(
                 f"mpirun has started {group.size} processes, and each computes in one thread. Leave out --workers, and "
                 "start more processes instead: mpirun -n."
             )
-        require_enough(config.batch_size, group.size, f"{group.size} processes share each batch", "processes")
+        what = "part of a batch" if gan.accumulate > 1 else "batch"
+        rows = config.batch_size // gan.accumulate
+        require_enough(rows, group.size, f"{group.size} processes share each {what}", "processes", what)
         gan.join(group)
     else:
         if isinstance(workers, str) and workers == "auto":
@@ -30,12 +37,12 @@ def set_workers(gan, config, workers, group):
     config.workers, config.processes = gan.workers, group.size
 
 
-def require_enough(batch_size, workers, what, kind):
-    """Raise OptionError if a batch has fewer images than workers."""
-    if workers > batch_size:
+def require_enough(rows, workers, what, kind, batch="batch"):
+    """Raise OptionError if a batch, or a part of it, has fewer images than workers."""
+    if workers > rows:
         raise OptionError(
-            f"{what}, but a batch has only {batch_size} images, and each worker needs one. Choose at most {batch_size} "
-            f"{kind}, or a larger batch."
+            f"{what}, but a {batch} has only {rows} images, and each worker needs one. Choose at most {rows} {kind}, "
+            "or a larger batch."
         )
 
 
