@@ -57,7 +57,7 @@ INTERNAL = {
 INTERNAL_METHODS = {
     *("add_param", "add_state", "add_grad", "save_for_backward", "saved", "keep", "take_cache", "check_input", "bind"),
     *("convert", "forget_grads", "draw", "compute_step", "check", "half_square"),
-    *("update", "update_part", "with_decay", "checked_names", "numbers", "next_numbers", "value"),
+    *("update", "update_part", "update_whole", "with_decay", "checked_names", "numbers", "next_numbers", "value"),
     *("plan_for", "make_plan", "product", "switched", "padded", "pictures", "spread", "checked_state"),
     *("add_bias_gradient", "after_discriminator_step", "owns"),
     *("normalized", "add_grads_of", "follow_directions", "as_matrix", "as_weights"),
