@@ -23,7 +23,7 @@ from minigan.layers import BatchNorm, Dense, Dropout, Flatten, LeakyReLU, Reshap
 from minigan.losses import BinaryCrossEntropy
 from minigan.optimizers import Adam
 
-EPOCHS, BATCH_SIZE, LATENT_SIZE, LEARNING_RATE, EMA_DECAY = 45, 128, 100, 5e-4, 0.998
+EPOCHS, BATCH_SIZE, LATENT_SIZE, LEARNING_RATE, EMA_DECAY = 35, 128, 100, 5e-4, 0.998
 
 
 def generator_layers(image_shape):

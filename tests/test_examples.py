@@ -116,6 +116,7 @@ def test_an_example_has_the_recipe_of_its_experiment(script, experiment, monkeyp
     example, experiment = load(script, monkeypatch), find(experiment)
     assert (experiment.epochs, experiment.ema) == (example.EPOCHS, example.EMA_DECAY)
     monkeypatch.undo()
+    assert experiment.batch_size == example.BATCH_SIZE
     gan = experiment.make_gan()
     classes = [10] if experiment.conditional else []
     layers = [*example.generator_layers((28, 28, 1), *classes), *example.discriminator_layers(*classes)]

@@ -58,9 +58,12 @@ def dcgan_discriminator(dropout: float = 0.3) -> list[Layer]:
 
 
 def small_dcgan_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
-    """Return minigan's own generator: half the width of C1's and one convolution less; it learns in fewer steps."""
+    """Return minigan's own generator: Dense 512, then 7 x 7 x 128, then transposed convolutions to 14 and 28 pixels."""
     height, width, channels = first_image("small_dcgan_generator", image_shape, 4)
     return [
+        Dense(512, use_bias=False),
+        BatchNorm(),
+        LeakyReLU(),
         Dense(height * width * 128, use_bias=False),
         BatchNorm(),
         LeakyReLU(),
@@ -77,6 +80,9 @@ def small_upsampling_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
     """Return small_dcgan_generator with UpSampling2D and Conv2D in place of each transposed convolution."""
     height, width, channels = first_image("small_upsampling_generator", image_shape, 4)
     return [
+        Dense(512, use_bias=False),
+        BatchNorm(),
+        LeakyReLU(),
         Dense(height * width * 128, use_bias=False),
         BatchNorm(),
         LeakyReLU(),
@@ -91,27 +97,35 @@ def small_upsampling_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
     ]
 
 
-def small_dcgan_discriminator(dropout: float = 0.3) -> list[Layer]:
-    """Return minigan's own discriminator: two convolutions that halve the image, each with Dropout .3; one logit."""
+def small_dcgan_discriminator(dropout: float = 0) -> list[Layer]:
+    """Return minigan's own discriminator: two convolutions that halve the image, Dense 256; one logit.
+
+    `dropout` puts a Dropout behind each of the three.
+    """
     return [
         Conv2D(32, 5, strides=2),
         LeakyReLU(),
-        Dropout(dropout),
+        *([Dropout(dropout)] if dropout else []),
         Conv2D(64, 5, strides=2),
         LeakyReLU(),
-        Dropout(dropout),
+        *([Dropout(dropout)] if dropout else []),
         Flatten(),
+        Dense(256),
+        LeakyReLU(),
+        *([Dropout(dropout)] if dropout else []),
         Dense(1),
     ]
 
 
 def small_spectral_discriminator() -> list[Layer]:
-    """Return a discriminator whose slope SpectralNorm bounds, instead of Dropout: two convolutions; one logit."""
+    """Return small_dcgan_discriminator with SpectralNorm around each layer with weights, which bounds its slope."""
     return [
         SpectralNorm(Conv2D(32, 5, strides=2)),
         LeakyReLU(),
         SpectralNorm(Conv2D(64, 5, strides=2)),
         LeakyReLU(),
         Flatten(),
+        SpectralNorm(Dense(256)),
+        LeakyReLU(),
         SpectralNorm(Dense(1)),
     ]
