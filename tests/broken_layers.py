@@ -20,6 +20,7 @@ from minigan.layers import (
     ConditionalBatchNorm,
     Conv2D,
     Conv2DTranspose,
+    Cutout,
     Dense,
     Dropout,
     Embedding,
@@ -33,6 +34,8 @@ from minigan.layers import (
     LeakyReLU,
     MaxPool2D,
     Projection,
+    RandomColor,
+    RandomTranslation,
     ReLU,
     Sigmoid,
     SiLU,
@@ -43,7 +46,7 @@ from minigan.layers import (
     UpSampling2D,
 )
 from minigan.ops.class_sums import class_sums
-from minigan.ops.random_bits import keep_mask
+from minigan.ops.random_bits import keep_mask, uniform_numbers
 from minigan.ops.sums import column_dot, column_sum
 from minigan.parallel.group import ALONE
 
@@ -1375,7 +1378,96 @@ class ConditionalBatchNormFactorOut(ConditionalBatchNorm):
         return scale * (dy if m is None else self.centred(dy, xhat, m)[0])
 
 
-IMAGES = (Conv2D, Conv2DTranspose, UpSampling2D, MaxPool2D, AveragePool2D, GlobalAveragePool2D)
+class ContrastWithoutMean(RandomColor):
+    """The mean of the image counted as a constant, although it depends on every pixel."""
+
+    cause = "dx"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        choice = self.saved(dy)
+        if choice is None or not input_grad:
+            return dy if input_grad else None
+        _, s, k = choice
+        return k * s * dy + k * (1 - s) * dy.mean(axis=3, keepdims=True)
+
+
+class BrightnessInTangent(RandomColor):
+    """The brightness added to the direction, too, although y + b moves as y does."""
+
+    cause = "tangent, ydot"
+
+    def tangent(self, xdot):
+        _, choice = self.retained(xdot)
+        return xdot if choice is None else self.mixed(xdot, *choice[1:]) + choice[0]
+
+
+class TranslationTheSameWay(RandomTranslation):
+    """dy moved in the direction of x, not back."""
+
+    cause = "dx"
+
+    def __init__(self):
+        super().__init__(0.5)
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        choice = self.saved(dy)
+        if choice is None or not input_grad:
+            return dy if input_grad else None
+        return self.moved(dy, *choice)
+
+
+class TranslationAround(RandomTranslation):
+    """What leaves the image on one side comes in on the other, but in backward only."""
+
+    cause = "dx"
+
+    def __init__(self):
+        super().__init__(0.5)
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        choice = self.saved(dy)
+        if choice is None or not input_grad:
+            return dy if input_grad else None
+        moves = zip(*choice, strict=True)
+        return np.stack([np.roll(image, (-p, -q), (0, 1)) for image, (p, q) in zip(dy, moves, strict=True)])
+
+
+class CutoutAnew(Cutout):
+    """Another rectangle in backward than in forward."""
+
+    cause = "dx"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        choice = self.saved(dy)
+        if choice is None or not input_grad:
+            return dy if input_grad else None
+        u = uniform_numbers((len(dy), 2), self.state["seed"], self.state["calls"] + 1, self.xp)
+        return self.cut(dy, *self.choose(u))
+
+
+class CutoutOfTheFirst(Cutout):
+    """The same rectangle for all workers: the place of the images in the whole batch is forgotten."""
+
+    cause = "workers"
+
+    def forward(self, x, training=False):
+        group, self.group = self.group, ALONE
+        y = super().forward(x, training)
+        self.group = group
+        return y
+
+
+IMAGES = (
+    RandomColor,
+    RandomTranslation,
+    Cutout,
+    Conv2D,
+    Conv2DTranspose,
+    UpSampling2D,
+    MaxPool2D,
+    AveragePool2D,
+    GlobalAveragePool2D,
+)
 
 
 def input_shape_for(kind):

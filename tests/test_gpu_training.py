@@ -27,12 +27,15 @@ from minigan.layers import (
     BatchNorm,
     Conv2D,
     Conv2DTranspose,
+    Cutout,
     Dense,
     Dropout,
     Flatten,
     GaussianNoise,
     GlobalAveragePool2D,
     LeakyReLU,
+    RandomColor,
+    RandomTranslation,
     Reshape,
     SiLU,
     Softmax,
@@ -72,6 +75,11 @@ def newer_networks():
     return generator, [GaussianNoise(0.1), Conv2D(3, 3, 2), SiLU(), GlobalAveragePool2D(), Dense(3), ELU(), Dense(1)]
 
 
+def augmented_networks():
+    generator, discriminator = conv_networks()
+    return generator, [RandomColor(), RandomTranslation(), Cutout(), *discriminator]
+
+
 def spectral_networks():
     generator, _ = conv_networks()
     return generator, [SpectralNorm(Conv2D(3, 3, 2)), LeakyReLU(), Dropout(0.3), Flatten(), SpectralNorm(Dense(1))]
@@ -108,6 +116,11 @@ GANS = {
         "optimizer": partial(SGD, lr=0.01),
         "penalties": [penalties.WGANGP(), penalties.R1(every=2)],
         "d_steps": 2,
+    },
+    "augmentation and a penalty": {
+        "networks": augmented_networks,
+        "optimizer": partial(SGD, lr=0.1),
+        "penalties": [penalties.R1()],
     },
     "spectral normalization and a penalty": {
         "networks": spectral_networks,

@@ -99,6 +99,42 @@ def gaussian_noise(x, z, stddev):
     return y
 
 
+def random_color(x, b, s, k):
+    """Step by step, image by image: brighter by b, colours times s, contrast times k."""
+    n, h, w, c = x.shape
+    y = np.zeros(x.shape)
+    for image in range(n):
+        u = [[[x[image, i, j, f] + b[image] for f in range(c)] for j in range(w)] for i in range(h)]
+        v = [
+            [[s[image] * (a - sum(u[i][j]) / c) + sum(u[i][j]) / c for a in u[i][j]] for j in range(w)]
+            for i in range(h)
+        ]
+        mean = sum(v[i][j][f] for i in range(h) for j in range(w) for f in range(c)) / (h * w * c)
+        for i, j, f in np.ndindex(h, w, c):
+            y[image, i, j, f] = k[image] * (v[i][j][f] - mean) + mean
+    return y
+
+
+def random_translation(x, p, q):
+    """y[n,i,j,c] = x[n, i - p[n], j - q[n], c], 0 where there is no such pixel"""
+    n, h, w, c = x.shape
+    y = np.zeros(x.shape)
+    for image, i, j, f in np.ndindex(n, h, w, c):
+        row, column = i - p[image], j - q[image]
+        if 0 <= row < h and 0 <= column < w:
+            y[image, i, j, f] = x[image, row, column, f]
+    return y
+
+
+def cutout(x, top, left, height, width):
+    """0 in the rows top[n] to top[n] + height - 1 and the columns left[n] to left[n] + width - 1, else x"""
+    y = np.array(x)
+    for image, i, j, f in np.ndindex(x.shape):
+        if top[image] <= i < top[image] + height and left[image] <= j < left[image] + width:
+            y[image, i, j, f] = 0.0
+    return y
+
+
 def batch_norm(x, gamma, beta, epsilon, mean=None, variance=None):
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, over all axes but the last.
 

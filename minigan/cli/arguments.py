@@ -139,6 +139,15 @@ RECIPE = {
             "average; default: the experiment's own",
         },
     ),
+    "--augment": (
+        ("augment",),
+        {
+            "type": lambda text: text.replace(",", ":"),
+            "metavar": "NAMES",
+            "help": "random changes of all images in front of the discriminator, for data sets with few images: "
+            "color,translation,cutout",
+        },
+    ),
     "--weight-decay": (
         ("g_weight_decay", "d_weight_decay"),
         {"metavar": "X", "help": "the weight decay of both networks; default: none"},

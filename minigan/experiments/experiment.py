@@ -13,6 +13,7 @@ from minigan.gan.objectives import NonSaturating, Objective
 from minigan.gan.penalties import checked_penalties
 from minigan.hints import Seed, Shape
 from minigan.layers import Layer
+from minigan.models.augmented import checked_policy, diff_augment
 from minigan.network import Sequential
 from minigan.optimizers import Adam
 from minigan.options import (
@@ -47,6 +48,7 @@ class Experiment:
     lr_schedule                how both learning rates change over the whole run: "constant", "linear" or "cosine" (to
                                0), "late-linear" (constant for half of it, then linear to 0)
     claim                      what the report says came of it
+    augment                    random changes in front of D: "color", "translation", "cutout"
     aliases                    other names, which one can guess
     """
 
@@ -71,6 +73,7 @@ class Experiment:
     data_range: tuple = (-1, 1)
     image_size: int | None = None
     conditional: bool = False
+    augment: tuple = ()
     aliases: tuple = ()
 
     def __post_init__(self):
@@ -91,6 +94,7 @@ class Experiment:
         self._set("conditional", require_flag(owner, conditional=self.conditional))
         if self.image_size is not None:
             self._set("image_size", require_count(owner, image_size=self.image_size))
+        self._set("augment", checked_policy("Experiment: augment", self.augment))
         require_choice(owner, list(OF_A_RUN), lr_schedule=self.lr_schedule)
         if self.max_grad_norm is not None:
             self._set("max_grad_norm", require_positive(owner, max_grad_norm=self.max_grad_norm))
@@ -144,10 +148,11 @@ class Experiment:
 
     def layers_of(self, network: str, image_shape: Shape, classes: int | None = None) -> list[Layer]:
         """Return the layers of "generator" or "discriminator" for images of a shape and, if conditional, classes."""
-        layers = getattr(self, network)
-        if not self.conditional:
-            return layers(image_shape)
-        return layers(image_shape, self.classes if classes is None else classes)
+        arguments = [image_shape]
+        if self.conditional:
+            arguments.append(self.classes if classes is None else classes)
+        changes = diff_augment(self.augment, *self.data_range) if network == "discriminator" else []
+        return [*changes, *getattr(self, network)(*arguments)]
 
     def make_networks(
         self, image_shape: Shape, seed: Seed = 0, device: str = "cpu", classes: int | None = None

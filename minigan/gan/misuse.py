@@ -8,10 +8,13 @@ from minigan.layers import (
     BatchNorm,
     Conv2D,
     Conv2DTranspose,
+    Cutout,
     Dropout,
     Flatten,
     GaussianNoise,
     MaxPool2D,
+    RandomColor,
+    RandomTranslation,
     ReLU,
     Reshape,
     Sigmoid,
@@ -42,7 +45,9 @@ D_ENDS = {
         "real and generated images pass it as two batches, and it gives both the same mean, so D cannot tell them apart"
     ),
 }
+AUGMENTATIONS = (RandomColor, RandomTranslation, Cutout)
 G_ENDS = {
+    **dict.fromkeys(AUGMENTATIONS, "it belongs in front of D, which then sees real and generated images changed alike"),
     Dropout: "in training, many pixels of its images are 0 by chance",
     GaussianNoise: "in training, its images have noise and real ones do not, so D can tell them apart by that alone",
 }
@@ -68,7 +73,8 @@ def tell_of_networks(gan):
                 f"needs no frozen discriminator. Set {name}.trainable = True.",
                 stacklevel=4,
             )
-    first, shape = layers_of(gan.discriminator)[0], gan.discriminator.input_shape
+    layers, shape = layers_of(gan.discriminator), gan.discriminator.input_shape
+    first = next((layer for layer in layers if not isinstance(layer, AUGMENTATIONS)), None)
     if isinstance(first, SpectralNorm):
         first = first.inner
     if isinstance(first, (Conv2D, Conv2DTranspose, MaxPool2D, AveragePool2D)) and channels_first(shape):

@@ -1,6 +1,7 @@
 """The layers, each with its forward and its backward pass. `base.py` holds the contract that all of them follow."""
 
 from minigan.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from minigan.layers.augmentation import Cutout, RandomColor, RandomTranslation
 from minigan.layers.base import Layer
 from minigan.layers.conditional import ConcatenateLabel, Embedding, Projection
 from minigan.layers.conditional_normalization import ConditionalBatchNorm
@@ -28,6 +29,7 @@ __all__ = [
     "ConditionalBatchNorm",
     "Conv2D",
     "Conv2DTranspose",
+    "Cutout",
     "Dense",
     "Dropout",
     "Embedding",
@@ -41,6 +43,8 @@ __all__ = [
     "LeakyReLU",
     "MaxPool2D",
     "Projection",
+    "RandomColor",
+    "RandomTranslation",
     "ReLU",
     "Reshape",
     "SiLU",

@@ -5,6 +5,7 @@ from. A generator takes the shape of the images that it has to make. The sizes i
 Where a report does not say: kernels are 5 x 5, the slope of LeakyReLU is 0.2, layers are 128 units wide.
 """
 
+from minigan.models.augmented import diff_augment
 from minigan.models.conditional import (
     conditional_dcgan_discriminator,
     conditional_dcgan_generator,
@@ -47,6 +48,7 @@ __all__ = [
     "dcgan_discriminator",
     "dcgan_generator",
     "dense_to_conv_generator",
+    "diff_augment",
     "lstm_discriminator",
     "lstm_generator",
     "mlp_discriminator",

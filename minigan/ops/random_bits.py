@@ -46,6 +46,14 @@ def normal_numbers(shape, dtype, seed, call, xp, places=None):
     return z
 
 
+def uniform_numbers(shape, seed, call, xp, places=None):
+    """Return independent numbers from U(0, 1), 0 included, in float64; the arguments are those of keep_mask."""
+    u = xp.empty(shape, "float64")
+    for rows, first in rows_of(u, places):
+        fill_uniform(rows, first, seed, call, xp)
+    return u
+
+
 def rows_of(array, places):
     """Yield the rows of each place, and the number that their first unit has in the whole batch."""
     units, start = math.prod(array.shape[1:]), 0
@@ -64,6 +72,15 @@ def fill_mask(keep, first, levels, seed, call, xp):
     start, stop = first // 4, -(-(first + keep.size) // 4)
     bits = philox_words(start, stop, int(seed), int(call)).view(np.uint16)[first - 4 * start :]
     np.greater_equal(bits[: keep.size].reshape(keep.shape), levels, out=keep)
+
+
+def fill_uniform(u, first, seed, call, xp):
+    """Write the uniform numbers of consecutive units of a pass into `u`: the upper 53 bits of a word for each."""
+    if xp is not np:
+        launch("uniform_numbers", u.dtype, u.size, u, seed, call, first)
+        return
+    words = philox_words(first, first + u.size, int(seed), int(call))
+    np.multiply((words >> np.uint64(11)).reshape(u.shape), 2.0**-53, out=u)
 
 
 def fill_normal(z, first, seed, call, xp):

@@ -146,6 +146,11 @@ KERNEL dropout_mask(byte* keep, const long long* seed, const long long* call, in
   }
 }
 
+// u[i] = number first + i of the pass, from [0, 1): the upper 53 bits of a word; real is double
+KERNEL uniform_numbers(real* u, const long long* seed, const long long* call, int first, int size) {
+  FOR(i, size) u[i] = (real)(random_word(seed[0], call[0], first + i) >> 11) * (real)0x1p-53;
+}
+
 // z[i] = normal number first + i of the pass, two numbers a thread: the coordinates of a point at a random angle, whose
 // distance from the centre has an exponential square
 KERNEL normal_numbers(real* z, const long long* seed, const long long* call, int first, int size) {
