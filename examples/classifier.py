@@ -52,12 +52,12 @@ def cnn(classes):
 
 def load(options):
     """Return the images and labels for training, those for the test, and the number of classes."""
-    train = data.load(options.dataset, directory=options.data_dir)
+    train = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size)
     images, labels = train.images, train.labels.astype("int64")
     if options.dataset == "digits":  # it has no test split, so we put every tenth image aside
         aside = np.arange(len(images)) % 10 == 0
         return images[~aside], labels[~aside], images[aside], labels[aside], 10
-    test = data.load(options.dataset, directory=options.data_dir, split="test")
+    test = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size, split="test")
     return images, labels, test.images, test.labels.astype("int64"), len(train.classes)
 
 

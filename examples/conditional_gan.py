@@ -69,7 +69,7 @@ def discriminator_layers(classes):
 
 
 def main(options):
-    digits = data.load(options.dataset, directory=options.data_dir)
+    digits = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size)
     image_shape, classes, seed = digits.images.shape[1:], len(digits.classes), options.seed
     G = Sequential(generator_layers(image_shape, classes), (LATENT_SIZE,), seed=(seed, 0), device=options.device)
     D = Sequential(discriminator_layers(classes), image_shape, seed=(seed, 1), device=options.device)

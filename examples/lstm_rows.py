@@ -20,7 +20,7 @@ EPOCHS, BATCH_SIZE, UNITS, LEARNING_RATE, MAX_GRAD_NORM = 5, 100, 128, 2e-3, 1.0
 
 
 def main(options):
-    digits = data.load(options.dataset, directory=options.data_dir)
+    digits = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size)
     images, labels = digits.images, digits.labels.astype("int64")
     height, width, channels = images.shape[1:]
     layers = [Reshape((height, width * channels)), LSTM(UNITS), Dense(len(digits.classes))]

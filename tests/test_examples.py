@@ -55,6 +55,7 @@ def few_digits(monkeypatch):
 
 def options(out=None, **changes):
     values = dict(epochs=2, seed=4, device="cpu", workers="auto", out=out, dataset="digits", data_dir=None)
+    values["image_size"] = None
     return SimpleNamespace(**{**values, **changes})
 
 

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +85,19 @@ def test_another_picture_is_another_run(photos, tmp_path):
     Image.new("RGB", (16, 12)).save(photos / "red" / "01.png")
     with pytest.raises(CheckpointError, match="the images of folder are not the ones that this run was started with"):
         resume_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize("script", ["mlp_gan", "dcgan", "autoencoder"])
+def test_the_examples_take_them(script, photos, tmp_path):
+    """In a process of their own, as a reader starts them; 140 pictures, since their batches have 128 images."""
+    for path in list(photos.rglob("*.png")):
+        for copy in range(6):
+            shutil.copy(path, path.with_name(f"{path.stem}-{copy}.png"))
+    example = Path(__file__).resolve().parents[1] / "examples" / f"{script}.py"
+    command = [sys.executable, example, "--dataset", "folder", "--data-dir", photos, "--epochs", "1", "--out", "out"]
+    done = subprocess.run([*command, "--image-size", "8"], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "out").rglob("*.png"))
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -105,6 +105,13 @@ def test_dcgan_tells_of_the_networks_that_suit(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_the_size_is_an_option_of_variants():
+    assert find("mlp-gan+image_size=12").make_gan((12, 12, 1)).generator.output_shape == (12, 12, 1)
+    assert find("dcgan-64+image_size=32").image_shape == (32, 32, 3)
+    with pytest.raises(OptionError, match="image_size"):
+        find("mlp-gan+image_size=0")
+
+
 def test_digits_in_32_pixels():
     """A data set that is there already, in the size that a network wants."""
     assert data.load("digits", **find("dcgan-32").data_options()).images.shape[1:] == (32, 32, 1)

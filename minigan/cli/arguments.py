@@ -200,6 +200,7 @@ def example_options(description, epochs, out=None, **more):
         )
     add_option(parser, "--dataset", default="digits", help="default: the built-in 10,000 digits")
     add_option(parser, "--data-dir")
+    add_option(parser, "--image-size")
     for name, options in more.items():
         parser.add_argument(f"--{name}", **options)
     return parser.parse_args()
