@@ -1,4 +1,4 @@
-"""minigan's own recipes with classes: GANs that make the digit that you ask for, and one of which the modes are counted.
+"""minigan's own recipes with classes: GANs that make the digit that you ask for, and one whose modes are counted.
 
 How labels reach the networks, and what the modes are: docs/conditional.md
 """
