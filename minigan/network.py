@@ -14,17 +14,25 @@ from minigan.hints import Array, DType, Labels, PathLike, Seed, Shape
 from minigan.initializers import Initializer
 from minigan.labels import checked_labels, labels_for
 from minigan.layers.advice import no_tangent
-from minigan.layers.arrays import ArraysOfLayers, copy_into
+from minigan.layers.arrays import copy_into
 from minigan.layers.base import Layer, has_tangent, saves_nothing, saving_nothing
+from minigan.layers.container import (
+    Container,
+    backward_through,
+    build_in_a_row,
+    forward_through,
+    tangent_backward_through,
+    tangent_through,
+    with_inner_layers,
+)
 from minigan.layers.fused import fuse
 from minigan.layers.lists import checked_layers, common_classes
-from minigan.layers.trainable import config_of, first_to_learn
-from minigan.memory import require_room
+from minigan.layers.trainable import config_of
 from minigan.options import require_count, require_dtype, require_flag, require_seed, require_shape, shown
 from minigan.parallel.sharing import share_network
 
 
-class Sequential(Layer):
+class Sequential(Container):
     """A network of layers that run one after the other. It is itself a layer.
 
     Every parameter of every layer is a view into `flat_params`, and every gradient is a view into `flat_grads`. So an
@@ -36,6 +44,8 @@ class Sequential(Layer):
     Errors     ShapeError if two layers do not fit, OptionError for wrong options, DeviceError without a GPU
     """
 
+    shared = None  # a SharedNetwork where threads share the batch
+
     def __init__(
         self,
         layers: Sequence[Layer],
@@ -46,20 +56,10 @@ class Sequential(Layer):
     ):
         self._layers = checked_layers(layers)
         self.classes = common_classes(self._layers)
-        self.shared = None  # a SharedNetwork where threads share the batch
         rng = np.random.default_rng(require_seed("Sequential", seed=seed))
         dtype, xp = require_dtype("Sequential", dtype), backend.device_module(device)
         if input_shape is not None:
             self.build(input_shape, rng, dtype, xp)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """Return the layers, first to last. They cannot be replaced."""
-        return self._layers
-
-    @layers.setter
-    def layers(self, layers):
-        raise OptionError("Sequential: the layers of a network cannot be replaced. Make a new one: Sequential([...]).")
 
     def build(self, input_shape, rng, dtype, xp):
         """Build every layer for the output shape of the layer before, then move all parameters into flat vectors.
@@ -70,12 +70,7 @@ class Sequential(Layer):
         before = [(layer, dict(vars(layer))) for layer in with_inner_layers(self)]
         try:
             super().build(shape, rng, dtype, xp)
-            for index, layer in enumerate(self.layers):
-                if layer.input_shape is None:
-                    layer.name = f"{index}.{type(layer).__name__}"
-                shape = layer.output_shape = tuple(layer.build(shape, rng, dtype, xp))
-                what = f"one output of shape {shape}"
-                require_room(layer.name, what, math.prod(shape) * dtype.itemsize, xp)
+            shape = build_in_a_row(self.layers, shape, rng, dtype, xp)
             spend("sample", math.prod(shape), self.name, f"one output of shape {shape}")
             self.output_shape = shape
             self._allocate()
@@ -86,21 +81,8 @@ class Sequential(Layer):
             raise
         return shape
 
-    def _allocate(self):
-        size = sum(value.size for layer in self.layers for value in layer.params.values())
-        self.bind(self.xp.zeros(size, self.dtype), self.xp.zeros(size, self.dtype))
+    def make_parts(self):
         self.parts = fuse(self.layers, self.xp)
-
-    def bind(self, flat_params, flat_grads):
-        """Move the parameters and gradients of all layers into the flat vectors, layer by layer."""
-        self._flat_params, self._flat_grads = flat_params, flat_grads
-        start = 0
-        for layer in self.layers:
-            place = slice(start, start + sum(value.size for value in layer.params.values()))
-            layer.bind(flat_params[place], flat_grads[place])
-            start = place.stop
-        for kind in ("params", "grads", "state"):
-            setattr(self, f"_{kind}", ArraysOfLayers(self.layers, kind))
 
     @property
     def flat_params(self) -> Array:
@@ -145,14 +127,9 @@ class Sequential(Layer):
 
     def _forward_rows(self, x, training, labels):
         """Pass checked rows through all layers."""
-        given = x
         if not saves_nothing():
             x = backend.safe_copy(x)
-        for part in self.parts:
-            # what goes from layer to layer is read-only, unless it is the caller's own array in another shape
-            if not backend.share_memory(x, given):
-                backend.make_read_only(x)
-            x = part.forward(x, training, labels) if part.takes_labels else part.forward(x, training)
+        x = forward_through(self.parts, x, training, labels)
         return x if saves_nothing() else backend.safe_copy(x)
 
     def backward(self, dy, param_grads=True, input_grad=True):
@@ -167,15 +144,7 @@ class Sequential(Layer):
 
     def _backward_rows(self, dy, param_grads, input_grad):
         """Pass checked rows through all layers, last to first."""
-        parts = self.parts
-        first = 0 if input_grad else first_to_learn(parts)
-        if not (param_grads or input_grad):
-            first = len(parts)
-        for part in reversed(parts[first:]):
-            dy = part.backward(dy, param_grads and part.trainable, input_grad or part is not parts[first])
-        for part in parts[:first]:
-            part.clear_cache()
-        return dy if input_grad else None
+        return backward_through(self.parts, dy, param_grads, input_grad)
 
     def tangent(self, xdot):
         """Pass xdot through all layers: see Layer.tangent. Errors: OptionError for a layer without a tangent."""
@@ -186,9 +155,7 @@ class Sequential(Layer):
 
     def _tangent_rows(self, xdot):
         """Pass checked rows of xdot through all layers."""
-        for part in self.parts:
-            xdot = part.tangent(xdot)
-        return xdot
+        return tangent_through(self.parts, xdot)
 
     def tangent_backward(self, dy=None, param_grads=True, input_grad=True):
         """Pass dy through all layers, last to first, and add the bend of each on the way; None counts as 0."""
@@ -205,22 +172,10 @@ class Sequential(Layer):
 
     def _tangent_backward_rows(self, dy, param_grads, input_grad):
         """Pass checked rows of dy, or None, through all layers, last to first, with the bends."""
-        parts = self.parts
-        first = 0 if input_grad else first_to_learn(parts)
-        for part in reversed(parts[first:]):
-            dy = part.tangent_backward(dy, param_grads and part.trainable, input_grad or part is not parts[first])
-        for part in parts[:first]:
-            part.clear_cache()
-        return dy if input_grad else None
-
-    def owns(self, array):
-        """Return False: all arrays belong to the layers."""
-        return False
+        return tangent_backward_through(self.parts, dy, param_grads, input_grad)
 
     def clear_cache(self):
         super().clear_cache()
-        for layer in self.layers:
-            layer.clear_cache()
         if self.shared is not None:
             self.shared.clear_cache()
 
@@ -244,36 +199,16 @@ class Sequential(Layer):
         """Return how many threads share a batch."""
         return 1 if self.shared is None else self.shared.size
 
-    @property
-    def mixes_samples(self):
-        return any(layer.mixes_samples for layer in self.layers)
-
-    @property
-    def takes_labels(self):
-        return self.classes is not None
-
     def zero_grads(self) -> None:
         """Set all gradients to 0. Do this before each step, since backward adds to them."""
         self.require_built()
         self.forget_grads()
         self.write_forgotten_zeros()
 
-    def forget_grads(self):
-        """Clear all gradients without writing zeros: the next backward overwrites them, reading them writes zeros.
-
-        Read `flat_grads` or a layer's `grads` again afterwards: an array read before still holds the old numbers.
-        """
-        for layer in self.layers:
-            layer.forget_grads()
-
     def write_forgotten_zeros(self):
         """Write the zeros that `forget_grads` postponed."""
         for layer in self.inner_layers():
             layer.grads.write_zeros()
-
-    def inner_layers(self) -> list[Layer]:
-        """Return all layers, with those of networks within the network in place of these."""
-        return [layer for layer in with_inner_layers(self) if not isinstance(layer, Sequential)]
 
     def predict(self, x: Array, batch_size: int = 256, labels: Labels | None = None) -> Array:
         """Return the outputs for x in inference mode, batch by batch: x (n, ...) -> a new array (n, ...).
@@ -304,31 +239,6 @@ class Sequential(Layer):
         twin = copy.deepcopy(self)
         twin.convert(dtype, xp)
         return twin
-
-    def convert(self, dtype, xp):
-        for layer in self.layers:
-            layer.convert(dtype, xp)
-        self.dtype, self.xp, self.cache, self.upstream = np.dtype(dtype), xp, None, None
-        self._flat_params = self._flat_grads = None  # freed before the new ones are made
-        self._allocate()
-
-    def __getstate__(self):
-        """Return what copies and pickles hold: only the layers. Flat vectors and their views are made again.
-
-        Threads that share the batches stay behind.
-        """
-        made_again = ("_flat_params", "_flat_grads", "_params", "_grads", "_state", "parts", "shared")
-        return {name: value for name, value in super().__getstate__().items() if name not in made_again}
-
-    def __setstate__(self, values):
-        super().__setstate__(values)
-        self.shared = None
-        if self.input_shape is not None:
-            self._allocate()
-
-    def flops(self) -> int:
-        self.require_built()
-        return sum(layer.flops() for layer in self.layers)
 
     def __repr__(self):
         return f"Sequential({self.layers}, input_shape={self.input_shape})"
@@ -385,14 +295,6 @@ def require_tangents(network):
     for layer in network.inner_layers():
         if not has_tangent(layer):
             raise OptionError(no_tangent(layer))
-
-
-def with_inner_layers(network):
-    """Return the network and all layers in it, also those of networks within it."""
-    found = [network]
-    for layer in network.layers:
-        found += with_inner_layers(layer) if isinstance(layer, Sequential) else [layer]
-    return found
 
 
 def is_own_class(value):

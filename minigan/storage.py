@@ -183,12 +183,22 @@ def make_layer(config, known, where, depth):
             options[name] = initializer(**arguments)
         elif name == "layers":
             options[name] = make_layers(value, known, where, depth + 1)
+        elif name == "branches":
+            options[name] = make_branches(value, known, where, depth + 1)
         elif isinstance(value, list):
             options[name] = tuple(value)
-    layer = kind(**options)
+    layer = kind(*options.pop("branches", ()), **options)
     if trainable is not True:  # a network's layers say it themselves
         layer.trainable = trainable
     return layer
+
+
+def make_branches(configs, known, where, depth):
+    """Return the branches that a list of lists of JSON objects describes."""
+    if not isinstance(configs, list):
+        raise CheckpointError(f"{where}: not a network that minigan saved: expected a list of branches.")
+    spend("layers", len(configs), "a network", f"{len(configs):,} branches")
+    return [make_layers(branch, known, where, depth) for branch in configs]
 
 
 def named_class(config, what, known, where):

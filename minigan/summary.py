@@ -13,13 +13,28 @@ def rows_of(network):
     """Return the rows of the table as lists of text: the titles, the input, each layer, the total."""
     small, large = cache_bytes(network)
     rows = [TITLES, ("input", shape_text(network.input_shape), "", "", "")]
-    for layer, low, high in zip(network.layers, small, large, strict=True):
-        parameters = sum(value.size for value in layer.params.values())
-        numbers = (parameters, layer.flops(), high - low)
-        rows.append((described(layer), shape_text(layer.output_shape), *(f"{number:,}" for number in numbers)))
-    totals = (network.flat_params.size, network.flops(), sum(large) - sum(small))
+    total = 0
+    for (indent, layer), low, high in zip(listed(network.layers), small, large, strict=True):
+        if not isinstance(layer, Layer):
+            rows.append((indent + layer, "", "", "", ""))
+            continue
+        numbers = (sum(value.size for value in layer.params.values()), layer.flops(), high - low)
+        rows.append((indent + described(layer), shape_text(layer.output_shape), *(f"{number:,}" for number in numbers)))
+        total += 0 if indent else high - low
+    totals = (network.flat_params.size, network.flops(), total)
     rows.append(("total", "", *(f"{number:,}" for number in totals)))
     return rows
+
+
+def listed(layers, indent=""):
+    """Yield (indent, layer) of layers and, below a layer with branches, of those in its branches.
+
+    An empty branch is a text.
+    """
+    for layer in layers:
+        yield indent, layer
+        for k, branch in enumerate(getattr(layer, "branches", ())):
+            yield from listed(branch or [f"branch{k}: the input itself"], indent + "  ")
 
 
 def note(network):
@@ -69,18 +84,20 @@ def shape_text(shape):
 
 
 def cache_bytes(network):
-    """Return the bytes that each layer of a copy keeps after a training pass of two samples, and of three."""
+    """Return the bytes that each listed layer of a copy keeps after a training pass of two samples, and of three."""
     twin, bytes_kept = copy.deepcopy(network), []
     for batch in (2, 3):  # of a single row, a BatchNorm would say that nothing can be learned
         labels = [0] * batch if network.takes_labels else None
         twin.forward(network.xp.zeros((batch, *network.input_shape), network.dtype), training=True, labels=labels)
-        bytes_kept.append([array_bytes(layer) for layer in twin.layers])
+        bytes_kept.append([array_bytes(layer) for _, layer in listed(twin.layers)])
         twin.clear_cache()
     return bytes_kept
 
 
 def array_bytes(layer):
     """Return the bytes of the arrays that a layer and those inside it saved; parameters do not count."""
+    if not isinstance(layer, Layer):
+        return 0
     owned = {id(value) for value in layer.params.values()}
     _, saved = layer.cache or (0, ())
     inner_layers = [*getattr(layer, "layers", ()), *(part for part in saved if isinstance(part, Layer))]

@@ -14,8 +14,10 @@ from minigan.layers import (
     ELU,
     GELU,
     LSTM,
+    Add,
     AveragePool2D,
     BatchNorm,
+    Concatenate,
     ConcatenateLabel,
     ConditionalBatchNorm,
     Conv2D,
@@ -45,6 +47,7 @@ from minigan.layers import (
     Tanh,
     UpSampling2D,
 )
+from minigan.layers.container import backward_through, tangent_through
 from minigan.ops.class_sums import class_sums
 from minigan.ops.random_bits import keep_mask, uniform_numbers
 from minigan.ops.sums import column_dot, column_sum
@@ -696,6 +699,44 @@ class GlobalAverageOfRows(GlobalAveragePool2D):
         return np.broadcast_to(dy[:, None, None] / h, (len(dy), h, w, c)).copy() if input_grad else None
 
 
+class BrokenSkip(Add):
+    """x + tanh(x W + b), a skip connection that subclasses get wrong."""
+
+    def __init__(self):
+        super().__init__([Dense(3), Tanh()], [])
+
+
+class SkipWithHalfTheGradient(BrokenSkip):
+    """dy divided among the branches, though the sum passes all of it to each of them."""
+
+    cause = "factor 1/2"
+
+    def shares(self, dy):
+        return [dy / 2, dy / 2]
+
+
+class SkipWithoutSkip(BrokenSkip):
+    """dx of the first branch alone: what goes past the layers is forgotten."""
+
+    cause = "dx"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.saved(dy)
+        return backward_through(self.parts[0], dy, param_grads, input_grad)
+
+
+class ConcatenateSwapped(Concatenate):
+    """Each branch gets the other one's part of dy."""
+
+    cause = "dx"
+
+    def __init__(self):
+        super().__init__([Tanh()], [])
+
+    def shares(self, dy):
+        return super().shares(dy)[::-1]
+
+
 class BrokenLSTM(LSTM):
     """LSTM(2) with every state handed out, whose backward, one step after the other, subclasses get wrong."""
 
@@ -988,6 +1029,27 @@ class SoftmaxBendOfSharesOnly(Softmax):
         ydot = self.times_slopes(xdot, y)
         self.bend = ydot * (dy - (dy * y).sum(axis=-1, keepdims=True))
         return ydot
+
+
+class SkipTangentOfOneBranch(BrokenSkip):
+    """ydot of the first branch alone."""
+
+    cause = "tangent, ydot"
+
+    def tangent(self, xdot):
+        self.retained(xdot)
+        return tangent_through(self.parts[0], xdot)
+
+
+class SkipWithoutBends(BrokenSkip):
+    """The bends of the layers in the branches are left behind."""
+
+    cause = "all zeros"
+
+    def tangent_backward(self, dy=None, param_grads=True, input_grad=True):
+        dx = None if dy is None else self.backward(dy, param_grads, input_grad)
+        self.clear_cache()
+        return dx
 
 
 class LeakyReLUForwardAgain(LeakyReLU):

@@ -3,13 +3,16 @@
 The tests of the contract (test_layer_contract.py) and those of the GPU (test_gpu_layers.py) take their cases from it.
 """
 
+from minigan import Sequential
 from minigan.checks.contract import labels_of
 from minigan.layers import (
     ELU,
     GELU,
     LSTM,
+    Add,
     AveragePool2D,
     BatchNorm,
+    Concatenate,
     ConcatenateLabel,
     ConditionalBatchNorm,
     Conv2D,
@@ -59,6 +62,11 @@ LAYERS = {
     "depthwise conv, two filters each": (lambda: Conv2D(4, (3, 2), dilation=2, groups=2), (4, 5, 2)),
     "transposed conv in groups": (lambda: Conv2DTranspose(2, 3, 2, groups=2), (2, 3, 4)),
     "depthwise transposed conv": (lambda: Conv2DTranspose(3, 3, 2, groups=3), (2, 3, 3)),
+    "residual block": (lambda: Add([Conv2D(2, 3), BatchNorm(), Tanh(), Conv2D(2, 3)], []), (4, 3, 2)),
+    "sum of three branches": (lambda: Add([Dense(3), Dropout(0.4)], [], [GaussianNoise(0.1), Tanh(), Dense(3)]), (3,)),
+    "sum of branches in branches": (lambda: Add([Add([Tanh()], []), Dense(2)], [Sequential([Sigmoid()])]), (2,)),
+    "branches side by side": (lambda: Concatenate([Conv2D(3, 3, 2), LeakyReLU()], [MaxPool2D(2)]), (4, 4, 2)),
+    "a dense block": (lambda: Concatenate([], [Dense(2), Sigmoid()], [BatchNorm()]), (3,)),
     "transposed conv": (lambda: Conv2DTranspose(2, 5, 2), (3, 2, 3)),
     "transposed conv, any padding": (lambda: Conv2DTranspose(2, (3, 4), (2, 1), ((1, 0), (0, 2))), (3, 3, 2)),
     "transposed conv by fourier": (lambda: Conv2DTranspose(2, 3, 2, algorithm="fourier"), (3, 3, 2)),

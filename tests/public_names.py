@@ -66,6 +66,7 @@ INTERNAL_METHODS = {
     *("check_shape", "places_shape", "mean", "for_each_number"),
     *("tangent", "tangent_backward", "retained", "encoded", "times_slope", "averaged", "repeated"),
     *("choose", "chosen", "mixed", "moved", "largest", "cut", "sides"),
+    *("joined", "joined_shape", "shares", "shapes_text", "make_parts"),
     *("slope", "minus_slope", "gate", "gate_slope", "gate_curve", "times_slopes"),
 }
 # Their methods only say that a subclass has to write them.

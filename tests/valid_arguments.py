@@ -1,6 +1,7 @@
 """Valid arguments for everything public: an example for each name of a parameter, or what is found by trying."""
 
 import copy
+import functools
 import itertools
 
 import numpy as np
@@ -11,6 +12,7 @@ from minigan.data import Dataset
 from minigan.errors import MiniganError
 from minigan.gan import GAN, latent, objectives
 from minigan.layers.base import Layer
+from minigan.layers.branches import Branches
 from minigan.parallel import ALONE
 from minigan.schedules import Constant
 
@@ -233,7 +235,9 @@ def function_of(entry, subject):
 def valid_object(entry, known):
     """Return a valid object of the entry's class, and arguments that go with it."""
     kind, method = entry.owner, entry.name.rpartition(".")[2]
-    constructor = Entry(kind.__name__, parameters_of(kind), function=kind)
+    if issubclass(kind, Branches):
+        kind = functools.partial(entry.owner, [layers.Tanh()], [])
+    constructor = Entry(entry.owner.__name__, parameters_of(entry.owner), function=kind)
     if kind is network.Sequential:
         net = network.Sequential([layers.Dense(2)]) if method == "build" else small_net()
         if method == "backward":

@@ -25,9 +25,10 @@ from minigan.layers import (
     Tanh,
     UpSampling2D,
 )
+from minigan.layers.container import with_inner_layers
 from minigan.layers.trainable import slices_that_learn
 from minigan.misuse import tell_once
-from minigan.network import with_inner_layers
+from minigan.network import Sequential
 
 # layers that should not be the last one of a discriminator or a generator, and why
 D_ENDS = {
@@ -130,9 +131,14 @@ def layers_of(net):
     return [layer for layer in with_inner_layers(net) if not hasattr(layer, "layers")]
 
 
+def in_a_row(net):
+    """Return the layers of a network; a network within it is replaced by its layers, a layer with branches is not."""
+    return [part for layer in net.layers for part in (in_a_row(layer) if isinstance(layer, Sequential) else [layer])]
+
+
 def last_layer(net, but):
     """Return the last layer that does not belong to the classes `but`, or None."""
-    return next((layer for layer in reversed(layers_of(net)) if not isinstance(layer, but)), None)
+    return next((layer for layer in reversed(in_a_row(net)) if not isinstance(layer, but)), None)
 
 
 def channels_first(shape):

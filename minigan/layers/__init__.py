@@ -3,6 +3,7 @@
 from minigan.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from minigan.layers.augmentation import Cutout, RandomColor, RandomTranslation
 from minigan.layers.base import Layer
+from minigan.layers.branches import Add, Concatenate
 from minigan.layers.conditional import ConcatenateLabel, Embedding, Projection
 from minigan.layers.conditional_normalization import ConditionalBatchNorm
 from minigan.layers.convolution import Conv2D, Conv2DTranspose
@@ -23,8 +24,10 @@ __all__ = [
     "ELU",
     "GELU",
     "LSTM",
+    "Add",
     "AveragePool2D",
     "BatchNorm",
+    "Concatenate",
     "ConcatenateLabel",
     "ConditionalBatchNorm",
     "Conv2D",

@@ -390,6 +390,8 @@ def has_tangent(layer):
 
     A class that inherits tangent but writes another forward or backward needs another tangent as well.
     """
+    if not all(map(has_tangent, getattr(layer, "layers", ()))):
+        return False
     order = type(layer).__mro__
     forward, backward, tangent = (next(i for i, kind in enumerate(order) if name in vars(kind)) for name in PASSES)
     return order[tangent] is not Layer and tangent <= min(forward, backward)
