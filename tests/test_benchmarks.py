@@ -161,3 +161,27 @@ def test_the_all_reduces_of_a_step_are_counted(scaling):
     gan, _ = scaling.make("B0", 4)
     d, g = gan.discriminator.flat_grads.nbytes, gan.generator.flat_grads.nbytes
     assert scaling.count_sums("B0", 4) == [(0, 2 * 4), (d, 0), (0, 4), (g, 0)]
+
+
+@pytest.mark.torch
+def test_the_twin_in_pytorch_trains_as_minigan_does(monkeypatch):
+    """With the same latents: one step of both gives the same samples of the averaged generator."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    samples = pytest.importorskip("samples")
+    from minigan.experiments import find
+
+    monkeypatch.setattr(samples, "SAMPLES", 5)
+    monkeypatch.setattr(samples, "PART", 5)
+    experiment = find("dcgan").but("dcgan", epochs=1, batch_size=40)
+    images = np.random.default_rng(0).integers(0, 256, (40, 28, 28, 1), np.uint8)
+    gan = experiment.make_gan(images.shape[1:], seed=4)
+    z = gan.latent.sample(40, np.random.default_rng((4, 2)), "float32")  # as GAN draws them
+    fixed = gan.latent.sample(5, np.random.default_rng(0), "float32")  # as GAN.sample(5, seed=0) does
+    latents = iter([z, fixed])
+    monkeypatch.setattr(torch, "randn", lambda *size: torch.from_numpy(next(latents)))
+    theirs, ours = samples.torch_samples(experiment, images, 4), samples.minigan_samples(experiment, images, 4)
+    # the running variance is that of 39 degrees of freedom there, and of 40 samples here
+    np.testing.assert_allclose(theirs, ours, rtol=0, atol=2e-3 * abs(ours).max())
+    for name in ("samples", "torch_twin", "whole_example", "interleave"):
+        sys.modules.pop(name, None)
