@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from rank_helpers import as_ranks
 
 from minigan import GAN, Sequential, backend
 from minigan.checks import check_gradients, check_layer, loops
@@ -29,6 +30,7 @@ from minigan.layers import (
 from minigan.losses import BinaryCrossEntropy
 from minigan.ops.class_sums import MANY, class_sums
 from minigan.optimizers import SGD
+from minigan.parallel import ALONE
 
 CLASSES = 3
 LABELS = np.array([2, 0, 2, 1, 2])
@@ -359,3 +361,22 @@ def test_on_a_gpu(gpu, capture, rng):
     np.testing.assert_allclose(backend.to_cpu(device.sample(4, 0)), cpu.sample(4, 0), rtol=1e-9, atol=1e-12)
     with pytest.raises(DataError, match="expected labels from 0 to 2"):
         device.train_step(there, backend.to_device(labels + 3, gpu))
+
+
+@pytest.mark.parametrize("d_layers", [None, mixing])
+def test_processes(d_layers, rng):
+    """Each process makes and judges its own rows, with their labels."""
+    images = rng.uniform(-1, 1, (3, 7, 2, 2, 1))
+    labels = rng.integers(0, CLASSES, (3, 7))
+
+    def trained(group):
+        gan = make_gan(d_layers and d_layers(), penalties=[] if d_layers else [penalties.WGANGP()], seed=3)
+        gan.join(group)
+        losses = [gan.train_step(*batch) for batch in zip(images, labels, strict=True)]
+        return losses, gan_state(gan)[0]
+
+    alone, arrays = trained(ALONE)
+    for losses, of_rank in as_ranks(3, trained):
+        np.testing.assert_allclose(losses, alone, rtol=1e-11)
+        for name, array in arrays.items():
+            np.testing.assert_allclose(of_rank[name], array, rtol=1e-9, atol=1e-12)
