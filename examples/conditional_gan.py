@@ -2,7 +2,7 @@
 
     python examples/conditional_gan.py
 
-The run takes a few minutes and uses the built-in digits. --dataset mnist trains on all of MNIST, for better digits.
+The run takes about two minutes and uses the built-in digits. --dataset mnist trains on all of MNIST, for better digits.
 After each epoch it writes a picture with a row for each digit, 0 to 9. At the end it writes an animation of them and
 both networks.
 
@@ -34,7 +34,7 @@ from minigan.layers import (
 from minigan.losses import BinaryCrossEntropy
 from minigan.optimizers import Adam
 
-EPOCHS, BATCH_SIZE, LATENT_SIZE, LEARNING_RATE, EMA_DECAY = 20, 128, 100, 5e-4, 0.998
+EPOCHS, BATCH_SIZE, LATENT_SIZE, LEARNING_RATE, EMA_DECAY = 30, 128, 100, 5e-4, 0.998
 
 
 def generator_layers(image_shape, classes):

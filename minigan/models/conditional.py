@@ -4,20 +4,9 @@ from collections.abc import Sequence
 
 from minigan.hints import Shape
 from minigan.initializers import Initializer
-from minigan.layers import (
-    ConcatenateLabel,
-    ConditionalBatchNorm,
-    Conv2DTranspose,
-    Dense,
-    Layer,
-    LeakyReLU,
-    Projection,
-    Reshape,
-    Tanh,
-)
-from minigan.models.dcgan import small_dcgan_discriminator
+from minigan.layers import BatchNorm, ConcatenateLabel, ConditionalBatchNorm, Layer, Projection
+from minigan.models.dcgan import small_dcgan_discriminator, small_dcgan_generator
 from minigan.models.mlp import mlp_discriminator, mlp_generator
-from minigan.models.sizes import first_image
 
 
 def conditional_mlp_generator(
@@ -40,21 +29,11 @@ def conditional_mlp_discriminator(
 
 def conditional_dcgan_generator(classes: int, image_shape: Shape = (28, 28, 1)) -> list[Layer]:
     """Return small_dcgan_generator behind a ConcatenateLabel, with ConditionalBatchNorm in place of BatchNorm."""
-    height, width, channels = first_image("conditional_dcgan_generator", image_shape, 4)
-    return [
-        ConcatenateLabel(classes),
-        Dense(height * width * 128, use_bias=False),
-        Reshape((height, width, 128)),
-        ConditionalBatchNorm(classes),
-        LeakyReLU(),
-        Conv2DTranspose(64, 5, strides=2, use_bias=False),
-        ConditionalBatchNorm(classes),
-        LeakyReLU(),
-        Conv2DTranspose(channels, 5, strides=2),
-        Tanh(),
-    ]
+    layers = small_dcgan_generator(image_shape)
+    normalized = [ConditionalBatchNorm(classes) if isinstance(layer, BatchNorm) else layer for layer in layers]
+    return [ConcatenateLabel(classes), *normalized]
 
 
-def conditional_dcgan_discriminator(classes: int, dropout: float = 0.3) -> list[Layer]:
+def conditional_dcgan_discriminator(classes: int, dropout: float = 0) -> list[Layer]:
     """Return small_dcgan_discriminator with a Projection as its last layer: image, label -> one logit."""
     return [*small_dcgan_discriminator(dropout)[:-1], Projection(classes)]
