@@ -15,6 +15,7 @@ from minigan.gan.state import gan_state
 from minigan.input_gradient import InputGradient
 from minigan.layers import (
     BatchNorm,
+    Concatenate,
     ConcatenateLabel,
     ConditionalBatchNorm,
     Conv2D,
@@ -133,6 +134,24 @@ def test_labels_reach_networks_within_networks(rng):
     assert net.takes_labels and net.classes == CLASSES and not Sequential([Dense(1)]).takes_labels
     assert check_gradients(net, (3,)).worst < 1e-6
     assert "1.Dense" in net.summary() and copy.deepcopy(net).classes == CLASSES
+
+
+def test_a_branch_of_the_labels_alone(rng):
+    """As one writes it with Keras: an Embedding, a Dense and a Reshape make one more channel of the image."""
+    branch = [Embedding(CLASSES, 5), Dense(12), Reshape((4, 3, 1))]
+    net = Sequential(
+        [Concatenate([], branch), Conv2D(2, 3), Flatten(), Projection(CLASSES)], (4, 3, 2), dtype="float64"
+    )
+    x = rng.standard_normal((5, 4, 3, 2))
+    assert check_gradients(net, x, labels=LABELS).worst < 1e-6
+    assert check_gradients(InputGradient(net), x, labels=LABELS).worst < 1e-6
+    y = net.forward(x, labels=LABELS)
+    net.parallel(2)
+    np.testing.assert_allclose(net.forward(x, labels=LABELS), y, rtol=1e-12)
+    layer = net.layers[0]
+    vectors = loops.embedding(x, LABELS, layer.layers[0].params["E"])
+    maps = loops.dense(vectors, layer.layers[1].params["W"], layer.layers[1].params["b"]).reshape(5, 4, 3, 1)
+    np.testing.assert_allclose(layer.forward(x, labels=LABELS), np.concatenate([x, maps], axis=3), rtol=1e-12)
 
 
 def test_predict_gives_each_batch_its_labels(rng, tmp_path):
