@@ -138,7 +138,7 @@ ALSO = {
     "image_size": {"number", "sequence"},
     "channels": {"number"},
     "value_range": {"sequence"},
-    "classes": {"sequence"},
+    "classes": {"sequence", "number"},
     "given": {"dict"},
 }
 

@@ -19,6 +19,7 @@ from minigan.layers import (
 )
 from minigan.layers.base import Layer
 from minigan.models.sizes import first_image
+from minigan.options import require_share
 
 
 def dcgan_generator(image_shape: Shape = (28, 28, 1)) -> list[Layer]:
@@ -102,6 +103,7 @@ def small_dcgan_discriminator(dropout: float = 0) -> list[Layer]:
 
     `dropout` puts a Dropout behind each of the three.
     """
+    dropout = require_share("small_dcgan_discriminator", dropout=dropout)
     return [
         Conv2D(32, 5, strides=2),
         LeakyReLU(),
