@@ -205,6 +205,13 @@ def test_a_penalty_of_ones_own(images, tmp_path):
     assert gan.train_step(images) == again.train_step(images)
 
 
+class NoGradient(penalties.R1):
+    """A penalty whose value forgets dP/dg."""
+
+    def value(self, g):
+        return 1.0
+
+
 @pytest.mark.parametrize("name", ["wgan-gp", "r1-gan"])
 def test_the_experiments_have_their_penalties(name):
     experiment = find(name)
@@ -225,6 +232,9 @@ def test_the_experiments_have_their_penalties(name):
         (lambda: gan_with("R1"), "expected penalties as a list of gradient penalties"),
         (lambda: gan_with([penalties.R1]), "expected penalties as a list of gradient penalties"),
         (lambda: gan_with([7]), "expected penalties as a list of gradient penalties"),
+        (lambda: gan_with(None), "expected penalties as a list of gradient penalties"),
+        (lambda: gan_with([None]), "expected penalties as a list of gradient penalties"),
+        (lambda: gan_with([NoGradient()]).train_step(np.zeros((2, *SHAPE))), "NoGradient.value: expected the pair"),
         (lambda: gan_with([penalties.R1()], objective=objectives.Wasserstein()), "Choose one: Wasserstein"),
         (lambda: gan_with([penalties.R1()], layers=[Square(), Flatten(), Dense(1)]), "Square.tangent"),
         (lambda: penalties.WGANGP(weight=-1), "WGANGP: expected weight"),

@@ -72,7 +72,13 @@ class GradientPenalty:
         """Do the work of `add` at some points: those of the whole batch, or of a share of it."""
         slope = InputGradient(discriminator)
         g = group.gather(slope.forward(group.own(points), training=True, labels=labels))
-        value, v = self.value(g)
+        answer = self.value(g)
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            raise OptionError(
+                f"{type(self).__name__}.value: expected the pair (P, dP/dg), the second an array like g, got "
+                f"{shown(answer)}."
+            )
+        value, v = answer
         if self.every * share != 1:
             value, v = value * (self.every * share), v * (self.every * share)
         slope.backward(group.own(v), input_grad=False)
@@ -169,12 +175,11 @@ def checked_penalties(penalties, owner="GAN"):
     """Return the penalties of a GAN as a tuple, or raise OptionError."""
     if isinstance(penalties, GradientPenalty):
         penalties = (penalties,)
-    wrong = penalties if not isinstance(penalties, (tuple, list)) else None
-    if wrong is None:
-        wrong = next((part for part in penalties if not isinstance(part, GradientPenalty)), None)
-    if wrong is not None:
+    are_many = isinstance(penalties, (tuple, list))
+    wrong = [part for part in penalties if not isinstance(part, GradientPenalty)] if are_many else [penalties]
+    if wrong:
         raise OptionError(
             f"{owner}: expected penalties as a list of gradient penalties, [penalties.WGANGP()] or [penalties.R1()], "
-            f"got {shown(wrong)}."
+            f"got {shown(wrong[0])}."
         )
     return tuple(penalties)

@@ -4,7 +4,7 @@ import numpy as np
 
 from minigan.backend import device_name, module_of
 
-BLOCK = 2**20  # numbers of the large matrix that are made at a time: 4 MB in float32
+BLOCK = 2**19  # numbers of the large matrix that are made at a time: 2 MB in float32
 FLOPS_A_NUMBER = 60  # what writing and reading one of them costs, in flops of a matrix product; measured
 
 
