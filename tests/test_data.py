@@ -174,7 +174,7 @@ def test_names():
         ("fashion_mnist", r"Did you mean 'fashion-mnist'"),
         ("CIFAR-10", r"Did you mean 'cifar10'"),
         ("digit", r"Did you mean 'digits'"),
-        ("zzz", r"expected one of 'digits', .* 'svhn', 'folder', 'idx', 'array'\.$"),
+        ("zzz", r"expected one of 'digits', .* 'svhn', .* 'folder', 'idx', 'array'\.$"),
         (None, r"unknown data set None"),
     ],
 )

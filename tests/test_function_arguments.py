@@ -216,7 +216,8 @@ def test_figures_of_what_are_no_points(points):
 @pytest.mark.parametrize("name", [name for name in models.__all__ if "generator" in name])
 @pytest.mark.parametrize("image_shape", [None, 28, (28, 28), (28, 28, 0), "abc", np.ones((2, 2)), (28.0, 28, 1)])
 def test_images_of_models_have_three_sizes(name, image_shape):
-    options = {"widths": (4,)} if name == "mlp_generator" else {}
+    options = {"widths": (4,)} if name.endswith("mlp_generator") else {}
+    options |= {"classes": 3} if name.startswith("conditional") else {}
     with pytest.raises(ShapeError, match=f"{name}: expected image_shape as"):
         getattr(models, name)(image_shape=image_shape, **options)
 

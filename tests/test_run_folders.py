@@ -448,12 +448,12 @@ class Samples:
     def __init__(self):
         self.generator = self.discriminator = self
         self.output_shape = (4, 4, 1)
-        self.average, self.calls = None, 0
+        self.average, self.classes, self.calls = None, None, 0
 
     def sampler(self):
         return self
 
-    def sample(self, n, seed, averaged=True):
+    def sample(self, n, seed, labels=None, averaged=True):
         self.calls += 1  # other pictures each time: a GIF has equal frames only once
         return np.random.default_rng((seed, self.calls)).uniform(-1, 1, (n, 4, 4, 1)).astype(np.float32)
 

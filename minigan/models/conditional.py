@@ -7,6 +7,7 @@ from minigan.initializers import Initializer
 from minigan.layers import BatchNorm, ConcatenateLabel, ConditionalBatchNorm, Layer, Projection
 from minigan.models.dcgan import small_dcgan_discriminator, small_dcgan_generator
 from minigan.models.mlp import mlp_discriminator, mlp_generator
+from minigan.models.sizes import image_sizes
 
 
 def conditional_mlp_generator(
@@ -17,6 +18,7 @@ def conditional_mlp_generator(
     first: Initializer | None = None,
 ) -> list[Layer]:
     """Return mlp_generator behind a ConcatenateLabel: latent and one-hot label -> image."""
+    image_shape = image_sizes("conditional_mlp_generator", image_shape)
     return [ConcatenateLabel(classes), *mlp_generator(widths, image_shape, batch_norm=batch_norm, first=first)]
 
 
@@ -29,7 +31,7 @@ def conditional_mlp_discriminator(
 
 def conditional_dcgan_generator(classes: int, image_shape: Shape = (28, 28, 1)) -> list[Layer]:
     """Return small_dcgan_generator behind a ConcatenateLabel, with ConditionalBatchNorm in place of BatchNorm."""
-    layers = small_dcgan_generator(image_shape)
+    layers = small_dcgan_generator(image_sizes("conditional_dcgan_generator", image_shape))
     normalized = [ConditionalBatchNorm(classes) if isinstance(layer, BatchNorm) else layer for layer in layers]
     return [ConcatenateLabel(classes), *normalized]
 
