@@ -87,7 +87,9 @@ def test_another_picture_is_another_run(photos, tmp_path):
         resume_run(tmp_path / "run")
 
 
-@pytest.mark.parametrize("script", ["mlp_gan", "dcgan", "autoencoder"])
+@pytest.mark.parametrize(
+    "script", ["mlp_gan", *(pytest.param(name, marks=pytest.mark.slow) for name in ("dcgan", "autoencoder"))]
+)
 def test_the_examples_take_them(script, photos, tmp_path):
     """In a process of their own, as a reader starts them; 140 pictures, since their batches have 128 images."""
     for path in list(photos.rglob("*.png")):
