@@ -1,6 +1,7 @@
 """Runs of conditional experiments: trained, resumed, sampled, judged; stacked digits; data without labels."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -226,3 +227,13 @@ def test_networks_for_other_numbers_of_classes():
     assert find("cgan") is find("conditional-mlp") and find("cgan+d_dropout=0.1").conditional
     with pytest.raises(OptionError, match="classes as an integer of at least 1"):
         find("cgan").make_gan(classes=0)
+
+
+@pytest.mark.parametrize("classes", [3, 10**9, 0, "ten", True, 10**13])
+def test_a_wrong_number_of_classes_in_config(classes, trained, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained.folder.path, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "classes": classes}))
+    with pytest.raises(CheckpointError, match="classes|do not fit the checkpoint"):
+        load_trained(folder)
