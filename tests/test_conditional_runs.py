@@ -235,5 +235,5 @@ def test_a_wrong_number_of_classes_in_config(classes, trained, tmp_path):
     shutil.copytree(trained.folder.path, folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "classes": classes}))
-    with pytest.raises(CheckpointError, match="classes|do not fit the checkpoint"):
+    with pytest.raises(CheckpointError, match=r"classes|do not fit the checkpoint"):
         load_trained(folder)
