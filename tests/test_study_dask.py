@@ -149,6 +149,15 @@ def test_an_unreachable_scheduler(address, images, tmp_path, monkeypatch, capsys
     assert "no scheduler of Dask answers at" in capsys.readouterr().err
 
 
+def test_dasks_thread_does_not_start(monkeypatch, tmp_path):
+    def client(*args, **options):
+        assert not args
+
+    monkeypatch.setattr(cluster.load_dask(), "Client", client)
+    with pytest.raises(ClusterError, match="no scheduler of Dask answers at tcp://a:1"):
+        cluster.remote_cluster("tcp://a:1", tmp_path, print).__enter__()
+
+
 def small(images):
     return ("--dataset", "svhn", "--data-dir", images, "--samples", 100, "--quiet")
 

@@ -77,7 +77,7 @@ def remote_cluster(address, folder, say):
     distributed = load_dask()
     try:
         client = distributed.Client(address, timeout=TIMEOUT, set_as_default=False)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, AssertionError) as error:  # it asserts that its thread has started
         raise ClusterError(
             f"no scheduler of Dask answers at {address} ({error or type(error).__name__}). Start one with: dask "
             "scheduler; and workers with: dask worker ADDRESS --nthreads 1"
