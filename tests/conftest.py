@@ -72,3 +72,25 @@ def no_pictures(monkeypatch):
 
     monkeypatch.setattr(Gallery, "draw", lambda *arguments: None)
     monkeypatch.setattr(Gallery, "finish", lambda *arguments: [])
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A Chromium without a window, for all tests of pages: browser_helpers.py."""
+    import browser_helpers
+
+    try:
+        with browser_helpers.running_chromium() as browser:
+            yield browser
+    except browser_helpers.NoBrowserError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def open_page(chromium):
+    """open_page(path, width=1280, dark=False) opens a page; errors in a page make the test fail."""
+    from browser_helpers import Pages
+
+    pages = Pages(chromium)
+    yield pages.open
+    assert not pages.close()
