@@ -20,7 +20,17 @@ def make_parser():
     """Return the parser of all commands."""
     # here, since they take a second to import: Ctrl-C in that second ends the program in words, too
     from minigan import __version__
-    from minigan.cli import checking, evaluating, information, listing, measuring, sampling, studying, training
+    from minigan.cli import (
+        checking,
+        evaluating,
+        exporting,
+        information,
+        listing,
+        measuring,
+        sampling,
+        studying,
+        training,
+    )
 
     parser = argparse.ArgumentParser(
         prog="minigan" if Path(sys.argv[0]).stem == "minigan" else "python -m minigan",
@@ -28,7 +38,7 @@ def make_parser():
     )
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (listing, training, studying, sampling, evaluating, measuring, checking, information):
+    for module in (listing, training, studying, sampling, evaluating, exporting, measuring, checking, information):
         module.add_to(commands)
     return parser
 

@@ -268,6 +268,23 @@ class Sequential(Container):
         self.require_built()
         storage.save_network(self, path)
 
+    def to_onnx(
+        self, path: PathLike | IO[bytes], description: str = "", metadata: dict[str, str] | None = None
+    ) -> None:
+        """Write the network as an ONNX model, which other programs run: float32, in inference mode, any batch size.
+
+        Its inputs are x and, where layers take them, labels (int64); its output is y, in minigan's shapes.
+        path          the file's name, or a binary file object
+        description   a text about the model, its doc_string
+        metadata      more texts by name, its metadata_props: {"licence": "CC BY-SA 3.0"}
+        Errors        OptionError without the package onnx (pip install "minigan[onnx]"), and for a layer of your own
+                      without onnx_nodes; FileError, NonFiniteError. docs/interop.md
+        """
+        from minigan.interop import onnx_export
+
+        self.require_built()
+        onnx_export.export(self, path, description, metadata)
+
     @classmethod
     def load(
         cls,

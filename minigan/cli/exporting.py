@@ -1,0 +1,47 @@
+"""The command export: a network of a run in a file format that other programs read."""
+
+from pathlib import Path
+
+from minigan.cli.arguments import add_option
+from minigan.errors import OptionError
+from minigan.training.facts import description_of, facts_of
+from minigan.training.trained import load_trained
+
+NETWORKS = ("generator", "discriminator")
+
+
+def write_onnx(network, path, description, facts):
+    """Write an ONNX model, for onnxruntime, browsers and other programs."""
+    network.to_onnx(path, description, facts)
+
+
+# format -> a function of a network, the path, a sentence about it, and facts by name; a file's ending is the format
+FORMATS = {"onnx": write_onnx}
+
+
+def add_to(commands):
+    parser = commands.add_parser(
+        "export",
+        help="write a network of a run as a file for other programs",
+        description="Write the generator or the discriminator of a run, from its newest checkpoint, in a file format "
+        "that other programs read. The file says which recipe and data made it. More: docs/interop.md",
+    )
+    parser.add_argument("run", type=Path, help="the folder of the run")
+    parser.add_argument("--format", choices=tuple(FORMATS), default="onnx", help="default: onnx")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: RUN/generator.onnx, by network and format")
+    parser.add_argument("--network", choices=NETWORKS, default="generator", help="default: generator")
+    add_option(parser, "--raw")
+    parser.set_defaults(command=export_network)
+
+
+def export_network(args):
+    if args.raw and args.network != "generator":
+        raise OptionError("--raw: only generators have a moving average. Leave out --raw, or export the generator.")
+    run = load_trained(args.run, "cpu", averaged=not args.raw)
+    network = run.gan.sampler(run.averaged) if args.network == "generator" else run.gan.discriminator
+    raw = "_raw" if args.raw else ""
+    out = args.out or run.folder.path / f"{args.network}{raw}.{args.format}"
+    facts = facts_of(run, args.network)
+    FORMATS[args.format](network, out, description_of(run, args.network), facts)
+    print(f"the {args.network} of step {run.step:,}: {out}")
+    print(f"licence of the images it learned from: {facts['data_licence']}")

@@ -1,0 +1,1 @@
+"""Networks in the file formats of other programs. docs/interop.md"""
