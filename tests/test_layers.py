@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minigan.checks import loops
+from minigan.checks import check_layer, loops
 from minigan.errors import CacheError, DtypeError, OptionError, ShapeError
 from minigan.layers import BatchNorm, Dense, Dropout, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh
 from minigan.layers.base import Layer
@@ -254,3 +254,5 @@ def test_a_layer_without_forward():
 
     with pytest.raises(NotImplementedError, match="Empty has no forward"):
         built(Empty(), (3,)).forward(np.ones((1, 3)))
+    with pytest.raises(OptionError, match=r"check_layer: Empty has no forward\(x, training=False\)"):
+        check_layer(Empty, (3,))

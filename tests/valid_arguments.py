@@ -167,6 +167,8 @@ def examples(cases, folder):
         "classifier": lambda: cases.classifier,
         "reference": lambda: cases.reference,
         "train_images": lambda: dataset().images,
+        "microscope.x": lambda: floats(2, 3),
+        "microscope.dy": lambda: floats(2, 2),
         "features": lambda: floats(9, 4),
         "precision_recall_density_coverage.real": lambda: floats(9, 4),
         "precision_recall_density_coverage.samples": lambda: floats(8, 4),
