@@ -49,6 +49,7 @@ def check_maker(owner, make_layer):
             f"{shown(made)}."
         )
     kind = type(made)
-    for name, arguments in {"forward": "x, training=False", "backward": "dy, param_grads=True, input_grad=True"}.items():
+    passes = {"forward": "x, training=False", "backward": "dy, param_grads=True, input_grad=True"}
+    for name, arguments in passes.items():
         if getattr(kind, name) is getattr(Layer, name):
             raise OptionError(f"{owner}: {kind.__name__} has no {name}({arguments}). Write it in the class.")
