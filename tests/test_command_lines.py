@@ -17,7 +17,7 @@ from minigan.experiments import EXPERIMENTS, find
 from minigan.experiments.parts import mlp_discriminator, mlp_generator
 from minigan.metrics import classifier
 from minigan.study import cluster
-from minigan.training import loop
+from minigan.training import trainer
 
 NUMBERS = ["0", "-1", "1.5", "1e3", "nan", "inf", "", " 3", "٣", "²", "1_000", "0x10", "True", "9" * 30, "9" * 5000]
 HUGE = ["1000000000", "999999999999", str(2**63)]
@@ -93,11 +93,11 @@ def world(tmp_path_factory):
             patch.setitem(dataset.LOADERS, name, lambda directory, split, **options: few_digits(None, split))
         patch.setattr(classifier, "STEPS", 5)
         patch.setitem(EXPERIMENTS, "Tiny", TINY)
-        patch.setattr(loop, "StopRequest", OneStep)
+        patch.setattr(trainer, "StopRequest", OneStep)
         patch.setattr(cluster, "local_cluster", lambda workers, say: Here().open(workers, say))
         patch.setattr(cluster, "TIMEOUT", 0.1)
         for method in ("draw", "finish"):
-            patch.setattr(loop.Gallery, method, lambda *arguments: [])
+            patch.setattr(trainer.Gallery, method, lambda *arguments: [])
         (folder / "file").write_bytes(b"\x00not a run")
         (folder / "folder").mkdir()
         first = ["train", "Tiny", "--quiet", "--out", "run", "--batch-size", "50"]

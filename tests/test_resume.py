@@ -21,9 +21,10 @@ from minigan.gan.state import gan_state, restore_gan
 from minigan.layers import LeakyReLU
 from minigan.models import mlp
 from minigan.optimizers import RMSProp
-from minigan.training import checkpoints, loop
+from minigan.training import checkpoints
 from minigan.training.loop import resume_run, start_run
 from minigan.training.trained import load_trained
+from minigan.training.watchers.health import Health
 
 # 20 steps an epoch, and a generator that is trained in every third of them
 WAITING = SMALL.but("Waiting", d_steps=3, batch_size=500, max_grad_norm=None)
@@ -357,7 +358,7 @@ def test_values_of_a_checkpoint_that_no_run_writes(original):
     gan, outcomes = SMALL.make_gan(seed=5), []
 
     def restore_health(changed):
-        loop.Health(gan, print).restore(changed)
+        Health(gan, print).restore(changed)
 
     for check, part, errors in (
         (checkpoints.check_values, {**values, "gan": {}, "health": {}, "config": {}}, Exception),

@@ -23,7 +23,7 @@ from minigan.study.plan import Study
 from minigan.study.results import COLUMNS, csv_text, read_csv, read_result
 from minigan.study.studying import run_study, summary
 from minigan.study.table import number, table
-from minigan.training import loop
+from minigan.training import trainer
 from minigan.training.folder import InUseError
 from minigan.training.loop import resume_run, start_run
 
@@ -419,7 +419,7 @@ def test_nobody_else_continues_a_run_while_it_is_judged(tmp_path, monkeypatch):
 
 def test_what_a_run_says_stands_in_its_notes_alone(tmp_path, capsys, monkeypatch):
     """A hundred runs that warn of noise would bury the bar of the study."""
-    monkeypatch.setattr(loop.Health, "after_step", lambda health, step, *more: health.say(f"step {step}: noise"))
+    monkeypatch.setattr(trainer.Health, "after_step", lambda health, step, *more: health.say(f"step {step}: noise"))
     run(small_study(seeds=(0,)), tmp_path)
     assert capsys.readouterr().err == "" and "step 3: noise" in (tmp_path / "Small-seed0" / "notes.txt").read_text()
 

@@ -17,6 +17,13 @@ from minigan.parallel import ALONE
 from minigan.schedules import Constant
 
 
+def own_file(folder):
+    """Return the path of a file that holds an Experiment."""
+    path = folder / "own.py"
+    path.write_text("from minigan.experiments import find\nEXPERIMENT = find('dcgan')\n", encoding="utf-8")
+    return path
+
+
 def floats(*shape):
     return np.random.default_rng(0).uniform(-1, 1, shape).astype("float32")
 
@@ -128,6 +135,7 @@ def examples(cases, folder):
         "Experiment.make_networks.image_shape": lambda: (2, 2, 1),
         "Experiment.but.name": lambda: "other",
         "find.name": lambda: "dcgan",
+        "from_file.text": lambda: own_file(folder),
         "load.name": lambda: "digits",
         "from_arrays.images": lambda: dataset().images,
         "from_arrays.labels": lambda: None,

@@ -179,6 +179,21 @@ def add_option(parser, name, **changes):
     parser.add_argument(name, **(OPTIONS[name] | changes))
 
 
+def add_source(parser):
+    """Add the options that give the experiment of a run which was started with a file of one's own."""
+    parser.add_argument(
+        "--source",
+        type=Path,
+        metavar="FILE.py",
+        help="of a run that was started with your own file (train my_gan.py:EXPERIMENT): this file, which is run",
+    )
+    parser.add_argument(
+        "--trust-source",
+        action="store_true",
+        help="or: run the text of that file as the run folder holds it. Only for a folder that you trust as a program",
+    )
+
+
 def example_options(description, epochs, out=None, **more):
     """Return the options of an example program, read from the command line.
 

@@ -5,7 +5,7 @@ import sys
 from minigan.checks.step_check import check_layer_of_network, check_step
 from minigan.cli.arguments import add_option
 from minigan.errors import GradientError
-from minigan.experiments import find
+from minigan.experiments.from_files import named
 
 
 def add_to(commands):
@@ -24,7 +24,7 @@ def add_to(commands):
 
 def check_experiment(args):
     """Print a line for each part as soon as it is checked, then the reports of all errors."""
-    experiment = find(args.name)
+    experiment = named(args.name)
     gan = experiment.make_gan(experiment.image_shape, args.seed, steps=1)
     networks = {name: getattr(gan, name).astype("float64") for name in ("generator", "discriminator")}
     width = max(len(layer.name) for net in networks.values() for layer in net.layers)

@@ -4,11 +4,11 @@ import statistics
 from pathlib import Path
 
 from minigan import metrics
-from minigan.cli.arguments import add_option, positive
+from minigan.cli.arguments import add_option, add_source, positive
+from minigan.cli.opening import open_trained
 from minigan.data import stacked
 from minigan.metrics.evaluation import COLUMNS
 from minigan.training.judging import Judge, ModeJudge
-from minigan.training.trained import load_trained
 
 SAMPLES = 10_000  # that are judged, unless --samples says so
 
@@ -32,15 +32,14 @@ def add_to(commands):
     add_option(parser, "--seed", help="the seed of the latents; default: 0")
     add_option(parser, "--device")
     add_option(parser, "--raw")
+    add_source(parser)
     add_option(parser, "--quiet", help="show no progress, only the table")
     parser.set_defaults(command=evaluate_runs)
 
 
 def evaluate_runs(args):
     """Judge each run and print the table; what runs on the same data share is computed once."""
-    runs = [
-        load_trained(path, args.device, averaged=not args.raw) for path in dict.fromkeys(args.runs)
-    ]  # errors before hours of work
+    runs = [open_trained(path, args) for path in dict.fromkeys(args.runs)]  # errors before hours of work
     judges, evaluations = {}, {}
     for run in runs:
         data_of_run = run.config.dataset, run.config.images_md5

@@ -2,7 +2,8 @@
 
 import textwrap
 
-from minigan.experiments import EXPERIMENTS, find
+from minigan.experiments import EXPERIMENTS
+from minigan.experiments.from_files import named
 
 WIDTHS = {"name": 24, "report": 6, "networks": 46, "data": 13, "epochs": 6, "claim": 50}
 
@@ -11,12 +12,12 @@ def add_to(commands):
     parser = commands.add_parser(
         "list", help="list all experiments; list NAME shows the recipe and both networks of one"
     )
-    parser.add_argument("name", nargs="?", help="the name of an experiment")
+    parser.add_argument("name", nargs="?", help="the name of an experiment, or your own: my_gan.py:NAME")
     parser.set_defaults(command=show)
 
 
 def show(args):
-    print(details(find(args.name)) if args.name else table())
+    print(details(named(args.name)) if args.name else table())
 
 
 def table():

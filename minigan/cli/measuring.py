@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from minigan.cli.arguments import add_option, positive
+from minigan.cli.arguments import add_option, add_source, positive
+from minigan.cli.opening import open_trained
 from minigan.training.sharpness import sharpness_of_run
-from minigan.training.trained import load_trained
 
 
 def add_to(commands):
@@ -21,13 +21,14 @@ def add_to(commands):
     parser.add_argument("--samples", type=positive, default=128, metavar="N", help="on N images; default: 128")
     add_option(parser, "--data-dir", help="the folder of the data set's files; default: the run's own")
     add_option(parser, "--device")
+    add_source(parser)
     add_option(parser, "--quiet", help="show no progress, only the table")
     parser.set_defaults(command=measure_sharpness)
 
 
 def measure_sharpness(args):
     """Print a row for each epoch that was measured."""
-    run = load_trained(args.run, args.device)
+    run = open_trained(args.run, args)
     rows = sharpness_of_run(run, args.every, args.count, args.samples, args.data_dir, args.quiet)
     print(f"{'step':>8}  {'epoch':>7}  {'network':13}  {'number':>6}  {'eigenvalue':>12}")
     for row in rows:

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from minigan import pictures
-from minigan.cli.arguments import add_option, positive, seed
+from minigan.cli.arguments import add_option, add_source, positive, seed
+from minigan.cli.opening import open_trained
 from minigan.errors import OptionError
 from minigan.files import atomic_write
 from minigan.gan import latent
 from minigan.labels import labels_of_grid
-from minigan.training.trained import load_trained
 
 MOST_LABELS = 40  # in one picture
 
@@ -55,6 +55,7 @@ def add_common_arguments(parser):
     add_option(parser, "--seed", help="the seed of the latents; default: 0")
     add_option(parser, "--device")
     add_option(parser, "--raw")
+    add_source(parser)
     parser.add_argument(
         "--labels",
         "--label",
@@ -111,7 +112,7 @@ def labels_and_columns(run, n, labels):
 
 
 def draw_samples(args):
-    run = load_trained(args.run, args.device, averaged=not args.raw)
+    run = open_trained(args.run, args)
     n, labels, columns = labels_and_columns(run, args.n, args.labels)
     images = run.sample(n, args.seed, labels)
     out = args.out or default_path(run, "sample", args)
@@ -129,7 +130,7 @@ def default_path(run, what, args):
 
 
 def draw_paths(args):
-    run = load_trained(args.run, args.device, averaged=not args.raw)
+    run = open_trained(args.run, args)
     path_between = latent.lerp if args.linear else latent.slerp
     starts, ends = np.split(run.latents(2 * args.rows, args.seed), 2)
     latents = [path_between(start, end, args.steps) for start, end in zip(starts, ends, strict=True)]

@@ -1,21 +1,25 @@
 """The commands train and resume: start a new run, or continue a run that was stopped."""
 
+import re
 import shlex
 import sys
 from pathlib import Path
 
 from minigan import machine
-from minigan.cli.arguments import add_option, add_recipe, data_options, positive, with_recipe
-from minigan.experiments import find
+from minigan.cli.arguments import add_option, add_recipe, add_source, data_options, positive, with_recipe
+from minigan.experiments.from_files import find_or_hint, from_file, names_a_file
 from minigan.experiments.variants import SEPARATOR
 from minigan.parallel.mpi import ONE, started
 from minigan.training.folder import RunFolder
 from minigan.training.loop import resume_run, start_run
+from minigan.training.sources import source_of_run
+
+LONGEST = 150  # letters of a folder's name; most systems allow 255 bytes
 
 
 def add_to(commands):
     train = commands.add_parser("train", help="train an experiment: start a new run, in a new folder")
-    train.add_argument("name", help="the name of an experiment: python -m minigan list")
+    train.add_argument("name", help="the name of an experiment: python -m minigan list; or your own: my_gan.py:NAME")
     options = ("--dataset", "--data-dir", "--epochs", "--steps", "--batch-size", "--seed", "--device", "--workers")
     images = ("--image-size", "--channels", "--background", "--skip-broken", "--value-range")
     for name in (*options, *images, "--quiet"):
@@ -35,22 +39,27 @@ def add_to(commands):
     add_option(resume, "--device", default=None, help="default: the device that the run used before")
     add_option(resume, "--workers", default=None, help="default: as many as the run had before")
     add_option(resume, "--data-dir", help="the folder of the data set's files, if they were moved")
+    add_source(resume)
     add_option(resume, "--quiet")
     resume.set_defaults(command=resume_command, shared=True)
 
 
 def train_command(args):
-    experiment = find(with_recipe(args))
+    name = with_recipe(args)
+    source = from_file(name) if names_a_file(name) else None
+    experiment = source.experiment if source else find_or_hint(name)
     tell_of_size(experiment, args.image_size)
     training = start_run(
         experiment,
-        args.out or Path("out") / f"{experiment.name}-seed{args.seed}",
+        args.out or Path("out") / f"{folder_name(experiment)}-seed{args.seed}",
         dataset=args.dataset,
         data_dir=args.data_dir,
         seed=args.seed,
         device=args.device,
         workers=args.workers,
         data_options=data_options(args),
+        watchers=source.watchers if source else (),
+        source=source,
         epochs=args.epochs,
         steps=args.steps,
         batch_size=args.batch_size,
@@ -64,8 +73,23 @@ def resume_command(args):
     if started() == ONE:
         _, config = RunFolder.open(args.run)
         machine.take_threads_of(config.machine)
-    training = resume_run(args.run, args.epochs, args.steps, args.device, args.data_dir, workers=args.workers)
+    source = source_of_run(args.run, args.source, args.trust_source)
+    training = resume_run(
+        args.run,
+        args.epochs,
+        args.steps,
+        args.device,
+        args.data_dir,
+        experiment=source.experiment if source else None,
+        workers=args.workers,
+        watchers=source.watchers if source else (),
+    )
     return finish(training, args.quiet)
+
+
+def folder_name(experiment):
+    """Return the name of an experiment as the name of a folder can be: no path leads out of out/."""
+    return re.sub(r"[^\w.+=:,-]", "_", experiment.name)[:LONGEST].lstrip(".") or "own"
 
 
 def finish(training, quiet):

@@ -2,5 +2,6 @@
 
 from minigan.experiments.catalogue import EXPERIMENTS, find
 from minigan.experiments.experiment import Experiment
+from minigan.experiments.from_files import from_file
 
-__all__ = ["EXPERIMENTS", "Experiment", "find"]
+__all__ = ["EXPERIMENTS", "Experiment", "find", "from_file"]

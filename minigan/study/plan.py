@@ -12,6 +12,7 @@ from pathlib import Path
 from minigan.data import stacked
 from minigan.errors import CheckpointError, OptionError
 from minigan.experiments import find
+from minigan.experiments.from_files import names_a_file
 from minigan.experiments.variants import SEPARATOR, text_of, value_of
 from minigan.files import atomic_write, is_leftover, make_folder, printable, read_file
 from minigan.options import is_integer, require_count, shown
@@ -94,6 +95,13 @@ class Study:
         if not self.experiments or not self.seeds:
             raise OptionError("study: expected at least one experiment and one seed.")
         require_different("seed", self.seeds)
+        for name in self.experiments:
+            if isinstance(name, str) and names_a_file(name):
+                raise OptionError(
+                    f"study: {shown(name)} is a file of your own, but a study trains minigan's own experiments only: "
+                    "its runs may be on other machines and other days, where the file may be another "
+                    "one. Train each seed by itself: python -m minigan train FILE.py:NAME --seed N."
+                )
         require_different("experiment", [find(name).name for name in self.experiments])
         for name, values in (self.options or {}).items():
             if not values:

@@ -18,7 +18,7 @@ from minigan.parallel.sharing import MOST_WORKERS
 from minigan.training.settings import quoted, require_same
 
 # settings that cannot change when a run is resumed: it would be another run
-FIXED = ("experiment", "dataset", "images", "images_md5", "batch_size", "seed")
+FIXED = ("experiment", "dataset", "images", "images_md5", "batch_size", "seed", "source")
 
 LARGEST_IMAGE = 2**20  # numbers of one image, h w c
 LARGEST_COUNT = 10**12  # of steps, epochs, images
@@ -36,6 +36,20 @@ def is_count(value):
 
 def is_text(value):
     return isinstance(value, str) and value.isprintable() and 0 < len(value) <= 4096
+
+
+def is_source(value):
+    """Return whether a value is such as Source.record returns."""
+    return (
+        type(value) is dict
+        and set(value) == {"file", "name", "changes", "sha256"}
+        and all(is_text(value[name]) for name in ("file", "name"))
+        and isinstance(value["changes"], str)
+        and value["changes"].isprintable()
+        and len(value["changes"]) <= 4096
+        and isinstance(value["sha256"], str)
+        and re.fullmatch(r"[0-9a-f]{64}", value["sha256"]) is not None
+    )
 
 
 def is_version(value):
@@ -75,6 +89,10 @@ ENTRIES = {
     ),
     "machine": (lambda v: type(v) is dict and all(map(is_text, (*v, *v.values()))), "texts by name"),
     "settings": (lambda v: v is None or type(v) is dict, "settings by name, or null"),
+    "source": (
+        lambda v: v is None or is_source(v),
+        "null, or file, name, changes and sha256 of the file that the experiment comes from",
+    ),
 }
 OPTIONAL = {
     "machine": {},
@@ -84,6 +102,7 @@ OPTIONAL = {
     "data_options": {},
     "lr_steps": None,
     "classes": None,
+    "source": None,
 }  # minigan 0.1 did not keep them
 
 
@@ -111,6 +130,7 @@ class RunConfig:
     lr_steps             where a schedule of the learning rates ends: total_steps when the run was started
     classes              how many classes the labels are of, for a conditional experiment
     settings             everything that the experiment sets: layers, optimizers, latent, objective
+    source             which file of the user's the experiment comes from, and its SHA-256; None for minigan's own
     """
 
     experiment: str
@@ -134,6 +154,7 @@ class RunConfig:
     data_options: dict = field(default_factory=dict)
     lr_steps: int | None = None
     classes: int | None = None
+    source: dict | None = None
 
     @property
     def sharers(self):

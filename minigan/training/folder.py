@@ -2,6 +2,7 @@
 
 config.json  history.csv  notes.txt  samples/  losses.png  real_beside_generated.png  learning.gif  checkpoints/
 generator.npz  discriminator.npz  .lock;  with an average of G: generator_raw.npz  raw_beside_averaged.png
+experiment.py, of an experiment from a file of one's own: the text of that file. Nobody but training/sources.py runs it
 
 A run folder may come from a stranger. So minigan never writes through a link, and checks the texts in the files before
 it shows them.
@@ -33,7 +34,7 @@ from minigan.locks import try_lock
 from minigan.training.checkpoints import COLUMNS
 from minigan.training.config import RunConfig
 
-LOCK = ".lock"
+LOCK, SOURCE_FILE = ".lock", "experiment.py"
 OWNER = re.compile(r"process \d{1,12} on [\w.-]{1,80} since [\d :-]{19}\n", re.ASCII)  # the text in the lock
 CONFIG_LIMIT = 2**20  # bytes; the largest that minigan writes have some ten thousand
 
@@ -150,6 +151,11 @@ class RunFolder:
         writer.writerows(rows)
         with atomic_write(self.path / "history.csv") as file:
             file.write(text.getvalue().encode())
+
+    def write_source(self, content):
+        """Write the text of the file that the experiment comes from."""
+        with atomic_write(self.path / SOURCE_FILE) as file:
+            file.write(content)
 
     def note(self, text):
         """Add a line with the time to notes.txt."""

@@ -1,32 +1,26 @@
-"""The training loop: start a run, or resume it from its newest checkpoint, and train it to the end."""
+"""Start a run, or resume it from its newest checkpoint. How it trains then stands in trainer.py."""
 
-import math
 import warnings
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from minigan import backend
-from minigan.errors import CheckpointError, MiniganError, NonFiniteWarning, OptionError
+from minigan.errors import CheckpointError, OptionError
 from minigan.experiments import Experiment
+from minigan.experiments.from_files import Source
 from minigan.files import as_path
-from minigan.gan.state import gan_state, restore_gan
 from minigan.hints import PathLike, Seed
 from minigan.options import require_instance
 from minigan.parallel import processes
-from minigan.parallel.joining import require_together
-from minigan.training import checkpoints, sharing
+from minigan.training import sharing
 from minigan.training.config import RunConfig, absolute, require_right, versions
 from minigan.training.folder import RunFolder
-from minigan.training.gallery import Gallery
-from minigan.training.run_data import batches_of_epoch, checksum, classes_for, labels_for
+from minigan.training.run_data import checksum, classes_for
 from minigan.training.settings import require_same, settings_of
-from minigan.training.stopping import StopRequest
-from minigan.training.trained import experiment_of, restore_newest
-from minigan.training.watchers.health import Health
-from minigan.training.watchers.progress import ProgressBar
-from minigan.training.watchers.tensorboard import TensorBoard
+from minigan.training.trained import experiment_of
+from minigan.training.trainer import Training
+from minigan.training.watchers import Watcher
+from minigan.training.watchers.own import checked_watchers
 
 OLD_NAMES = {"begin": "start_run", "reopen": "resume_run"}  # of minigan 0.1; they work for one release
 
@@ -49,18 +43,22 @@ def start_run(
     device: str = "auto",
     workers: int | str = "auto",
     data_options: dict | None = None,
+    watchers: Sequence[Watcher] = (),
+    source: Source | None = None,
     **options: Any,
-) -> "Training":
+) -> Training:
     """Return a new run of an experiment in the folder `out`, ready to train. If anything is wrong, nothing is written.
 
     experiment one that `find` returns, or an Experiment of your own
     data_options  how to load the images, as for `data.load`: {"image_size": 64}
     workers    how many threads share each batch; "auto": as many as BLAS has, if a batch is worth it. In a program that
                mpirun has started, processes share it instead
+    watchers   watchers of your own, which see each step: [MyWatcher()]
+    source   the file that the experiment comes from, as `from_file` returns it: its text is kept in the folder
     options    epochs, steps, batch_size, every, tensorboard; by default, or if None, those of the experiment
     """
     experiment = require_instance("start_run", Experiment, 'find("A4")', experiment=experiment)
-    out, group = as_path(out), processes()
+    out, group, watchers = as_path(out), processes(), checked_watchers(watchers)
     dataset_name = experiment.dataset if dataset is None else dataset
     dataset = sharing.load_in_turn(group, dataset_name, data_dir, experiment.data_options(data_options))
     options = {name: value for name, value in options.items() if value is not None}
@@ -81,6 +79,7 @@ def start_run(
         seed=seed,
         device=device,
         versions=versions(device),
+        source=None if source is None else source.record,
         **options,
     )
     require_right(config)
@@ -97,7 +96,9 @@ def start_run(
     sharing.set_workers(gan, config, workers, group)
     config.machine = sharing.numerics(config.workers)
     folder = RunFolder.create(out, config) if group.rank == 0 else sharing.FolderElsewhere(out)
-    return Training(folder, config, experiment, dataset, gan)
+    if source is not None:
+        folder.write_source(source.content)
+    return Training(folder, config, experiment, dataset, gan, watchers)
 
 
 def resume_run(
@@ -108,26 +109,28 @@ def resume_run(
     data_dir: PathLike | None = None,
     experiment: Experiment | None = None,
     workers: int | str | None = None,
-) -> "Training":
+    watchers: Sequence[Watcher] = (),
+) -> Training:
     """Return the run in a folder, ready to continue from its newest undamaged checkpoint. The folder is locked.
 
     epochs, steps            a later end than in config.json
     device, workers          another device, or another number of workers, than in config.json
     data_dir                 the folder of the data set's files, if they were moved
     experiment               the Experiment of your own that the run was started with; minigan's are found by name
+    watchers                 watchers of your own, which see each step from now on
     Errors     FileError if another process trains there; CheckpointError if something does not fit
     """
-    group = processes()
+    group, watchers = processes(), checked_watchers(watchers)
     folder = RunFolder.open(path)[0] if group.rank == 0 else sharing.FolderElsewhere(path)
     folder.lock()
     try:
-        return resume_owned(folder, group, epochs, steps, device, data_dir, experiment, workers)
+        return resume_owned(folder, group, epochs, steps, device, data_dir, experiment, workers, watchers)
     except BaseException:
         folder.release()
         raise
 
 
-def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, workers):
+def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, workers, watchers):
     """Do the work of `resume_run` in a folder that is locked, so that nobody else changes it."""
     folder.refuse_links()
     config = group.broadcast(RunFolder.open(folder.path)[1] if group.rank == 0 else None)
@@ -155,7 +158,7 @@ def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, wor
         workers = config.workers if config.device == "cpu" and group.size == 1 else 1
     sharing.set_workers(gan, config, workers, group)
     folder.make_folders()
-    training = Training(folder, config, experiment, dataset, gan)
+    training = Training(folder, config, experiment, dataset, gan, watchers)
     training.restore()
     if training.step > config.total_steps:
         raise OptionError(
@@ -165,230 +168,3 @@ def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, wor
     config.settings = settings
     folder.write_config(config)
     return training
-
-
-class Training:
-    """A run in training: the GAN and its progress.
-
-    step       the number of steps taken
-    losses     those of the steps of the current epoch, for the epoch's means
-    history    one row for each completed epoch
-    """
-
-    def __init__(self, folder, config, experiment, dataset, gan):
-        self.folder, self.config, self.experiment, self.gan = folder, config, experiment, gan
-        self.group = gan.group
-        self.images = backend.to_device(dataset.images, gan.generator.xp)
-        self.labels = labels_for(experiment, dataset)
-        self.gallery = None
-        if self.group.rank == 0:
-            self.gallery = Gallery(
-                folder.path, gan, dataset.images, config.seed, folder.samples, experiment.data_range, self.labels
-            )
-        self.step, self.losses, self.history = 0, [], []
-        self.remarks = []  # notes from opening the run; shown when training starts
-        self.health = Health(gan, folder.note)
-        self.stop_request = StopRequest(self.group)
-
-    @property
-    def epoch(self):
-        """Return the number of completed epochs."""
-        return self.step // self.config.steps_per_epoch
-
-    def remark(self, text):
-        self.folder.note(text)
-        self.remarks.append(text)
-
-    def restore(self):
-        """Restore the newest undamaged checkpoint, in all processes; rank 0 reads it."""
-        if self.group.rank == 0:
-            self.restore_newest()
-        if self.group.size > 1:
-            arrays, values = self.group.broadcast(self.state() if self.group.rank == 0 else None)
-            if self.group.rank > 0:
-                restore_gan(self.gan, arrays, values["gan"])
-                self.take_over(values)
-
-    def restore_newest(self):
-        """Restore the newest undamaged checkpoint; a run that was killed before its first one starts at step 0.
-
-        Errors     CheckpointError if there were checkpoints, but they are gone
-        """
-        values = restore_newest(self.gan, self.config, self.folder, self.remark)
-        if values is None:
-            traces = self.folder.traces()
-            if traces:
-                raise CheckpointError(
-                    f"{self.folder.checkpoints} holds no checkpoint, but {' and '.join(traces)} in "
-                    f"{self.folder.path} show that steps were taken and saved: the checkpoints are lost. Copy the "
-                    "files step_*.checkpoint back from a backup, or train again into another folder."
-                )
-            return
-        try:
-            self.take_over(values)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise CheckpointError(
-                f"{self.folder.checkpoints}: the health values of the newest checkpoint are wrong ({error!r})."
-            ) from error
-        self.gallery.remove_after(len(self.history))
-
-    def take_over(self, values):
-        """Continue from the step, losses and history of a checkpoint."""
-        self.step, self.losses, self.history = values["step"], values["losses"], values["history"]
-        self.health.restore(values.get("health", self.health.state()))
-
-    def note_changes(self, device, shared_by, versions, machine):
-        """Report what has changed since the run last trained, and store the new versions and machine."""
-        config = self.config
-        changes = config.changes(versions, machine)
-        if device != config.device:
-            changes.insert(0, f"the device was {device}, now it is {config.device}")
-        if shared_by != config.sharers:
-            changes.insert(0, f"{shared_by} shared each batch, now {config.sharers}")
-        if changes:
-            self.remark(
-                f"changed since the last training: {'; '.join(changes)}. From here on, results differ by rounding "
-                "from those of an uninterrupted run, and training enlarges such differences from step to step."
-            )
-        config.versions, config.machine = versions, machine
-
-    def save(self):
-        """Write a checkpoint and the history."""
-        if self.group.rank == 0:
-            arrays, values = self.state()
-            checkpoints.write(self.folder.checkpoints, self.step, arrays, values)
-            self.folder.write_history(self.history)
-
-    def state(self):
-        """Return the arrays and the values of a checkpoint."""
-        arrays, gan = gan_state(self.gan)
-        self.losses = [[float(loss) for loss in pair] for pair in self.losses]
-        values = {
-            "step": self.step,
-            "losses": self.losses,
-            "history": self.history,
-            "gan": gan,
-            "health": self.health.state(),
-            "config": self.config.fixed(),
-        }
-        return arrays, values
-
-    def close(self):
-        """Unlock the folder, so that others can resume the run; `run` does this at its end."""
-        self.folder.release()
-
-    def stop(self) -> None:
-        """Stop a run that trains in another thread: it finishes its step and saves, as after Ctrl-C."""
-        self.stop_request.ask()
-
-    def run(self, quiet: bool = False) -> int | None:
-        """Train to the end and return None; stop at the first Ctrl-C or SIGTERM and return the signal's number.
-
-        The folder is locked until then.
-        """
-        if self.folder.lock():  # it was unlocked: somebody else may have trained since
-            self.require_newest()
-        try:
-            return self.train(quiet)
-        finally:
-            self.stop_request = StopRequest(self.group)
-            self.close()
-
-    def require_newest(self):
-        """Raise CheckpointError if the folder holds checkpoints of later steps than this Training took."""
-        found = checkpoints.in_folder(self.folder.checkpoints)
-        if found and found[-1][0] > self.step:
-            self.close()
-            raise CheckpointError(
-                f"another process has trained the run in {self.folder.path} to step {found[-1][0]:,}, but this "
-                f"Training is at step {self.step:,}. Open the run again: resume_run({str(self.folder.path)!r})."
-            )
-
-    def train(self, quiet):
-        """Do the work of `run` in a folder that is locked."""
-        config, folder = self.config, self.folder
-        where = config.device if config.sharers == "1 worker" else f"{config.device} with {config.sharers}"
-        folder.note(f"training from step {self.step:,} of {config.total_steps:,} on {where}")
-        bar = ProgressBar(config, self.step, quiet or self.group.rank > 0)
-
-        def say(text):
-            folder.note(text)
-            bar.say(text)
-
-        for text in self.remarks:
-            bar.say(text)
-        self.remarks = []
-        self.gan.capture(say)
-        self.health.say = say
-        board = TensorBoard(folder.path / "tensorboard", self.step) if config.tensorboard and self.gallery else None
-        watchers = [bar, self.health, *([board] if board else [])]
-        try:
-            with sharing.one_thread(config.workers), self.stop_request as stop, warnings.catch_warnings():
-                warnings.simplefilter("ignore", NonFiniteWarning)  # the health watcher reports it, with the layer
-                stop.agree()
-                while self.step < config.total_steps and not stop.signal:
-                    self.train_epoch(stop, watchers)
-                self.health.check_finite(self.step)
-                self.save()
-        except MiniganError as error:
-            folder.note(f"stopped at step {self.step:,}: {error}")
-            raise
-        finally:
-            for watcher in watchers:
-                watcher.close()
-        if self.losses and not stop.signal:  # the run ends within an epoch
-            self.end_epoch([])
-            folder.write_history(self.history)
-        if self.gallery:
-            self.finish_gallery()
-        folder.note(f"{f'stopped by signal {stop.signal}' if stop.signal else 'finished'} after {self.step:,} steps")
-        self.group.wait()  # mpirun ends all processes when one of them has ended with an exit code
-        return stop.signal
-
-    def finish_gallery(self):
-        """Write the pictures of the whole run."""
-        left_out = self.gallery.finish([(row["d_loss"], row["g_loss"]) for row in self.history])
-        for path in left_out:
-            self.folder.note(f"{path}: damaged, or not a picture of this run; learning.gif leaves it out")
-
-    def train_epoch(self, stop, watchers):
-        """Train the rest of the current epoch."""
-        config = self.config
-        batches = batches_of_epoch(self.images, self.labels, config, self.epoch, self.experiment.data_range)
-        done = self.step % config.steps_per_epoch
-        end = min(config.steps_per_epoch, done + config.total_steps - self.step)
-        for batch, *labels in islice(batches, done, end):
-            losses = self.gan.train_step(batch, *labels)
-            self.step += 1
-            self.losses.append(losses)
-            for watcher in watchers:
-                watcher.after_step(self.step, batch, *losses, *labels)
-            stop.agree()
-            if stop.signal:
-                break
-        if self.step % config.steps_per_epoch == 0:
-            self.end_epoch(watchers)
-            if self.step < config.total_steps and not stop.signal:
-                self.save()
-
-    def end_epoch(self, watchers):
-        """Add the epoch's row to the history and draw the grid of samples."""
-        d_losses, g_losses = np.array([[float(loss) for loss in pair] for pair in self.losses]).T
-        row = {
-            "step": self.step,
-            "epoch": self.step / self.config.steps_per_epoch,
-            "d_loss": float(d_losses.mean()),
-            # with several critic steps, there is no loss of G before its first step
-            "g_loss": float(np.nanmean(g_losses)) if not np.isnan(g_losses).all() else math.nan,
-            "d_grad_norm": float(self.gan.d_grad_norm),
-            "g_grad_norm": float(self.gan.g_grad_norm),
-        }
-        self.losses = []
-        self.history.append(row)
-        require_together(self.gan, self.group, self.step)
-        picture = None
-        last = self.step >= self.config.total_steps
-        if self.gallery and (len(self.history) % self.config.every == 0 or last):
-            picture = self.gallery.draw(len(self.history))
-        for watcher in watchers:
-            watcher.after_epoch(row, picture)

@@ -18,6 +18,7 @@ from minigan.training import checkpoints
 from minigan.training.config import RunConfig
 from minigan.training.folder import RunFolder
 from minigan.training.settings import FOR_SAMPLES, quoted, require_same, settings_of
+from minigan.training.sources import how_to_give
 
 
 @dataclass
@@ -120,14 +121,16 @@ def experiment_of(folder, config, given=None):
                 f"{folder.path} was started with the experiment {quoted(config.experiment)}, not with {given.name!r}."
             )
         return given
+    if config.source is not None:
+        raise CheckpointError(how_to_give(folder, config))
     try:
         found = find(config.experiment)
     except OptionError as error:
         raise CheckpointError(
             f"{folder.path} was started with the experiment {quoted(config.experiment)}, which is not one of "
-            "minigan's (see python -m minigan list). If it is your own, resume the run in Python, where you can "
-            "pass the experiment: minigan.training.loop.resume_run(path, experiment=...).run(). To draw samples: "
-            "minigan.training.trained.load_trained(path, experiment=...)."
+            "minigan's (see python -m minigan list). If it is your own, give the file that holds it: --source FILE.py. "
+            "In Python, pass the experiment: minigan.training.loop.resume_run(path, experiment=...).run(). To draw "
+            "samples: minigan.training.trained.load_trained(path, experiment=...)."
         ) from error
     # the run may have begun before minigan gave this experiment an average of the generator
     return found if "ema" in (config.settings or {}) else replace(found, ema=None)

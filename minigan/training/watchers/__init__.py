@@ -1,1 +1,5 @@
-"""What watches a training run from step to step: the progress bar, the health checks, TensorBoard."""
+"""What watches a training run: the progress bar, the health checks, TensorBoard, and watchers of your own."""
+
+from minigan.training.watchers.watcher import Watcher
+
+__all__ = ["Watcher"]

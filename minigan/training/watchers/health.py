@@ -12,6 +12,7 @@ from minigan.gan.objectives import NonSaturating
 from minigan.gan.state import state_arrays
 from minigan.ops import squares
 from minigan.training.watchers.replay import Fault, Watched, all_finite, replay_step
+from minigan.training.watchers.watcher import Watcher
 
 # Steps between two full checks. A full check reads all parameters, gradients and optimizer states, and waits for a GPU:
 # about as much work as the update of one step.
@@ -52,7 +53,7 @@ COLLAPSED = 0.1
 NOISE = 0.8
 
 
-class Health:
+class Health(Watcher):
     """A watcher of Training that reports problems: one line when a problem appears, one line when it ends.
 
     gan       the GAN in training; it is never changed
@@ -92,9 +93,6 @@ class Health:
         if step % EVERY:
             self.look_at_gradients(step)
         self.look_at_samples(step)
-
-    def close(self):
-        """Do nothing: this watcher holds nothing open."""
 
     def state(self):
         """Return what was seen and reported so far, as JSON values, so that a resumed run reports nothing twice."""

@@ -5,8 +5,10 @@ import sys
 
 from tqdm.auto import tqdm
 
+from minigan.training.watchers.watcher import Watcher
 
-class ProgressBar:
+
+class ProgressBar(Watcher):
     """A watcher of Training that shows a bar over all images of the run."""
 
     def __init__(self, config, step, quiet=False):
@@ -28,9 +30,6 @@ class ProgressBar:
             self.bar.set_postfix_str(
                 f"epoch {epoch}/{self.epochs}  step {step}/{self.total_steps}  {losses}", refresh=False
             )
-
-    def after_epoch(self, row, picture):
-        pass
 
     def say(self, text):
         """Write a line above the bar, on the standard error stream."""

@@ -1,11 +1,12 @@
 """Training in TensorBoard: losses and gradient norms as curves, samples as images."""
 
 from minigan.errors import OptionError
+from minigan.training.watchers.watcher import Watcher
 
 EVERY = 10  # steps between two points of the losses
 
 
-class TensorBoard:
+class TensorBoard(Watcher):
     """A watcher of Training that writes events into a folder, for `tensorboard --logdir`. It needs tensorboardX."""
 
     def __init__(self, folder, step):
