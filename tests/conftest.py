@@ -1,8 +1,14 @@
 """What all tests share: pictures without a display, markers that skip what this machine cannot run, and a GPU."""
 
+import gc
 import os
 
 import pytest
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # The arrays of the tests are small: several BLAS threads gain nothing, and wait for one another beside other programs.
@@ -15,6 +21,24 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "gpu" in item.keywords and not gpu_available():
             item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+def pytest_collection_finish():
+    """Let the garbage collector pass over the thousands of tests that were found: they stay until the end."""
+    gc.collect()
+    gc.freeze()
+
+
+peaks = [0]  # the most memory that this process had, at each call of the collector
+
+
+def pytest_runtest_logfinish():
+    """Free networks that refer to themselves: Python counts objects, not megabytes, so it would wait too long."""
+    if resource is not None:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        if peak > 1.1 * peaks[-1]:
+            gc.collect()
+            peaks.append(peak)
 
 
 @pytest.fixture

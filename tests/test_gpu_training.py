@@ -351,8 +351,22 @@ def test_a_gan_moves_between_devices_in_a_file(gpu, tmp_path):
     assert_same(one, moved, 1e-9)
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+def one_of_each_kind():
+    """All experiments; slow: those whose kinds of layers, objective, optimizers and penalties another one has, too."""
+    seen, names = set(), []
+    for name, experiment in EXPERIMENTS.items():
+        networks = (experiment.layers_of(network, experiment.image_shape) for network in ("generator", "discriminator"))
+        kinds = tuple(frozenset(map(type, layers)) for layers in networks)
+        optimizers = experiment.g_optimizer.func, experiment.d_optimizer.func
+        kind = (kinds, type(experiment.objective), optimizers, experiment.d_steps, repr(experiment.penalties))
+        names.append(pytest.param(name, marks=pytest.mark.slow) if kind in seen else name)
+        seen.add(kind)
+    return names
+
+
+@pytest.mark.parametrize("name", one_of_each_kind())
 def test_every_experiment_takes_captured_steps_and_draws(gpu, name, rng, monkeypatch):
+    """Of experiments that differ in numbers alone, such as sizes and rates, the first one; with -m slow the others."""
     monkeypatch.setattr(capture, "WARM_UP", 1)
     experiment = find(name)
     shape = experiment.image_shape
