@@ -191,7 +191,11 @@ def test_a_run_folder_opens(uninterrupted):
 def test_tensorboard_events_are_written(tmp_path):
     pytest.importorskip("tensorboardX")
     start_run(SMALL, tmp_path, seed=5, tensorboard=True).run(quiet=True)
-    assert list((tmp_path / "tensorboard").glob("events*"))
+    (events,) = (tmp_path / "tensorboard").glob("events*")
+    assert b"loss/generator" in events.read_bytes() and b"learning_rate" not in events.read_bytes()
+    start_run(SMALL.but("x", warm_up=4), tmp_path / "rates", steps=6, tensorboard=True).run(quiet=True)
+    (events,) = (tmp_path / "rates" / "tensorboard").glob("events*")
+    assert b"learning_rate/discriminator" in events.read_bytes()
 
 
 def test_without_tensorboardx_the_option_says_what_to_install(tmp_path, monkeypatch):

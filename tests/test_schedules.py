@@ -1,5 +1,6 @@
 """Learning rates that change: their values, in optimizers and GANs, through files, and over a whole run."""
 
+import csv
 import io
 import math
 
@@ -17,6 +18,7 @@ from minigan.optimizers import SGD, Adam, AdamW, RMSProp
 from minigan.schedules import OF_A_RUN, Constant, Cosine, Exponential, Joined, Linear, Schedule, Step, WarmUp
 from minigan.training.loop import resume_run, start_run
 from minigan.training.trained import load_trained
+from minigan.training.trainer import Training
 
 VALUES = {
     "constant": (Constant(0.5), [0.5] * 6),
@@ -223,6 +225,51 @@ def test_a_run_ends_where_its_schedule_ends(tmp_path, known):
         resume_run(tmp_path, epochs=2)
     assert files(tmp_path) == before
     resume_run(tmp_path, epochs=1).close()
+
+
+def test_a_warm_up_before_any_schedule():
+    gan = find("mlp-gan+warm_up=6+d_steps=3").make_gan()
+    for optimizer, steps in ((gan.d_optimizer, 6), (gan.g_optimizer, 2)):
+        assert repr(optimizer.schedule) == f"WarmUp(schedule=Constant(lr=0.0005), steps={steps})"
+    gan = find("mlp-gan+warm_up=6+lr_schedule=linear").make_gan(steps=30)
+    assert repr(gan.g_optimizer.schedule) == "WarmUp(schedule=Linear(lr=0.0005, end=0.0, steps=24), steps=6)"
+    assert gan.g_optimizer.schedule(5) < 5e-4 == gan.g_optimizer.schedule(6) and gan.g_optimizer.schedule(30) == 0
+    with pytest.raises(OptionError, match=r"warm-up of 30 steps leaves nothing of the run, which has 30, .*'cosine'"):
+        find("mlp-gan+warm_up=30+lr_schedule=cosine").make_gan(steps=30)
+    with pytest.raises(OptionError, match="warm_up=4 needs learning rates that are numbers, but an optimizer has Cosi"):
+        SMALL.but("x", warm_up=4, g_optimizer=lambda net: Adam(net, Cosine(0.1, 5))).make_gan()
+    for wrong in (0, -1, 2.5, "5", True):
+        with pytest.raises(OptionError, match="expected warm_up"):
+            SMALL.but("x", warm_up=wrong)
+
+
+def test_a_warm_up_goes_on_after_a_stop_and_the_history_shows_the_rates(tmp_path, known):
+    options = ["--warm-up", "8", "--seed", "2", "--quiet"]
+    assert run("train", "Falling", "--out", str(tmp_path / "whole"), *options) == 0
+    training = start_run(find("Falling+warm_up=8"), tmp_path / "parts", seed=2)
+    training.config.steps = 7
+    training.run(quiet=True)
+    resume_run(tmp_path / "parts").run(quiet=True)
+    assert results(tmp_path / "whole") == results(tmp_path / "parts")
+    rows = list(csv.DictReader((tmp_path / "whole" / "history.csv").open()))
+    schedule = WarmUp(Linear(2e-4, 7), 8)
+    assert [float(row["d_lr"]) for row in rows] == [schedule(int(row["step"]) - 1) for row in rows]
+    assert all(float(row["g_lr"]) > 0 for row in rows[:-1])
+    start_run(SMALL, tmp_path / "constant", steps=2).run(quiet=True)
+    assert (tmp_path / "constant" / "history.csv").read_text().splitlines()[0].endswith("g_grad_norm")
+
+
+def test_a_run_whose_first_rows_have_no_rates_goes_on(tmp_path, known, monkeypatch):
+    """As in a version of minigan before they were noted."""
+    monkeypatch.setattr(Training, "changing_rates", lambda self: {})
+    training = start_run(FALLING, tmp_path, seed=2)
+    training.config.steps = 7
+    training.run(quiet=True)
+    monkeypatch.undo()
+    monkeypatch.setitem(EXPERIMENTS, "Falling", FALLING)
+    resume_run(tmp_path).run(quiet=True)
+    rates = [row["d_lr"] for row in csv.DictReader((tmp_path / "history.csv").open())]
+    assert rates[0] == "" and float(rates[-1]) == Linear(2e-4, 15)(14)
 
 
 def test_options_of_the_command_line_are_those_of_a_variant(tmp_path, known):

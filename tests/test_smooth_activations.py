@@ -102,6 +102,33 @@ def test_far_from_zero(xp, name, dtype):
         assert np.isfinite(to_cpu(slope.backward(xp.ones_like(x)))).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [name for name in SMOOTH if name != "softmax"])
+def test_infinity_has_the_limits_and_nan_stays_nan(xp, name, dtype):
+    """Forward, slope and both parts of the tangent; a NaN is not hidden behind a number."""
+    alpha = {"elu": 1, "elu of 0.3": 0.3}.get(name, 0)
+    net = Sequential([SMOOTH[name][0]()], (3,), dtype=dtype).to("cpu" if xp is np else "gpu")
+    x = to_device(np.array([[np.inf, -np.inf, np.nan]], dtype), xp)
+    slope = InputGradient(net)
+    with np.errstate(all="raise", under="ignore"):
+        y, dx = to_cpu(net.forward(x)), to_cpu(net.backward(xp.ones_like(x)))
+        first, second = to_cpu(slope.forward(x)), to_cpu(slope.backward(xp.ones_like(x)))
+    np.testing.assert_array_equal(y, np.array([[np.inf, -alpha, np.nan]], dtype))
+    np.testing.assert_array_equal(dx[0, :2], [1, 0])
+    np.testing.assert_array_equal(first[0, :2], [1, 0])
+    np.testing.assert_array_equal(second[0, :2], [0, 0])
+
+
+def test_softmax_of_infinity():
+    """A logit of -inf has the share 0. With +inf, or nothing but -inf, no shares are right: NaN, as in PyTorch."""
+    net = Sequential([Softmax()], (3,), dtype="float64")
+    np.testing.assert_allclose(net.forward(np.array([[-np.inf, 0.0, 0.0]])), [[0, 0.5, 0.5]])
+    np.testing.assert_allclose(net.backward(np.array([[1.0, 2.0, 4.0]])), [[0, -0.5, 0.5]])
+    for row in ([np.inf, 0.0, 0.0], [-np.inf] * 3, [np.nan, 0.0, 0.0]):
+        with np.errstate(invalid="ignore"):
+            assert np.isnan(net.predict(np.array([row]))).all()
+
+
 def test_small_numbers_keep_their_digits():
     x = np.array([[1e-6, -1e-6, -20, 20]], "float32")
     elu, softplus = (built(layer, (4,), "float32") for layer in (ELU(), Softplus()))

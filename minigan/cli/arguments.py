@@ -130,6 +130,10 @@ RECIPE = {
         ("lr_schedule",),
         {"choices": list(OF_A_RUN), "help": "how both learning rates change over the whole run; default: constant"},
     ),
+    "--warm-up": (
+        ("warm_up",),
+        {"metavar": "STEPS", "help": "both learning rates rise in a straight line in the first STEPS; default: none"},
+    ),
     "--ema": (
         ("ema",),
         {

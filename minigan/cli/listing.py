@@ -53,6 +53,7 @@ def details(experiment):
         **({"penalties": ", ".join(map(str, experiment.penalties))} if experiment.penalties else {}),
         **({"step": f"in {experiment.accumulate} parts of the batch"} if experiment.accumulate > 1 else {}),
         **({"learning rates": experiment.lr_schedule} if experiment.lr_schedule != "constant" else {}),
+        **({"warm-up": f"{experiment.warm_up:,} steps"} if experiment.warm_up else {}),
         **({} if experiment.ema is None else {"samples": f"by a moving average of G, decay {experiment.ema:g}"}),
         "optimizers": f"G {optimizer_text(gan.g_optimizer)}; D {optimizer_text(gan.d_optimizer)}; {clipped}",
     }

@@ -29,7 +29,7 @@ from minigan.options import (
     require_text,
     shown,
 )
-from minigan.schedules import OF_A_RUN, Constant
+from minigan.schedules import OF_A_RUN, Constant, WarmUp
 
 NORMAL, NON_SATURATING, ADAM = Normal(100), NonSaturating(), partial(Adam, lr=2e-4, beta1=0.5)
 
@@ -47,6 +47,7 @@ class Experiment:
     accumulate                 in how many parts of the batch a step is computed
     lr_schedule                how both learning rates change over the whole run: "constant", "linear" or "cosine" (to
                                0), "late-linear" (constant for half of it, then linear to 0)
+    warm_up                    in how many steps both learning rates rise to their first value; None: they start with it
     claim                      what the report says came of it
     augment                    random changes in front of D: "color", "translation", "cutout"
     aliases                    other names, which one can guess
@@ -67,6 +68,7 @@ class Experiment:
     d_steps: int = 1
     accumulate: int = 1
     lr_schedule: str = "constant"
+    warm_up: int | None = None
     max_grad_norm: float | None = None
     penalties: tuple = ()
     ema: float | None = None
@@ -92,8 +94,9 @@ class Experiment:
         for option in ("epochs", "batch_size", "d_steps", "accumulate"):
             self._set(option, require_count(owner, **{option: getattr(self, option)}))
         self._set("conditional", require_flag(owner, conditional=self.conditional))
-        if self.image_size is not None:
-            self._set("image_size", require_count(owner, image_size=self.image_size))
+        for option in ("image_size", "warm_up"):
+            if getattr(self, option) is not None:
+                self._set(option, require_count(owner, **{option: getattr(self, option)}))
         self._set("augment", checked_policy("Experiment: augment", self.augment))
         require_choice(owner, list(OF_A_RUN), lr_schedule=self.lr_schedule)
         if self.max_grad_norm is not None:
@@ -193,7 +196,7 @@ class Experiment:
                 "another experiment."
             )
         g_optimizer, d_optimizer = self.g_optimizer(generator), self.d_optimizer(discriminator)
-        if self.lr_schedule != "constant":
+        if self.lr_schedule != "constant" or self.warm_up:
             self._schedule(g_optimizer, steps, self.d_steps)
             self._schedule(d_optimizer, steps, 1)
         return GAN(
@@ -213,15 +216,24 @@ class Experiment:
 
     def _schedule(self, optimizer, steps, every):
         """Give an optimizer that is used in every so-many-th step of a run the experiment's schedule."""
-        if steps is None:
-            raise OptionError(
-                f"{self.name}: lr_schedule={self.lr_schedule!r} changes the learning rates over the whole run. Say how "
-                "many steps it has: make_gan(..., steps=10_000)."
-            )
+        falls, warm_up = self.lr_schedule != "constant", self.warm_up or 0
+        option = f"lr_schedule={self.lr_schedule!r}" if falls else f"warm_up={warm_up}"
         if not isinstance(optimizer.schedule, Constant):
             raise OptionError(
-                f"{self.name}: lr_schedule={self.lr_schedule!r} needs learning rates that are numbers, but an "
-                f"optimizer has {optimizer.schedule}. Leave one of them out."
+                f"{self.name}: {option} needs learning rates that are numbers, but an optimizer has "
+                f"{optimizer.schedule}. Leave one of them out."
             )
-        updates = max(steps // every, 1)
-        optimizer.lr = OF_A_RUN[self.lr_schedule](optimizer.lr, updates)
+        if falls and steps is None:
+            raise OptionError(
+                f"{self.name}: {option} changes the learning rates over the whole run. Say how many steps it has: "
+                "make_gan(..., steps=10_000)."
+            )
+        if falls and warm_up >= steps:
+            raise OptionError(
+                f"{self.name}: the warm-up of {warm_up:,} steps leaves nothing of the run, which has {steps:,}, for "
+                f"{option}. Choose a shorter warm-up, or more epochs."
+            )
+        schedule = optimizer.schedule
+        if falls:
+            schedule = OF_A_RUN[self.lr_schedule](optimizer.lr, max((steps - warm_up) // every, 1))
+        optimizer.lr = WarmUp(schedule, max(warm_up // every, 1)) if warm_up else schedule

@@ -7,7 +7,7 @@ The name says all that was changed. So a run of a variant can be resumed and jud
 config.json. The options of a variant are, in this order:
 
     fields      of Experiment: accumulate, batch_size, data_range, dataset, d_steps, ema, epochs, lr_schedule,
-                max_grad_norm, augment, image_size
+                warm_up, max_grad_norm, augment, image_size
     parts       objective, latent, g_optimizer, d_optimizer: other classes, by name
     of parts    latent_size; the options of the objective (label_noise, clip); with g_ and d_, of the optimizers (g_lr)
     networks    with g_ and d_: the options of the functions in minigan.models that make them (d_dropout, g_features)
@@ -30,7 +30,7 @@ from minigan.options import hint, require_choice
 
 SEPARATOR = "+"  # between the name of the experiment and each changed option
 FIELDS = ("accumulate", "batch_size", "d_steps", "data_range", "dataset", "ema", "epochs", "lr_schedule")
-FIELDS = (*FIELDS, "max_grad_norm", "augment", "image_size")
+FIELDS = (*FIELDS, "warm_up", "max_grad_norm", "augment", "image_size")
 SIDES = {"g": "generator", "d": "discriminator"}
 WORDS = {"true": True, "false": False, "none": None}
 INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)

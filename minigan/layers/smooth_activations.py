@@ -51,7 +51,7 @@ class ELU(Layer):
 
     def tangent(self, xdot):
         dy, y = self.retained(xdot)
-        self.bend = (y <= 0) * (y + self.alpha) * xdot * dy  # f'' = alpha e^x where x <= 0
+        self.bend = (y <= 0) * (self.xp.minimum(y, 0) + self.alpha) * xdot * dy  # f'' = alpha e^x where x <= 0
         ydot = self.slope(y)
         ydot *= xdot
         return ydot
@@ -105,26 +105,34 @@ class Gated(Layer):
     """The base class of SiLU and GELU: x times a gate that opens from 0 to 1, a smooth form of x (x > 0).
 
     A subclass gives the gate g(x), its slope g'(x), and its curve g''(x).
+    Where one of them is 0, the product with x is 0, also if x is infinite: as its limit, not NaN. So infinity counts
+    as the largest number there.
     """
 
     def forward(self, x, training=False):
         self.check_input(x)
         g = self.gate(x)
+        x = self.xp.maximum(x, -self.largest)
         self.save_for_backward(x, g)
         return x * g
+
+    @property
+    def largest(self):
+        return float(np.finfo(self.dtype).max)
 
     def backward(self, dy, param_grads=True, input_grad=True):
         x, g = self.saved(dy)
         if not input_grad:
             return None
         dx = self.gate_slope(x, g)
-        dx *= x
+        dx *= self.xp.minimum(x, self.largest)
         dx += g
         dx *= dy  # (1)
         return dx
 
     def tangent(self, xdot):
         dy, x, g = self.retained(xdot)
+        x = self.xp.minimum(x, self.largest)
         slope, curve = self.gate_slope(x, g), self.gate_curve(x, g)
         self.bend = (2 * slope + x * curve) * xdot * dy  # f'' = 2 g' + x g''
         return (g + x * slope) * xdot

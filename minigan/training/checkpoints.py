@@ -21,6 +21,7 @@ KEEP = 3
 DIGEST_BYTES = hashlib.sha256().digest_size
 PATTERN = re.compile(r"step_(\d{8,18})\.checkpoint", re.ASCII)
 COLUMNS = ("step", "epoch", "d_loss", "g_loss", "d_grad_norm", "g_grad_norm")  # of the history
+RATES = ("d_lr", "g_lr")  # and of learning rates that change; runs of older versions have no such columns
 
 
 class DamagedError(CheckpointError):
@@ -83,7 +84,7 @@ def check_values(values):
         if not (is_number(d_loss) and is_number(g_loss)):
             raise ValueError("expected losses as pairs of numbers")
     for row in values["history"]:
-        if set(row) != set(COLUMNS) or not all(is_number(row[name]) for name in COLUMNS):
+        if set(row) not in (set(COLUMNS), {*COLUMNS, *RATES}) or not all(map(is_number, row.values())):
             raise ValueError("expected history as rows of numbers")
 
 

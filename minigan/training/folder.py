@@ -31,7 +31,7 @@ from minigan.files import (
     remove_leftovers,
 )
 from minigan.locks import try_lock
-from minigan.training.checkpoints import COLUMNS
+from minigan.training.checkpoints import COLUMNS, RATES
 from minigan.training.config import RunConfig
 
 LOCK, SOURCE_FILE = ".lock", "experiment.py"
@@ -144,9 +144,10 @@ class RunFolder:
             file.write(config.to_json().encode())
 
     def write_history(self, rows):
-        """Write history.csv: one row for each epoch, with the mean losses of the epoch."""
+        """Write history.csv: one row for each epoch, with its mean losses, and learning rates if they change."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        columns = (*COLUMNS, *RATES) if any(set(RATES) <= set(row) for row in rows) else COLUMNS
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         with atomic_write(self.path / "history.csv") as file:

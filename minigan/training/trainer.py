@@ -10,7 +10,9 @@ from minigan import backend
 from minigan.errors import CheckpointError, MiniganError, NonFiniteWarning
 from minigan.gan.state import gan_state, restore_gan
 from minigan.parallel.joining import require_together
+from minigan.schedules import Constant
 from minigan.training import checkpoints, sharing
+from minigan.training.checkpoints import RATES
 from minigan.training.gallery import Gallery
 from minigan.training.run_data import batches_of_epoch, labels_for
 from minigan.training.stopping import StopRequest
@@ -229,6 +231,13 @@ class Training:
             if self.step < config.total_steps and not stop.signal:
                 self.save()
 
+    def changing_rates(self):
+        """Return the learning rates of the last step by their columns of the history, if one of them changes."""
+        optimizers = self.gan.d_optimizer, self.gan.g_optimizer
+        if all(isinstance(optimizer.schedule, Constant) for optimizer in optimizers):
+            return {}
+        return {name: optimizer.lr for name, optimizer in zip(RATES, optimizers, strict=True)}
+
     def end_epoch(self, watchers):
         """Add the epoch's row to the history and draw the grid of samples."""
         d_losses, g_losses = np.array([[float(loss) for loss in pair] for pair in self.losses]).T
@@ -240,6 +249,7 @@ class Training:
             "g_loss": float(np.nanmean(g_losses)) if not np.isnan(g_losses).all() else math.nan,
             "d_grad_norm": float(self.gan.d_grad_norm),
             "g_grad_norm": float(self.gan.g_grad_norm),
+            **self.changing_rates(),
         }
         self.losses = []
         self.history.append(row)

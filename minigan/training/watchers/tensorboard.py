@@ -1,4 +1,4 @@
-"""Training in TensorBoard: losses and gradient norms as curves, samples as images."""
+"""Training in TensorBoard: losses, gradient norms and learning rates as curves, samples as images."""
 
 from minigan.errors import OptionError
 from minigan.training.watchers.watcher import Watcher
@@ -27,6 +27,9 @@ class TensorBoard(Watcher):
         step = row["step"]
         self.writer.add_scalar("gradient norm/discriminator", row["d_grad_norm"], step)
         self.writer.add_scalar("gradient norm/generator", row["g_grad_norm"], step)
+        for name, column in (("discriminator", "d_lr"), ("generator", "g_lr")):
+            if column in row:  # of a schedule
+                self.writer.add_scalar(f"learning rate/{name}", row[column], step)
         if picture is not None:
             self.writer.add_image("samples", picture, step, dataformats="HWC")
 

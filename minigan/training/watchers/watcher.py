@@ -17,7 +17,8 @@ class Watcher:
                watcher may write files under names of its own. training.stop() ends the run after this step
     batch      the images (n, h, w, c) of the step, in the range of the run; labels: (n,), of a conditional run, or None
     d_loss     numbers, on a GPU arrays of one number; float(d_loss) waits for the GPU, so do not ask in each step
-    row        the epoch's row of history.csv: step, epoch, d_loss, g_loss (means), d_grad_norm, g_grad_norm
+    row        the epoch's row of history.csv: step, epoch, d_loss, g_loss (means), d_grad_norm, g_grad_norm;
+               d_lr and g_lr, if a schedule changes them
     picture    the grid of samples (h, w, c), uint8; None after an epoch without one (--every)
 
     A watcher may read everything and must change nothing. Arrays may be overwritten by the next step: keep copies. An
