@@ -9,7 +9,9 @@ The fixtures `chromium` and `open_page` (conftest.py) are what a test uses:
 
 `page` is Playwright's own (https://playwright.dev/python/docs/api/class-page). At the end of the test every page that
 it opened is closed, and the test fails if a page wrote an error to the console, threw one, or asked for anything on a
-network: pages have to work from a file, so they may load nothing.
+network: pages have to work from a file, so they may load nothing. The pages forbid `eval`, which Playwright's
+wait_for_function needs: wait for a text or an element instead, `page.get_by_text("64 images").wait_for()`, or use
+`expect` (https://playwright.dev/python/docs/test-assertions).
 """
 
 import os
@@ -76,7 +78,7 @@ class Pages:
         page.on("console", lambda message: self.note(message.type == "error", f"console: {message.text}"))
         page.on("pageerror", lambda error: self.note(True, f"error: {error}"))
         page.on("request", lambda request: self.note(not request.url.startswith(LOCAL), f"asked for {request.url}"))
-        page.goto(address if isinstance(address, str) else Path(address).resolve().as_uri())
+        page.goto(address if "://" in str(address) else Path(address).resolve().as_uri())
         return page
 
     def note(self, is_fault, text):

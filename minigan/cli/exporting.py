@@ -4,6 +4,9 @@ from pathlib import Path
 
 from minigan.cli.arguments import add_option
 from minigan.errors import OptionError
+from minigan.files import printable
+from minigan.pages import element
+from minigan.pages.generator import write_generator
 from minigan.training.facts import description_of, facts_of
 from minigan.training.trained import load_trained
 
@@ -17,6 +20,24 @@ def write_onnx(network, path, description, facts):
 
 # format -> a function of a network, the path, a sentence about it, and facts by name; a file's ending is the format
 FORMATS = {"onnx": write_onnx}
+PAGE = "html"  # not for other programs: a page that runs the generator
+
+
+def write_page(run, path, description, facts):
+    """Write a page with the generator, for any browser."""
+    raw = "" if run.averaged else " --raw"
+    write_generator(
+        path,
+        run.gan.sampler(run.averaged),
+        run.gan.latent,
+        title=f"The generator of {printable(facts['experiment'])}",
+        lead=[
+            element("p", element("bdi", printable(description))),
+            element("p", f"Licence of the images it learned from: {printable(facts['data_licence'])}", class_="soft"),
+        ],
+        data_range=run.experiment.data_range,
+        command=f"python -m minigan sample RUN{raw}",
+    )
 
 
 def add_to(commands):
@@ -24,10 +45,11 @@ def add_to(commands):
         "export",
         help="write a network of a run as a file for other programs",
         description="Write the generator or the discriminator of a run, from its newest checkpoint, in a file format "
-        "that other programs read. The file says which recipe and data made it. More: docs/interop.md",
+        "that other programs read; or, as html, a page that runs the generator in a browser. The file says which "
+        "recipe and data made it. More: docs/interop.md, docs/browser.md",
     )
     parser.add_argument("run", type=Path, help="the folder of the run")
-    parser.add_argument("--format", choices=tuple(FORMATS), default="onnx", help="default: onnx")
+    parser.add_argument("--format", choices=(*FORMATS, PAGE), default="onnx", help="default: onnx")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: RUN/generator.onnx, by network and format")
     parser.add_argument("--network", choices=NETWORKS, default="generator", help="default: generator")
     add_option(parser, "--raw")
@@ -37,11 +59,17 @@ def add_to(commands):
 def export_network(args):
     if args.raw and args.network != "generator":
         raise OptionError("--raw: only generators have a moving average. Leave out --raw, or export the generator.")
+    if args.format == PAGE and args.network != "generator":
+        raise OptionError("--format html: a page can hold the generator only. Leave out --network.")
     run = load_trained(args.run, "cpu", averaged=not args.raw)
     network = run.gan.sampler(run.averaged) if args.network == "generator" else run.gan.discriminator
     raw = "_raw" if args.raw else ""
     out = args.out or run.folder.path / f"{args.network}{raw}.{args.format}"
     facts = facts_of(run, args.network)
-    FORMATS[args.format](network, out, description_of(run, args.network), facts)
+    description = description_of(run, args.network)
+    if args.format == PAGE:
+        write_page(run, out, description, facts)
+    else:
+        FORMATS[args.format](network, out, description, facts)
     print(f"the {args.network} of step {run.step:,}: {out}")
     print(f"licence of the images it learned from: {facts['data_licence']}")
