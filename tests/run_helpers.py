@@ -2,6 +2,9 @@
 
 import os
 
+import pytest
+
+from minigan.experiments import EXPERIMENTS
 from minigan.experiments.experiment import Experiment
 from minigan.experiments.parts import mlp_discriminator, mlp_generator
 from minigan.gan.objectives import NonSaturating
@@ -21,6 +24,19 @@ SMALL = Experiment(
     epochs=3,
     batch_size=2000,  # 5 steps an epoch
 )
+
+
+def one_of_each_kind():
+    """All experiments; slow: those whose kinds of layers, objective, optimizers and penalties another one has, too."""
+    seen, names = set(), []
+    for name, experiment in EXPERIMENTS.items():
+        networks = (experiment.layers_of(network, experiment.image_shape) for network in ("generator", "discriminator"))
+        kinds = tuple(frozenset(map(type, layers)) for layers in networks)
+        optimizers = experiment.g_optimizer.func, experiment.d_optimizer.func
+        kind = (kinds, type(experiment.objective), optimizers, experiment.d_steps, repr(experiment.penalties))
+        names.append(pytest.param(name, marks=pytest.mark.slow) if kind in seen else name)
+        seen.add(kind)
+    return names
 
 
 def outcome(training):

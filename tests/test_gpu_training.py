@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from run_helpers import one_of_each_kind
 from test_metrics import stripes
 from test_runs import SMALL, outcome
 
@@ -199,7 +200,7 @@ def test_a_step_never_waits_for_the_gpu(gpu, make):
 def test_a_captured_run_is_the_eager_run(gpu, make):
     """The stand-in computes the same numbers, a device sums in another order at most."""
     exact = is_standin(gpu)
-    steps = 20 if exact else 200
+    steps = 12 if exact else 200
     eager, captured = make("gpu"), make("gpu")
     captured.capture()
     losses = []
@@ -349,19 +350,6 @@ def test_a_gan_moves_between_devices_in_a_file(gpu, tmp_path):
         moved.train_step(third)
     assert_same(one, again)
     assert_same(one, moved, 1e-9)
-
-
-def one_of_each_kind():
-    """All experiments; slow: those whose kinds of layers, objective, optimizers and penalties another one has, too."""
-    seen, names = set(), []
-    for name, experiment in EXPERIMENTS.items():
-        networks = (experiment.layers_of(network, experiment.image_shape) for network in ("generator", "discriminator"))
-        kinds = tuple(frozenset(map(type, layers)) for layers in networks)
-        optimizers = experiment.g_optimizer.func, experiment.d_optimizer.func
-        kind = (kinds, type(experiment.objective), optimizers, experiment.d_steps, repr(experiment.penalties))
-        names.append(pytest.param(name, marks=pytest.mark.slow) if kind in seen else name)
-        seen.add(kind)
-    return names
 
 
 @pytest.mark.parametrize("name", one_of_each_kind())

@@ -23,7 +23,8 @@ def small(monkeypatch, no_pictures):
     monkeypatch.setitem(EXPERIMENTS, SMALL.name, SMALL)
 
 
-@pytest.mark.parametrize(("what", "size"), [pytest.param("sums", 3, marks=pytest.mark.slow), ("gans", 2)])
+@pytest.mark.parametrize(("what", "size"), [("sums", 3), ("gans", 2)])
+@pytest.mark.slow  # test_processes.py has the same without MPI; the runs below start it
 def test_group(what, size):
     done = run_mpi(size, PROGRAM, what)
     assert done.returncode == 0, done.stderr

@@ -97,7 +97,12 @@ def in_float64(experiment, shape):
     return GAN(*nets, experiment.latent, experiment.objective, **optimizers, **options)
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+def families(but):
+    """All families; slow: those in `but`, whose kinds of layers others have, too."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name in but else name for name in EXPERIMENTS]
+
+
+@pytest.mark.parametrize("name", families(but=("C1", "E8")))
 def test_every_family_of_experiments(name):
     """The losses, parameters, moments and states after two steps; dropout, latents and label noise by the way."""
     batch, shape = EXPERIMENTS[name]
