@@ -104,7 +104,13 @@ def test_what_the_package_promises_is_in_it(setup):
     assert "py.typed" in setup["options.package_data"]["minigan"] and (ROOT / "minigan/py.typed").exists()
     for package, names in setup.items("options.package_data"):
         for name in names.split():
-            assert (ROOT / package.replace(".", "/") / name).exists(), name
+            assert any((ROOT / package.replace(".", "/")).glob(name)), name
+    # and what is in the folders is promised: a file that is not named here is missing in the wheel
+    for file in (ROOT / "minigan").rglob("*"):
+        if file.is_file() and file.suffix not in (".py", ".pyc"):
+            package = ".".join(file.parent.relative_to(ROOT).parts)
+            names = setup["options.package_data"].get(package, "").split()
+            assert any(map(file.match, names)), f"{file}: name it in setup.cfg"
     module, function = setup["options.entry_points"]["console_scripts"].split("=")[1].strip().split(":")
     assert callable(getattr(__import__(module, fromlist=[function]), function))
     for python in re.findall(r"Python :: (3\.\d+)$", setup["metadata"]["classifiers"], re.M):
