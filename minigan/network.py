@@ -285,6 +285,34 @@ class Sequential(Container):
         self.require_built()
         onnx_export.export(self, path, description, metadata)
 
+    def to_safetensors(self, path: PathLike | IO[bytes], metadata: dict[str, str] | None = None) -> None:
+        """Write the network to a file of the format safetensors: an array for each parameter, by its name.
+
+        path       the file's name, or a binary file object
+        metadata   texts by name that the file holds, too: {"licence": "CC BY-SA 3.0"}
+        Errors     FileError, NonFiniteError; OptionError if an option cannot be saved. docs/interop.md
+        """
+        from minigan.interop import safetensors_network
+
+        self.require_built()
+        safetensors_network.save(self, path, metadata)
+
+    @classmethod
+    def from_safetensors(
+        cls,
+        path: PathLike | IO[bytes],
+        device: str = "cpu",
+        custom_layers: Sequence[type[Layer] | type[Initializer]] = (),
+    ) -> "Sequential":
+        """Read a network that `to_safetensors` wrote. Options and errors as for `load`.
+
+        A file that PyTorch wrote has no architecture: make the network, and fill it by minigan.interop.from_torch.
+        """
+        from minigan.interop import safetensors_network
+
+        require_own_classes(f"{cls.__name__}.from_safetensors", custom_layers)
+        return safetensors_network.load(cls, path, backend.device_module(device), custom_layers)
+
     @classmethod
     def load(
         cls,
@@ -299,11 +327,7 @@ class Sequential(Container):
         Errors          CheckpointError if the file is missing or damaged, names an unknown class, or describes a
                         network that is larger than the file
         """
-        if not isinstance(custom_layers, (tuple, list)) or not all(map(is_own_class, custom_layers)):
-            raise OptionError(
-                "Sequential.load: expected custom_layers as a list of classes of layers and initializers, [MyLayer], "
-                f"got {shown(custom_layers)}."
-            )
+        require_own_classes("Sequential.load", custom_layers)
         return storage.load_network(cls, path, backend.device_module(device), custom_layers)
 
 
@@ -312,6 +336,15 @@ def require_tangents(network):
     for layer in network.inner_layers():
         if not has_tangent(layer):
             raise OptionError(no_tangent(layer))
+
+
+def require_own_classes(where, custom_layers):
+    """Raise OptionError unless these are classes of layers and initializers."""
+    if not isinstance(custom_layers, (tuple, list)) or not all(map(is_own_class, custom_layers)):
+        raise OptionError(
+            f"{where}: expected custom_layers as a list of classes of layers and initializers, [MyLayer], got "
+            f"{shown(custom_layers)}."
+        )
 
 
 def is_own_class(value):

@@ -139,6 +139,16 @@ def pop_json(arrays, name, where, limit=2**28):
     try:
         # not str(array): on numbers that are no characters NumPy fails in other ways
         text = array.tobytes().decode("utf-32-be" if array.dtype.byteorder == ">" else "utf-32-le").rstrip("\0")
+    except ValueError as error:
+        raise CheckpointError(f"{where}: the text {name!r} is no JSON ({error}).") from error
+    return json_of(text, name, where, limit)
+
+
+def json_of(text, name, where, limit=2**28):
+    """Return what the text `name` of a file says as JSON; CheckpointError if it is too long or not JSON."""
+    if len(text) > limit:
+        raise CheckpointError(f"{where}: the text {name!r} is longer than {limit:,} characters; not read.")
+    try:
         return json.loads(text)
     except (ValueError, RecursionError, MemoryError) as error:
         raise CheckpointError(f"{where}: the text {name!r} is no JSON ({error}).") from error

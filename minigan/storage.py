@@ -30,18 +30,23 @@ def save_network(network, target):
     Errors     NonFiniteError where a number of it is NaN or infinite; OptionError, FileError
     """
     require_finite("network", {**network.params, **network.state}, "Load the last file that you saved.")
+    arrays = {
+        "architecture": architecture_text(network),
+        "params": backend.to_cpu(network.flat_params),
+        **{f"state.{name}": backend.to_cpu(value) for name, value in network.state.items()},
+    }
+    write(target, npz.to_bytes(arrays))
+
+
+def architecture_text(network):
+    """Return the architecture of a network as JSON text."""
     architecture = {
         "format": FORMAT,
         "input_shape": network.input_shape,
         "dtype": str(network.dtype),
         **network.config(),
     }
-    arrays = {
-        "architecture": json.dumps(architecture, default=plain_number),
-        "params": backend.to_cpu(network.flat_params),
-        **{f"state.{name}": backend.to_cpu(value) for name, value in network.state.items()},
-    }
-    write(target, npz.to_bytes(arrays))
+    return json.dumps(architecture, default=plain_number)
 
 
 def require_finite(what, arrays, advice):
@@ -74,20 +79,8 @@ def load_network(network_class, source, xp, own_classes):
         raise CheckpointError(f"{where}: not a network that minigan saved: architecture or params missing.")
     architecture = npz.pop_json(arrays, "architecture", where, LONGEST_TEXT)
     params = arrays.pop("params")
-    # what is built can be hardly larger than what is stored; a little more, so that `fill` can say what differs
-    limits = {"parameters": params.size + SLACK, "state": sum(array.size for array in arrays.values()) + SLACK}
-    try:
-        check_format(architecture["format"], npz.has_sum(content), where)
-        with budget(**limits):
-            parts = make_layers(architecture["layers"], known_classes(network_class, own_classes), where)
-            network = network_class(parts, input_shape=architecture["input_shape"], dtype=architecture["dtype"])
-    except CheckpointError:
-        raise
-    except (KeyError, TypeError, AttributeError, ValueError, MemoryError, RecursionError, MiniganError) as error:
-        reason = str(error) if isinstance(error, MiniganError) else f"{type(error).__name__}: {error}"
-        raise CheckpointError(
-            f"{where}: not a network that minigan saved, or a damaged one ({reason[:LONGEST_REASON]})."
-        ) from error
+    state_size = sum(array.size for array in arrays.values())
+    network = build(network_class, architecture, own_classes, params.size, state_size, where, npz.has_sum(content))
     fill(network.flat_params, params, "params", where)
     for name in [name for name in arrays if name.endswith(".AveragePool2D.pixels")]:
         del arrays[name]  # of 0.1, where it counted as state; it follows from the shapes
@@ -98,6 +91,26 @@ def load_network(network_class, source, xp, own_classes):
         fill(value, arrays[name], name, where)
     network.convert(network.dtype, xp)
     return network
+
+
+def build(network_class, architecture, own_classes, params_size, state_size, where, has_sum=True):
+    """Return the network that an architecture from a file describes, with new weights.
+
+    params_size, state_size   how many numbers the file holds: what is built can be hardly larger than what is stored; a
+                              little more, so that `fill` can say what differs
+    """
+    try:
+        check_format(architecture["format"], has_sum, where)
+        with budget(parameters=params_size + SLACK, state=state_size + SLACK):
+            parts = make_layers(architecture["layers"], known_classes(network_class, own_classes), where)
+            return network_class(parts, input_shape=architecture["input_shape"], dtype=architecture["dtype"])
+    except CheckpointError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, MemoryError, RecursionError, MiniganError) as error:
+        reason = str(error) if isinstance(error, MiniganError) else f"{type(error).__name__}: {error}"
+        raise CheckpointError(
+            f"{where}: not a network that minigan saved, or a damaged one ({reason[:LONGEST_REASON]})."
+        ) from error
 
 
 def known_classes(network_class, own_classes):

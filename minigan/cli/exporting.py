@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from minigan.cli.arguments import add_option
+from minigan.cli.arguments import add_option, add_source
+from minigan.cli.opening import open_trained
 from minigan.errors import OptionError
 from minigan.files import printable
 from minigan.pages import element
 from minigan.pages.generator import write_generator
 from minigan.training.facts import description_of, facts_of
-from minigan.training.trained import load_trained
 
 NETWORKS = ("generator", "discriminator")
 
@@ -18,8 +18,13 @@ def write_onnx(network, path, description, facts):
     network.to_onnx(path, description, facts)
 
 
+def write_safetensors(network, path, description, facts):
+    """Write all arrays by name, with the architecture, for minigan and for programs that read safetensors."""
+    network.to_safetensors(path, {"description": description, **facts})
+
+
 # format -> a function of a network, the path, a sentence about it, and facts by name; a file's ending is the format
-FORMATS = {"onnx": write_onnx}
+FORMATS = {"onnx": write_onnx, "safetensors": write_safetensors}
 PAGE = "html"  # not for other programs: a page that runs the generator
 
 
@@ -53,6 +58,7 @@ def add_to(commands):
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: RUN/generator.onnx, by network and format")
     parser.add_argument("--network", choices=NETWORKS, default="generator", help="default: generator")
     add_option(parser, "--raw")
+    add_source(parser)
     parser.set_defaults(command=export_network)
 
 
@@ -61,7 +67,7 @@ def export_network(args):
         raise OptionError("--raw: only generators have a moving average. Leave out --raw, or export the generator.")
     if args.format == PAGE and args.network != "generator":
         raise OptionError("--format html: a page can hold the generator only. Leave out --network.")
-    run = load_trained(args.run, "cpu", averaged=not args.raw)
+    run = open_trained(args.run, args)
     network = run.gan.sampler(run.averaged) if args.network == "generator" else run.gan.discriminator
     raw = "_raw" if args.raw else ""
     out = args.out or run.folder.path / f"{args.network}{raw}.{args.format}"

@@ -5,7 +5,7 @@ from minigan.training.trained import load_trained
 
 
 def open_trained(path, args):
-    """Return the TrainedRun in a folder. `args` has device, source and trust_source; raw counts as False without it."""
+    """Return the TrainedRun in a folder; without --device it is on the CPU, without --raw it is the average."""
     source = source_of_run(path, args.source, args.trust_source)
     experiment = source.experiment if source else None
-    return load_trained(path, args.device, experiment, averaged=not getattr(args, "raw", False))
+    return load_trained(path, getattr(args, "device", "cpu"), experiment, averaged=not getattr(args, "raw", False))
