@@ -51,7 +51,15 @@ INTERNAL = {
     *("fans", "one_hot", "noisy_targets", "minus_mean", "enlarge", "show_grid", "save_figure"),
     *("shape_text", "array_bytes", "check_logits", "checked_targets", "checked_frames", "checked_initializer"),
     *("checked_axes", "first_values", "tell_of_far_targets", "EachBlock", "as_schedule"),
-    *("checked_layers", "is_own_class", "parameters_of", "with_inner_layers", "check_points", "require_tangents"),
+    *(
+        "checked_layers",
+        "is_own_class",
+        "require_own_classes",
+        "parameters_of",
+        "with_inner_layers",
+        "check_points",
+        "require_tangents",
+    ),
 }
 # Methods for authors of layers, optimizers and objectives: they are called by minigan, after its own checks.
 INTERNAL_METHODS = {
