@@ -24,6 +24,12 @@ def own_file(folder):
     return path
 
 
+def safetensors_file(folder):
+    """Return the path of a network as safetensors."""
+    small_net().to_safetensors(folder / "net.safetensors")
+    return folder / "net.safetensors"
+
+
 def floats(*shape):
     return np.random.default_rng(0).uniform(-1, 1, shape).astype("float32")
 
@@ -136,6 +142,7 @@ def examples(cases, folder):
         "Experiment.but.name": lambda: "other",
         "find.name": lambda: "dcgan",
         "from_file.text": lambda: own_file(folder),
+        "Sequential.from_safetensors.path": lambda: safetensors_file(folder),
         "load.name": lambda: "digits",
         "from_arrays.images": lambda: dataset().images,
         "from_arrays.labels": lambda: None,
