@@ -14,7 +14,7 @@ from minigan.errors import CheckpointError, MisuseWarning, OptionError
 from minigan.experiments import find
 from minigan.gan import objectives, penalties
 from minigan.input_gradient import InputGradient
-from minigan.layers import BatchNorm, Conv2D, Dense, Flatten, Layer, LeakyReLU, Reshape, Tanh
+from minigan.layers import BatchNorm, Conv2D, Dense, Flatten, Layer, LeakyReLU, Reshape, SpectralNorm, Tanh
 from minigan.optimizers import SGD, Adam, RMSProp
 from minigan.parallel.group import ALONE
 
@@ -253,14 +253,45 @@ def test_what_does_not_suit_a_penalty_is_told():
     with pytest.warns(MisuseWarning, match="BatchNorm of the discriminator mixes the samples"):
         gan_with([penalties.R1()], layers=[Flatten(), Dense(4), BatchNorm(), LeakyReLU(), Dense(1)])
     for optimizer in (lambda net: Adam(net, 1e-3, 0.9), lambda net: SGD(net, 1e-3, momentum=0.9)):
-        generator, discriminator = Sequential([Dense(4)], (2,)), Sequential([Dense(1)], (4,))
-        with pytest.warns(MisuseWarning, match="momentum 0.9 for D"):
-            GAN(generator, discriminator, penalties=[penalties.WGANGP()], d_optimizer=optimizer(discriminator))
+        for penalty, advice in ((penalties.WGANGP(), "beta1=0, beta2=0.9"), (penalties.R2(), "RMSProp.*, as its")):
+            generator, discriminator = Sequential([Dense(4)], (2,)), Sequential([Dense(1)], (4,))
+            with pytest.warns(MisuseWarning, match=f"momentum 0.9 for D.* Use .*{advice}"):
+                GAN(generator, discriminator, penalties=[penalty], d_optimizer=optimizer(discriminator))
+
+
+@pytest.mark.parametrize("name", ["WGANGP", "ZeroCentered", "R1", "R2", "DRAGAN"])
+def test_optimizers_that_suit_a_penalty_are_not_told_of(name):
+    """Those of the papers, and plain SGD; a penalty of one's own may have any."""
+
+    class Own(penalties.GradientPenalty):
+        def points(self, real, generated, rng):
+            return real
+
+    cases = [
+        (getattr(penalties, name)(), optimizer) for optimizer in (RMSProp, SGD, lambda net, lr: Adam(net, lr, 0.5))
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        gan_with([penalties.WGANGP(), penalties.R1()])
-        generator, discriminator = Sequential([Dense(4)], (2,)), Sequential([Dense(1)], (4,))
-        GAN(generator, discriminator, penalties=[penalties.WGANGP()], d_optimizer=RMSProp(discriminator, 1e-4))
+        for penalty, optimizer in [*cases, (Own(), lambda net, lr: Adam(net, lr, 0.9))]:
+            generator, discriminator = Sequential([Dense(4)], (2,)), Sequential([Dense(1)], (4,))
+            GAN(generator, discriminator, penalties=[penalty], d_optimizer=optimizer(discriminator, 1e-4))
+
+
+def test_a_critic_without_a_bound_is_told():
+    class Bounded(objectives.Wasserstein):
+        def after_discriminator_step(self, discriminator):
+            discriminator.flat_params /= 2
+
+    free = objectives.Wasserstein(clip=None)
+    with pytest.warns(MisuseWarning, match="nothing bounds the slope of the critic"):
+        gan_with([], objective=free)
+    bounded = [SpectralNorm(Dense(4)), LeakyReLU(), SpectralNorm(Dense(1))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gan_with([penalties.R1()], objective=free)
+        gan_with([], objective=objectives.Wasserstein())
+        gan_with([], objective=Bounded(clip=None))
+        gan_with([], objective=free, layers=[Flatten(), *bounded])
 
 
 def test_a_file_with_unknown_or_odd_penalties_is_refused(tmp_path, images):

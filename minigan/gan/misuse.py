@@ -1,6 +1,7 @@
 """Mistakes in a GAN that give no error: wrong last layers, wrong ranges or axes of images. See docs/gan.md"""
 
-from minigan.gan.penalties import WGANGP
+from minigan.gan.objectives import Wasserstein
+from minigan.gan.penalties import DRAGAN, R1, WGANGP, ZeroCentered
 from minigan.layers import (
     ELU,
     GELU,
@@ -55,7 +56,13 @@ G_ENDS = {
 
 RANGES = {Tanh: (-1, 1), Sigmoid: (0, 1)}  # of what a generator makes that ends so
 KEEP_RANGE = (Reshape, Flatten, UpSampling2D, MaxPool2D, AveragePool2D)
-MOST_MOMENTUM = 0.5  # that suits a two-sided penalty
+MOST_MOMENTUM = 0.5  # the largest with which a penalty was published
+OPTIMIZERS = {  # of D, in the papers of the penalties or in their authors' code
+    WGANGP: "Adam(discriminator, lr=1e-4, beta1=0, beta2=0.9)",
+    ZeroCentered: "Adam(discriminator, lr, beta1=0.5, beta2=0.9)",
+    R1: "RMSProp(discriminator, lr=1e-4)",
+    DRAGAN: "Adam(discriminator, lr=1e-4, beta1=0.5, beta2=0.9)",
+}
 FAR = 0.25  # of the width of its range: images that reach further beyond it are none that the generator could make
 FLAT = 0.02  # of that width: images whose numbers all lie so close together show nothing
 
@@ -88,8 +95,9 @@ def tell_of_networks(gan):
 
 
 def tell_of_penalties(gan):
-    """Warn of networks and optimizers that do not suit the penalties of a GAN."""
+    """Warn of networks and optimizers that do not suit the penalties of a GAN, and of a critic without a bound."""
     if not gan.penalties:
+        tell_of_unbounded_critic(gan)
         return
     mixing = next((layer for layer in layers_of(gan.discriminator) if layer.mixes_samples), None)
     if mixing is not None:
@@ -101,14 +109,32 @@ def tell_of_penalties(gan):
         )
     optimizer = gan.d_optimizer
     momentum = max(getattr(optimizer, "momentum", 0), getattr(optimizer, "beta1", 0))
-    penalty = next((penalty for penalty in gan.penalties if isinstance(penalty, WGANGP)), None)
-    if penalty is not None and momentum > MOST_MOMENTUM:
-        tell_once(
-            gan,
-            f"GAN: {penalty} with {type(optimizer).__name__} of momentum {momentum:g} for D: the slope overshoots what "
-            "the penalty asks for. Use Adam(discriminator, lr=1e-4, beta1=0, beta2=0.9), as in the paper.",
-            stacklevel=4,
-        )
+    for penalty in gan.penalties:
+        published = next((text for kind, text in OPTIMIZERS.items() if isinstance(penalty, kind)), None)
+        if published is not None and momentum > MOST_MOMENTUM:
+            tell_once(
+                gan,
+                f"GAN: {penalty} with {type(optimizer).__name__} of momentum {momentum:g} for D: the slope overshoots "
+                f"what the penalty asks for. Use {published}, as its authors did.",
+                stacklevel=4,
+            )
+
+
+def tell_of_unbounded_critic(gan):
+    """Warn of Wasserstein(clip=None) if nothing else bounds the slope of the critic."""
+    objective = gan.objective
+    if not isinstance(objective, Wasserstein) or objective.clip is not None:
+        return
+    own_bound = type(objective).after_discriminator_step is not Wasserstein.after_discriminator_step
+    if own_bound or any(isinstance(layer, SpectralNorm) for layer in layers_of(gan.discriminator)):
+        return
+    tell_once(
+        gan,
+        "GAN: Wasserstein(clip=None) without a penalty: nothing bounds the slope of the critic, so it can make its "
+        "loss as low as it likes without learning anything. Add penalties=[penalties.WGANGP()], or put each layer of the "
+        "critic that has weights into a SpectralNorm.",
+        stacklevel=5,
+    )
 
 
 def tell_of_images(gan, images):
