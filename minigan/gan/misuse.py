@@ -131,8 +131,8 @@ def tell_of_unbounded_critic(gan):
     tell_once(
         gan,
         "GAN: Wasserstein(clip=None) without a penalty: nothing bounds the slope of the critic, so it can make its "
-        "loss as low as it likes without learning anything. Add penalties=[penalties.WGANGP()], or put each layer of the "
-        "critic that has weights into a SpectralNorm.",
+        "loss as low as it likes without learning anything. Add penalties=[penalties.WGANGP()], or put each layer "
+        "of the critic that has weights into a SpectralNorm.",
         stacklevel=5,
     )
 
