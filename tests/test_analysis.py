@@ -90,11 +90,28 @@ def test_float32(rng):
 
 def test_eigenvalues_of_a_matrix(rng):
     turned, _ = np.linalg.qr(rng.standard_normal((12, 12)))
-    matrix = turned @ np.diag([9.0, -7.0, 4.0, 3.0, *[0.1] * 8]) @ turned.T
-    found = largest_eigenvalues(lambda v: matrix @ v, 12, count=3, iterations=500, tolerance=1e-8)
+    diagonal = np.diag([9.0, -7.0, 4.0, 3.0, *[0.1] * 8])
+    matrix = turned @ diagonal @ turned.T
+    found = largest_eigenvalues(lambda v: matrix @ v, 12, count=3, tolerance=1e-8)
     np.testing.assert_allclose(found, [9, -7, 4], rtol=1e-6)
+    np.testing.assert_allclose(largest_eigenvalues(lambda v: matrix @ v, 12, count=12), np.diag(diagonal), rtol=1e-2)
     assert largest_eigenvalues(lambda v: 0 * v, 5) == [0]
     assert len(largest_eigenvalues(lambda v: v, 2, count=9)) == 2
+
+
+def test_a_large_matrix_takes_few_products_and_few_vectors(rng):
+    """Eigenvalues close to each other, so that it starts again from its best guess more than once."""
+    values = np.concatenate([[-1.0, 0.995, 0.99], 0.98 * rng.uniform(-1, 1, 997)])
+    calls = []
+
+    def product(v):
+        calls.append(v)
+        return values * v
+
+    (found,) = largest_eigenvalues(product, 1000, tolerance=1e-4)
+    assert abs(found + 1) < 1e-3 and len(calls) < 100
+    (barely,) = largest_eigenvalues(product, 1000, iterations=3)
+    assert 0.5 < abs(barely) < 1
 
 
 def gan_of(objective):

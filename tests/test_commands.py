@@ -372,7 +372,8 @@ def test_sharpness_along_a_run(three_epochs, capsys):
     assert [float(row["eigenvalue"]) for row in rows[-4:]] == values["discriminator"] + values["generator"]
     assert float(rows[-4]["eigenvalue"]) != 0
     assert Image.open(three_epochs / "sharpness.png").size[0] > 500
-    assert len(output.out.splitlines()) == len(rows) + 2 and "epoch 2.5: " in output.err
+    assert len(output.out.splitlines()) == len(rows) + 2 and "epoch 2.5: discriminator " in output.err
+    assert "45/45" in output.err and "epoch 1: generator's curvature, product 3" in output.err
 
 
 def test_sharpness_quietly_every_second_epoch(three_epochs, capsys):

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from minigan.errors import OptionError, ShapeError
-from minigan.hints import Array, Labels, Seed
+from minigan.hints import Array, Labels
 from minigan.labels import labels_for
 from minigan.layers.base import retaining
 from minigan.network import Sequential, require_tangents
-from minigan.options import require_array, require_built, require_count, require_flag, require_positive, require_seed
+from minigan.options import require_array, require_built, require_flag
 
 STEP = 1e-5  # of the central difference of the loss's own gradient
 
@@ -101,41 +101,3 @@ def derivative(function, y, ydot):
     if y.dtype == np.float32:
         step *= 1000
     return ((function(y + step * ydot) - function(y - step * ydot)) / (2 * step)).astype(y.dtype)
-
-
-def largest_eigenvalues(
-    product: Callable[[Array], Array],
-    size: int,
-    count: int = 1,
-    iterations: int = 100,
-    tolerance: float = 1e-3,
-    seed: Seed = 0,
-) -> list[float]:
-    """Return the eigenvalues of a symmetric matrix that are largest in size, with their signs: power iteration.
-
-    product    a function that returns the matrix times a NumPy vector of `size` numbers, in float64
-    count      how many; the second is looked for at right angles to the first, and so on
-    iterations, tolerance    each ends when |H v - a v| <= tolerance |a|, at the latest after so many products
-    Each product turns v towards the direction that H enlarges most: the larger its lead, the faster.
-    """
-    owner = "largest_eigenvalues"
-    size, count = require_count(owner, size=size), require_count(owner, count=count)
-    iterations, tolerance = require_count(owner, iterations=iterations), require_positive(owner, tolerance=tolerance)
-    rng, found, values = np.random.default_rng(require_seed(owner, seed=seed)), np.zeros((0, size)), []
-    for _ in range(min(count, size)):
-        v = at_right_angles(rng.standard_normal(size), found)
-        v /= np.linalg.norm(v)
-        for _ in range(iterations):
-            w = at_right_angles(product(v), found)
-            value, length = float(v @ w), float(np.linalg.norm(w))
-            if length == 0 or np.linalg.norm(w - value * v) <= tolerance * abs(value):
-                break
-            v = w / length
-        values.append(value)
-        found = np.concatenate([found, v[None]])
-    return values
-
-
-def at_right_angles(v, found):
-    """Return v without its parts along the unit vectors found."""
-    return v - (found @ v) @ found

@@ -5,7 +5,8 @@ A step of gradient descent against a loss with an eigenvalue a overshoots if the
 
 import numpy as np
 
-from minigan.analysis.hessian import hessian_vector_product, largest_eigenvalues
+from minigan.analysis.eigenvalues import largest_eigenvalues
+from minigan.analysis.hessian import hessian_vector_product
 from minigan.backend import to_cpu, to_device
 from minigan.errors import OptionError
 from minigan.gan import GAN
@@ -23,6 +24,11 @@ def gan_sharpness(
     Each loss is a function of its own network's parameters, while the other network stays as it is. Both networks are
     in inference mode, so no number is random, and in float64. Penalties are left out: they need third derivatives.
     """
+    return watched_sharpness(gan, images, count, seed, labels, lambda name: None)
+
+
+def watched_sharpness(gan, images, count, seed, labels, after_product):
+    """Do the work of `gan_sharpness`, and call after_product(name of the network) after each product."""
     owner = "gan_sharpness"
     require_instance(owner, GAN, "the GAN that was trained", gan=gan)
     count, seed = require_count(owner, count=count), require_seed(owner, seed=seed)
@@ -48,8 +54,10 @@ def gan_sharpness(
     eigenvalues = {}
     for name, (net, x, gradient, after, labels) in problems.items():
 
-        def product(v, net=net, x=x, gradient=gradient, after=after, labels=labels):
-            return to_cpu(hessian_vector_product(net, x, gradient, to_device(v, xp), after, labels=labels))
+        def product(v, name=name, net=net, x=x, gradient=gradient, after=after, labels=labels):
+            turned = to_cpu(hessian_vector_product(net, x, gradient, to_device(v, xp), after, labels=labels))
+            after_product(name)
+            return turned
 
         values = largest_eigenvalues(product, net.flat_params.size, count, seed=seed)
         if not np.isfinite(values).all():

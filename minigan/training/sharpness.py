@@ -7,9 +7,12 @@ memory, from the first step to the newest checkpoint, and the largest eigenvalue
 import csv
 import io
 import sys
+from itertools import count as counted_from
+
+from tqdm.auto import tqdm
 
 from minigan import backend, data, pictures
-from minigan.analysis import gan_sharpness
+from minigan.analysis.sharpness import watched_sharpness
 from minigan.errors import CheckpointError, NonFiniteError
 from minigan.files import atomic_write
 from minigan.hints import PathLike
@@ -56,21 +59,28 @@ def sharpness_of_run(
     if config.workers != 1 and backend.device_name(xp) == "cpu":
         gan.parallel(config.workers)
 
-    rows = []
+    rows, bar = [], tqdm(total=run.step, unit=" steps", disable=quiet)
 
     def measure(step):
-        epoch = step / config.steps_per_epoch
-        for network, values in gan_sharpness(gan, chosen, count, labels=chosen_labels).items():
+        epoch, products = step / config.steps_per_epoch, counted_from(1)
+
+        def show(network):
+            bar.set_postfix_str(f"epoch {epoch:g}: {network}'s curvature, product {next(products)}")
+
+        for network, values in watched_sharpness(gan, chosen, count, 0, chosen_labels, show).items():
             for rank, value in enumerate(values, start=1):
                 rows.append(dict(zip(COLUMNS, (step, epoch, network, rank, value), strict=True)))
+        last = ", ".join(f"{row['network']} {row['eigenvalue']:.4g}" for row in rows if row["step"] == step)
+        bar.set_postfix_str("training again")
         if not quiet:
-            last = ", ".join(f"{row['network']} {row['eigenvalue']:.4g}" for row in rows if row["step"] == step)
-            sys.stderr.write(f"epoch {epoch:g}: {last}\n")
+            bar.write(f"epoch {epoch:g}: {last}", file=sys.stderr)
 
-    measure(0)
-    for step in replayed(gan, run, images, labels):
-        if step % (every * config.steps_per_epoch) == 0 or step == run.step:
-            measure(step)
+    with bar:
+        measure(0)
+        for step in replayed(gan, run, images, labels):
+            bar.update()
+            if step % (every * config.steps_per_epoch) == 0 or step == run.step:
+                measure(step)
     if not (gan.discriminator.flat_params == run.gan.discriminator.flat_params).all():
         sys.stderr.write(
             "note: the training that was repeated ends with other numbers than the run. It was trained on another "
