@@ -314,6 +314,19 @@ class Sequential(Container):
         return safetensors_network.load(cls, path, backend.device_module(device), custom_layers)
 
     @classmethod
+    def from_onnx(cls, path: PathLike | IO[bytes], device: str = "cpu") -> "Sequential":
+        """Read an ONNX model of operators that minigan has as layers, its own or another program's.
+
+        Images come and go with the channels last, (n, h, w, c), even if the model has them first.
+        path       the file's name, or a binary file object, which is read from its position to its end
+        Errors     OptionError without the package onnx (pip install "minigan[onnx]"); CheckpointError if the file is
+                   missing or damaged, or names the first operator that minigan does not have. docs/interop.md
+        """
+        from minigan.interop import onnx_import
+
+        return onnx_import.load(cls, path, backend.device_module(device))
+
+    @classmethod
     def load(
         cls,
         path: PathLike | IO[bytes],

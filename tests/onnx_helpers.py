@@ -9,9 +9,11 @@ from layer_cases import labels_for
 
 
 def shaken(net, seed=0):
-    """The network with other biases, scales and running statistics: what zeros and ones would hide."""
+    """The network with biases, scales and running statistics as after training: what zeros and ones would hide."""
     rng = np.random.default_rng(seed)
-    net.flat_params += rng.normal(0, 0.1, net.flat_params.shape).astype(net.dtype)
+    for value in net.params.values():
+        change = rng.normal(0, 0.1, value.shape).astype(net.dtype)
+        value += change if value.ndim == 1 else change * value.std()
     for name, value in net.state.items():
         if name.endswith("mean"):
             value += rng.normal(0, 0.5, value.shape).astype(net.dtype)

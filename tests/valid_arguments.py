@@ -68,7 +68,7 @@ class Cases:
         self.classifier = classifier()
         self.reference = metrics.Reference(dataset(), self.classifier, samples=20)
         self.figures = metrics.evaluate(floats(20, 8, 8, 1), self.reference)
-        self.net_path = self.gan_path = self.png_path = None
+        self.net_path = self.onnx_path = self.gan_path = self.png_path = None
 
 
 def examples(cases, folder):
@@ -76,6 +76,8 @@ def examples(cases, folder):
     if cases.net_path is None:
         cases.net_path = folder / "net.npz"
         small_net().save(cases.net_path)
+        cases.onnx_path = folder / "net.onnx"
+        small_net().to_onnx(cases.onnx_path)
         cases.png_path = folder / "picture.png"
         pictures.save_png(cases.png_path, pictures.grid(floats(4, 4, 4, 1)))
         cases.gan_path = folder / "gan.npz"
@@ -155,6 +157,7 @@ def examples(cases, folder):
         "features_and_probabilities.images": lambda: dataset().images,
         "path": lambda: path,
         "Sequential.load.path": lambda: cases.net_path,
+        "Sequential.from_onnx.path": lambda: cases.onnx_path,
         "folder_for_epochs.path": lambda: folder / "epochs",
         "open_png.path": lambda: cases.png_path,
         "GAN.load.path": lambda: cases.gan_path,

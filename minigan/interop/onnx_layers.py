@@ -173,7 +173,7 @@ def running_norm(graph, layer, gamma, beta):
     graph.channels_first()
     numbers = {"gamma": gamma, "beta": beta, "mean": layer.state["mean"], "variance": layer.state["variance"]}
     names = [graph.constant(name, values) for name, values in numbers.items()]
-    graph.add("BatchNormalization", *names, epsilon=layer.epsilon)
+    graph.add("BatchNormalization", *names, epsilon=layer.epsilon, momentum=layer.momentum)
 
 
 def conditional_batch_norm(graph, layer):
