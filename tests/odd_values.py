@@ -98,6 +98,7 @@ def kind_of(value):
 # parameter -> the kinds that it takes besides the kind of its example; each is documented where the parameter is
 ALSO = {
     "seed": {"number", "none", "sequence"},
+    "policy": {"sequence"},
     "padding": {"text", "number", "sequence"},
     "kernel_size": {"sequence"},
     "strides": {"number", "sequence", "none"},

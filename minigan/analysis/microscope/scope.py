@@ -85,7 +85,7 @@ def microscope(
     """
     require_built(OWNER, net=net)
     training = require_flag(OWNER, training=training)
-    if not callable(dy):
+    if isinstance(dy, type) or not callable(dy):
         require_array(OWNER, dy=dy)
     if max_grad_norm is not None:
         max_grad_norm = require_positive(OWNER, max_grad_norm=max_grad_norm)
