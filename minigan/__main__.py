@@ -27,6 +27,7 @@ def make_parser():
         information,
         listing,
         measuring,
+        reporting,
         sampling,
         studying,
         training,
@@ -38,7 +39,18 @@ def make_parser():
     )
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (listing, training, studying, sampling, evaluating, exporting, measuring, checking, information):
+    for module in (
+        listing,
+        training,
+        studying,
+        sampling,
+        evaluating,
+        exporting,
+        measuring,
+        reporting,
+        checking,
+        information,
+    ):
         module.add_to(commands)
     return parser
 

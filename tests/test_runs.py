@@ -43,7 +43,7 @@ def test_a_run_writes_what_it_promises(uninterrupted):
             "learning.gif",
         ),
         *("generator.npz", "discriminator.npz", "generator_raw.npz", "raw_beside_averaged.png"),
-        *(f"samples/epoch_00{i}.png" for i in (1, 2, 3)),
+        *(f"samples/{name}.png" for name in ("epoch_001", "epoch_002", "epoch_003", "real", "raw")),
         *(f"checkpoints/step_{step:08d}.checkpoint" for step in (5, 10, 15)),
     }
     config = json.loads((path / "config.json").read_text())

@@ -118,6 +118,7 @@ OPTIONS = {
         "help": "use the generator as its last step left it, not the moving average of its steps",
     },
     "--quiet": {"action": "store_true", "help": "show no progress bar"},
+    "--no-report": {"action": "store_true", "help": "do not write the page of the run, report.html, at its end"},
 }
 
 

@@ -1,12 +1,14 @@
 """The command evaluate: judge the samples of one or more runs by the data set that they were trained on."""
 
 import statistics
+import sys
 from pathlib import Path
 
 from minigan import metrics
 from minigan.cli.arguments import add_option, add_source, positive
 from minigan.cli.opening import open_trained
 from minigan.data import stacked
+from minigan.errors import MiniganError
 from minigan.metrics.evaluation import COLUMNS
 from minigan.training.judging import Judge, ModeJudge
 
@@ -49,6 +51,19 @@ def evaluate_runs(args):
     print_scores(runs, evaluations)
     name = "evaluation_raw" if args.raw else "evaluation"
     print(f"{name}.json and {name}.png are in {' '.join(evaluations)}")
+    for run in runs:
+        renew_report(run.folder.path)
+
+
+def renew_report(path):
+    """Write the page of a run again, if it has one: now with the metrics."""
+    from minigan.report.writing import REPORT, write_report
+
+    if (path / REPORT).exists():
+        try:
+            write_report(path)
+        except MiniganError as error:
+            sys.stderr.write(f"note: {path / REPORT} stays as it was: {error}\n")
 
 
 def judge_for(run, args):

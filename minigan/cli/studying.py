@@ -1,10 +1,12 @@
 """The command study: train and judge experiments with several seeds and options, many runs at once."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from minigan import machine
 from minigan.cli.arguments import add_option, integer, positive, seed
+from minigan.errors import MiniganError
 from minigan.training.config import absolute
 
 
@@ -91,6 +93,17 @@ def study_command(args):
 
     report = run_study(study, args.out, open_cluster, args.retries, args.quiet)
     print(summary(args.out, report))
+    print_page(args.out)
     if report.signal:
         return 128 + report.signal
     return 1 if report.failed or report.skipped else 0
+
+
+def print_page(folder):
+    """Write the page of the study, and say where it is, if a run of it has begun."""
+    from minigan.study.page import write_study_page
+
+    try:
+        print(f"its page: {write_study_page(folder)}")
+    except MiniganError as error:
+        sys.stderr.write(f"note: no page of this study could be written: {error}\n")

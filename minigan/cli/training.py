@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minigan import machine
 from minigan.cli.arguments import add_option, add_recipe, add_source, data_options, positive, with_recipe
+from minigan.errors import MiniganError
 from minigan.experiments.from_files import find_or_hint, from_file, names_a_file
 from minigan.experiments.variants import SEPARATOR
 from minigan.parallel.mpi import ONE, started
@@ -29,6 +30,7 @@ def add_to(commands):
     train.add_argument(
         "--every", type=positive, metavar="N", default=1, help="draw a grid of samples after every N epochs; default: 1"
     )
+    add_option(train, "--no-report")
     train.add_argument("--tensorboard", action="store_true", help="also write events for TensorBoard")
     train.set_defaults(command=train_command, shared=True)
 
@@ -41,6 +43,7 @@ def add_to(commands):
     add_option(resume, "--data-dir", help="the folder of the data set's files, if they were moved")
     add_source(resume)
     add_option(resume, "--quiet")
+    add_option(resume, "--no-report")
     resume.set_defaults(command=resume_command, shared=True)
 
 
@@ -66,7 +69,7 @@ def train_command(args):
         every=args.every,
         tensorboard=args.tensorboard,
     )
-    return finish(training, args.quiet)
+    return finish(training, args.quiet, not args.no_report)
 
 
 def resume_command(args):
@@ -84,7 +87,7 @@ def resume_command(args):
         workers=args.workers,
         watchers=source.watchers if source else (),
     )
-    return finish(training, args.quiet)
+    return finish(training, args.quiet, not args.no_report)
 
 
 def folder_name(experiment):
@@ -92,7 +95,7 @@ def folder_name(experiment):
     return re.sub(r"[^\w.+=:,-]", "_", experiment.name)[:LONGEST].lstrip(".") or "own"
 
 
-def finish(training, quiet):
+def finish(training, quiet, with_report=True):
     """Train to the end and return the exit code: 0, or 128 + the number of the signal that stopped the run."""
     if not quiet:
         config = training.config
@@ -107,7 +110,19 @@ def finish(training, quiet):
         )
         return 128 + signal
     print(f"finished after {training.step:,} steps; pictures, history and both networks are in {path.resolve()}")
+    if with_report and training.group.rank == 0:
+        print_report(path)
     return 0
+
+
+def print_report(path):
+    """Write the page of a finished run, and say where it is. If this fails, the run is finished all the same."""
+    from minigan.report import write_report
+
+    try:
+        print(f"its page: {write_report(path).resolve()}")
+    except MiniganError as error:
+        sys.stderr.write(f"note: no page of this run could be written: {error}\n")
 
 
 def tell_of_size(experiment, image_size):

@@ -6,6 +6,10 @@ function pageData(name) {
   return JSON.parse(document.getElementById("data-" + name).textContent);
 }
 
+// Functions that draw the parts of a page that need a script, each called once where it is written. A page that gets
+// news calls them again.
+const pageParts = [];
+
 // Dark or light: as the system wishes, until the reader presses the button. The choice stays where the browser allows it.
 (function theme() {
   const root = document.documentElement;

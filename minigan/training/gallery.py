@@ -21,7 +21,8 @@ EPOCH = re.compile(r"epoch_(\d{3,18})\.png", re.ASCII)
 class Gallery:
     """The pictures of a run: grids of samples, always from the same latents, and an overview at the end.
 
-    out           the folder of the run; the grids go into `samples`: epoch_001.png and so on
+    out           the folder of the run; the grids go into `samples`: epoch_001.png and so on. There, too, real.png, a
+                  grid of real images, and at the end raw.png, if the generator has an average
     real_images   bytes; the first 64 are shown beside generated images
     data_range    the numbers that stand for black and white in the networks
     real_labels   the classes of the real images, if the GAN takes labels; then a grid has a row for each class
@@ -36,6 +37,7 @@ class Gallery:
         self.shown = SHOWN if self.labels is None else len(self.labels)
         empty = np.zeros((self.shown, *gan.generator.output_shape))
         self.grid_shape = pictures.grid(empty, columns=self.columns).shape
+        self.real_grid = real_images[like_labels(real_labels, self.labels, min(self.shown, len(real_images)))]
 
     def remove_after(self, epoch):
         """Delete the pictures of later epochs: the resumed run draws them again."""
@@ -45,8 +47,10 @@ class Gallery:
                 path.unlink(missing_ok=True)
 
     def draw(self, epoch):
-        """Write the grid of an epoch's samples as a PNG, and return the picture."""
+        """Write the grid of an epoch's samples as a PNG, and return the picture; once a grid of real images, too."""
         low, high = self.data_range
+        if not (self.folder / "real.png").exists():
+            pictures.save_png(self.folder / "real.png", pictures.grid(self.real_grid, columns=self.columns), ZOOM)
         picture = pictures.grid(self.samples(self.shown, self.labels), columns=self.columns, low=low, high=high)
         pictures.save_png(self.path(epoch), picture, ZOOM)
         return picture
@@ -75,6 +79,7 @@ class Gallery:
             titles = {RAW: False, AVERAGED: True}
             grids = {title: self.samples(self.shown, self.labels, averaged) for title, averaged in titles.items()}
             pictures.save_side_by_side(self.out / "raw_beside_averaged.png", grids, low, high, self.columns)
+            pictures.save_png(self.folder / "raw.png", pictures.grid(grids[RAW], self.columns, low, high), ZOOM)
         if losses:
             pictures.save_loss_curves(self.out / "losses.png", *zip(*losses, strict=True))
         frames = {epoch: self.frame(epoch) for epoch in range(1, len(losses) + 1) if self.path(epoch).exists()}
@@ -99,3 +104,11 @@ class Gallery:
                 return np.asarray(picture)[::ZOOM, ::ZOOM].reshape(self.grid_shape)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             return None
+
+
+def like_labels(real_labels, labels, n):
+    """Return the places of n real images or, where there are labels, of one for each of them, as far as there are."""
+    if labels is None:
+        return np.arange(n)
+    places = {label: list(np.flatnonzero(real_labels == label)[: len(labels)]) for label in np.unique(labels)}
+    return [places[label].pop(0) if places[label] else 0 for label in labels]

@@ -8,7 +8,7 @@ import numpy as np
 from minigan import data, metrics, pictures
 from minigan.data import stacked
 from minigan.errors import CheckpointError, DataError, NonFiniteError
-from minigan.files import atomic_write
+from minigan.files import atomic_write, make_folder
 from minigan.hints import PathLike, Seed
 from minigan.labels import labels_to_make
 from minigan.training.config import versions
@@ -59,7 +59,7 @@ class Judge:
         """Return the metrics of a run's samples, and write them into its folder.
 
         They are in evaluation.json and evaluation.png; in evaluation_raw.json and so on for a run that was opened with
-        averaged=False.
+        averaged=False. samples/nearest.png has samples above the training images nearest to them.
         """
         path = run.folder.path
         self.say(f"{path}: judging {self.samples:,} samples of step {run.step:,}")
@@ -80,6 +80,9 @@ class Judge:
             searched,
             data.scale(nearest),
         )
+        pairs = np.concatenate([pictures.to_uint8(searched), nearest])
+        file = "nearest.png" if run.averaged else "nearest_raw.png"
+        pictures.save_png(make_folder(run.folder.samples) / file, pictures.grid(pairs, columns=len(searched)))
         return scores
 
     def say(self, text):

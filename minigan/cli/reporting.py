@@ -1,0 +1,88 @@
+"""The command report: a page of HTML about a run, a comparison of several, or a study; or a page that follows a run."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from minigan.cli.arguments import add_option, integer
+from minigan.errors import OptionError
+
+COMPARISON = "comparison.html"
+PORT = 8123
+
+
+def add_to(commands):
+    parser = commands.add_parser(
+        "report",
+        help="write a page about a run, or one that compares several runs or shows a study",
+        description="Write one page of HTML that needs no network: curves, samples, health, metrics, recipe, and the "
+        "command that repeats the run. Several runs are compared. The folder of a study gives the page of the study: "
+        "docs/report.md",
+    )
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the folder of a run, or of a study")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"the file to write; default: report.html in the folder, of several runs {COMPARISON} here",
+    )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="write nothing: show the page at http://127.0.0.1 while the run goes on, always up to date, until Ctrl-C",
+    )
+    parser.add_argument(
+        "--port", type=port, default=PORT, metavar="N", help=f"of --watch; 0 takes any that is free; default: {PORT}"
+    )
+    add_option(parser, "--quiet", help="do not say where the page is")
+    parser.set_defaults(command=report_command, parser=parser)
+
+
+def port(text):
+    """Read a port for argparse: an integer from 0 to 65535."""
+    number = integer(0)(text)
+    if number > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text}")
+    return number
+
+
+def report_command(args):
+    """Write the page, or serve it until Ctrl-C."""
+    from minigan.report import write_comparison, write_report
+    from minigan.study.page import is_study, write_study_page
+
+    runs = list(dict.fromkeys(args.runs))
+    studies = [path for path in runs if is_study(path)]
+    if studies and len(runs) > 1:
+        raise OptionError(
+            f"{studies[0]} is the folder of a study. Give it alone, or give the folders of runs, such as "
+            f"{studies[0]}/*-seed*."
+        )
+    if args.watch:
+        return watch(args, runs, studies)
+    if studies:
+        path = write_study_page(studies[0], args.out)
+    elif len(runs) > 1:
+        path = write_comparison(runs, args.out or COMPARISON)
+    else:
+        path = write_report(runs[0], args.out)
+    if not args.quiet:
+        print(f"the page is in {path.resolve()}")
+    return 0
+
+
+def watch(args, runs, studies):
+    """Serve the page of one run until Ctrl-C."""
+    from minigan.report.serving import serve
+
+    if studies or len(runs) > 1:
+        args.parser.error("--watch shows one run")
+    if args.out is not None:
+        args.parser.error("--watch writes no file: leave out --out, or write the page by a second command")
+
+    def say(address):
+        sys.stderr.write(f"{address} shows {runs[0]} and follows it. Ctrl-C ends this.\n")
+
+    serve(runs[0], args.port, say)
+    sys.stderr.write("stopped following the run\n")
+    return 0

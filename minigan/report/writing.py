@@ -1,0 +1,62 @@
+"""Writing reports: from the folder of a run, or of several, to one file of HTML."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from minigan.errors import OptionError
+from minigan.files import as_path, atomic_write
+from minigan.hints import PathLike
+from minigan.pages import element, page_text
+from minigan.pages.page import STYLE
+from minigan.report.comparing import MOST_RUNS, arms_of_runs, comparison_body
+from minigan.report.reading import read_record
+from minigan.report.run_page import lead_of, run_body
+
+REPORT = "report.html"
+HERE = Path(__file__).parent
+STYLES, SCRIPTS = [HERE / "report.css"], [STYLE.with_name("plots.js"), HERE / "grids.js"]
+
+
+def write_report(run: PathLike, path: PathLike | None = None) -> Path:
+    """Write the page of the run in the folder `run`; return where it is: by default report.html in the folder.
+
+    Errors     CheckpointError if the folder is not one of a run, or holds a link to another place; FileError
+    """
+    path = as_path(run) / REPORT if path is None else as_path(path)
+    write(path, report_text(run))
+    return path
+
+
+def report_text(run: PathLike, refresh: bool = False) -> str:
+    """Return the page of a run as text. refresh: a page that asks its server for news"""
+    record = read_record(run)
+    body, data = run_body(record)
+    scripts = [*SCRIPTS, *([HERE / "refresh.js"] if refresh else [])]
+    return page_text(
+        record.title, body, lead=lead_of(record), data=data, styles=STYLES, scripts=scripts, refresh=refresh
+    )
+
+
+def write_comparison(runs: Sequence[PathLike], path: PathLike) -> Path:
+    """Write a page that compares the runs in several folders; return where it is.
+
+    Errors     CheckpointError if a folder is not one of a run; OptionError for more than MOST_RUNS of them; FileError
+    """
+    if not runs or len(runs) > MOST_RUNS:
+        raise OptionError(f"report: expected 1 to {MOST_RUNS} runs to compare, got {len(runs):,}.")
+    arms = arms_of_runs(runs)
+    lead = element("p", f"{len(arms)} runs: curves, metrics, last samples, and what differs in their settings.")
+    return write_arms(path, "Runs compared", arms, lead)
+
+
+def write_arms(path, title, arms, lead, before=()):
+    """Write a page that compares arms; return where it is."""
+    path = as_path(path)
+    body, data = comparison_body(arms, before)
+    write(path, page_text(title, body, lead=lead, data=data, styles=STYLES, scripts=SCRIPTS))
+    return path
+
+
+def write(path, text):
+    with atomic_write(path) as file:
+        file.write(text.encode("utf-8"))
