@@ -22,9 +22,9 @@ def write_report(run: PathLike, path: PathLike | None = None) -> Path:
 
     Errors     CheckpointError if the folder is not one of a run, or holds a link to another place; FileError
     """
-    path = as_path(run) / REPORT if path is None else as_path(path)
-    write(path, report_text(run))
-    return path
+    written: Path = as_path(run) / REPORT if path is None else as_path(path)
+    write(written, report_text(run))
+    return written
 
 
 def report_text(run: PathLike, refresh: bool = False) -> str:
