@@ -71,7 +71,7 @@ def test_importing_the_commands_does_not_import_matplotlib():
 def test_every_requirement_has_a_lower_bound_and_the_tests_run_with_it(setup):
     extras = setup["options.extras_require"]
     needed = requirements(setup["options"]["install_requires"])
-    for extra in ("svhn", "tensorboard", "study", "mpi", "onnx", "test"):
+    for extra in ("svhn", "tensorboard", "study", "mpi", "onnx", "keras", "test"):
         needed |= requirements(extras[extra])
     lowest = constraints()
     assert needed.keys() == lowest.keys()
@@ -93,7 +93,7 @@ def test_every_package_that_is_imported_is_declared(setup):
     projects = {"PIL": "Pillow"}
     known = sys.stdlib_module_names | {"minigan", "cupy", "cupyx", "cuda"}  # the last three: extras cuda12x, cuda13x
     declared = requirements(setup["options"]["install_requires"])
-    for extra in ("svhn", "tensorboard", "study", "mpi", "onnx", "test"):
+    for extra in ("svhn", "tensorboard", "study", "mpi", "onnx", "keras", "test"):
         declared |= requirements(setup["options.extras_require"][extra])
     for file in (ROOT / "minigan").rglob("*.py"):
         for module in imported_modules(file):
