@@ -69,6 +69,8 @@ def from_keras(net: Sequential, weights: list | PathLike, names: list[str] | Non
         for place, group in zip(places, found, strict=True):
             require_same_options(place.layer, group.name, *options.get(group.name, (None, {})))
     else:
+        if names is not None:
+            raise OptionError("from_keras: names is for files; a list of arrays has none. Leave it out.")
         found = from_list(places, needs, weights)
     new = []
     for place, group in zip(places, found, strict=True):
