@@ -193,7 +193,7 @@ def test_the_class_picker_chooses_what_is_made(opened):
     assert pixels(page, "generator-grid").shape == (3 * 6 + 2, 10 * 5 + 2, 4), "a row for each class"
     z = NORMAL.sample(64, np.random.default_rng(0))
     first, second = page.get_by_role("combobox", name="Class").all()
-    assert first.locator("option").all_inner_texts() == ["all, each in a row of its own", "0", "1", "2"]
+    assert first.locator("option").all_inner_texts() == ["all, a row each", "0", "1", "2"]
 
     rows = pixels(page, "generator-grid")[2:, 2:].reshape(3, 6, 10, 5, 4)[:, :4, :, :3].swapaxes(1, 2)
     expected = colours(net.predict(z[:30], labels=np.repeat([0, 1, 2], 10)))
@@ -208,6 +208,14 @@ def test_the_class_picker_chooses_what_is_made(opened):
     for k in (0, 1):
         second.select_option(str(k))
         assert_same_pixels(pixels(page, "path-image"), colours(net.predict(z[:1], labels=[k]))[0])
+
+    first.select_option("all")
+    wait_for_grid(page)
+    grid = page.locator("#generator-grid")
+    box = grid.bounding_box()
+    grid.click(position={"x": box["width"] * 3.5 / 10, "y": box["height"] * 2.5 / 3})  # the fourth of the third row
+    assert second.input_value() == "2", "the path leads to the image that was clicked"
+    assert_same_pixels(pixels(page, "path-end"), colours(net.predict(z[[23]], labels=[2]))[0])
 
 
 def test_hostile_names_are_shown_as_they_are(opened):

@@ -218,7 +218,7 @@
   function leadTo(event) {
     const canvas = by("generator-grid");
     const box = canvas.getBoundingClientRect();
-    const { n, columns } = plan();
+    const { n, labels, columns } = plan();
     const column = Math.floor(((event.clientX - box.left) / box.width) * canvas.width / (width + GAP));
     const row = Math.floor(((event.clientY - box.top) / box.height) * canvas.height / (height + GAP));
     const index = row * columns + column;
@@ -227,6 +227,9 @@
     }
     by("path-from").value = indexOf("path-to") + 1;
     by("path-to").value = index + 1;
+    if (labels) {
+      by("path-class").value = labels[index];
+    }
     place.value = 0;
     endsChanged();
     play(1);

@@ -89,7 +89,7 @@ def generator_body(shape: list[int], classes: int | None, latent: str) -> list[M
         element(
             "div",
             field("Seed", "generator-seed", number(0, LARGEST_SEED, 0)),
-            class_field("generator-class", classes, "all, each in a row of its own"),
+            class_field("generator-class", classes, "all, a row each"),
             element("button", "New latents", type="button", id="generator-new"),
             class_="controls",
         ),
