@@ -5,9 +5,7 @@ from pathlib import Path
 from minigan.cli.arguments import add_option, add_source
 from minigan.cli.opening import open_trained
 from minigan.errors import OptionError
-from minigan.files import printable
-from minigan.pages import element
-from minigan.pages.generator import write_generator
+from minigan.report.generator import write_generator_page
 from minigan.training.facts import description_of, facts_of
 
 NETWORKS = ("generator", "discriminator")
@@ -26,23 +24,6 @@ def write_safetensors(network, path, description, facts):
 # format -> a function of a network, the path, a sentence about it, and facts by name; a file's ending is the format
 FORMATS = {"onnx": write_onnx, "safetensors": write_safetensors}
 PAGE = "html"  # not for other programs: a page that runs the generator
-
-
-def write_page(run, path, description, facts):
-    """Write a page with the generator, for any browser."""
-    raw = "" if run.averaged else " --raw"
-    write_generator(
-        path,
-        run.gan.sampler(run.averaged),
-        run.gan.latent,
-        title=f"The generator of {printable(facts['experiment'])}",
-        lead=[
-            element("p", element("bdi", printable(description))),
-            element("p", f"Licence of the images it learned from: {printable(facts['data_licence'])}", class_="soft"),
-        ],
-        data_range=run.experiment.data_range,
-        command=f"python -m minigan sample RUN{raw}",
-    )
 
 
 def add_to(commands):
@@ -72,10 +53,9 @@ def export_network(args):
     raw = "_raw" if args.raw else ""
     out = args.out or run.folder.path / f"{args.network}{raw}.{args.format}"
     facts = facts_of(run, args.network)
-    description = description_of(run, args.network)
     if args.format == PAGE:
-        write_page(run, out, description, facts)
+        write_generator_page(run, out)
     else:
-        FORMATS[args.format](network, out, description, facts)
+        FORMATS[args.format](network, out, description_of(run, args.network), facts)
     print(f"the {args.network} of step {run.step:,}: {out}")
     print(f"licence of the images it learned from: {facts['data_licence']}")

@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from minigan.cli.arguments import add_option, integer
+from minigan.cli.arguments import add_option, add_source, integer
+from minigan.cli.opening import open_trained
 from minigan.errors import OptionError
 
 COMPARISON = "comparison.html"
@@ -34,6 +35,12 @@ def add_to(commands):
     parser.add_argument(
         "--port", type=port, default=PORT, metavar="N", help=f"of --watch; 0 takes any that is free; default: {PORT}"
     )
+    parser.add_argument(
+        "--generator",
+        action="store_true",
+        help="of one run: let its generator run in the page, or in generator.html beside it if it is too large",
+    )
+    add_source(parser)
     add_option(parser, "--quiet", help="do not say where the page is")
     parser.set_defaults(command=report_command, parser=parser)
 
@@ -58,6 +65,8 @@ def report_command(args):
             f"{studies[0]} is the folder of a study. Give it alone, or give the folders of runs, such as "
             f"{studies[0]}/*-seed*."
         )
+    if args.generator and (args.watch or studies or len(runs) > 1):
+        args.parser.error("--generator belongs to the page of one run, and not to --watch")
     if args.watch:
         return watch(args, runs, studies)
     if studies:
@@ -65,7 +74,7 @@ def report_command(args):
     elif len(runs) > 1:
         path = write_comparison(runs, args.out or COMPARISON)
     else:
-        path = write_report(runs[0], args.out)
+        path = write_report(runs[0], args.out, open_trained(runs[0], args) if args.generator else None)
     if not args.quiet:
         print(f"the page is in {path.resolve()}")
     return 0

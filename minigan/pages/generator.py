@@ -13,7 +13,7 @@ from minigan.hints import PathLike
 from minigan.labels import labels_of_grid
 from minigan.network import Sequential
 from minigan.options import require_built, require_instance, require_range
-from minigan.pages.markup import Markup, element, section
+from minigan.pages.markup import Markup, element
 from minigan.pages.network_data import network_data
 from minigan.pages.page import write_page
 from minigan.pictures import CHANNELS
@@ -45,7 +45,7 @@ def write_generator(
                images
     """
     data = generator_data(net, latent, data_range, command)
-    body = generator_body(data["shape"], data["classes"], data["latent"])
+    body = generator_body(data)
     write_page(path, title, body, lead=lead, data={"generator": data}, styles=STYLES, scripts=SCRIPTS)
 
 
@@ -82,9 +82,13 @@ def generator_data(
     }
 
 
-def generator_body(shape: list[int], classes: int | None, latent: str) -> list[Markup]:
-    """Return the parts of the page that generator.js fills."""
-    path = "arc (slerp)" if latent == "normal" else "straight line (lerp)"
+def generator_body(data: dict[str, Any], heading: str = "h2") -> list[Markup]:
+    """Return the parts of the page that generator.js fills.
+
+    data       what `generator_data` returned; the page has it under the name "generator"
+    heading    the element of the headings
+    """
+    classes, path = data["classes"], "arc (slerp)" if data["latent"] == "normal" else "straight line (lerp)"
     samples = [
         element(
             "div",
@@ -132,7 +136,10 @@ def generator_body(shape: list[int], classes: int | None, latent: str) -> list[M
     ]
     off = element("p", "The generator is a program in JavaScript, which is switched off here.", class_="note")
     trouble = element("p", id="generator-trouble", class_="note", role="alert", hidden=True)
-    sections = [section("Samples", samples), section("From one to another", places)]
+    sections = [
+        element("section", element(heading, "Samples of a seed", id="generator-samples"), samples),
+        element("section", element(heading, "From one to another", id="generator-path"), places),
+    ]
     return [element("noscript", off), trouble, element("div", sections, class_="generator")]
 
 

@@ -12,7 +12,7 @@ function drawLatents(kind, n, size, seed) {
 function slerp(start, end, t) {
   const u = unit(start);
   const v = unit(end);
-  const angle = 2 * Math.atan2(length(u.map((value, i) => value - v[i])), length(u.map((value, i) => value + v[i])));
+  const angle = 2 * Math.atan2(lengthOf(u.map((value, i) => value - v[i])), lengthOf(u.map((value, i) => value + v[i])));
   if (Math.sin(angle) < 1e-6) {
     return lerp(start, end, t); // the same direction, or opposite ones: no arc is special
   }
@@ -26,11 +26,11 @@ function lerp(start, end, t) {
   return Float32Array.from(start, (value, i) => (1 - t) * value + t * end[i]);
 }
 
-function length(vector) {
+function lengthOf(vector) {
   return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
 }
 
 function unit(vector) {
-  const size = length(vector);
+  const size = lengthOf(vector);
   return Float64Array.from(vector, (value) => value / size);
 }

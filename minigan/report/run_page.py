@@ -5,16 +5,19 @@ from minigan.pages import element, section, table
 from minigan.report import grids, plots, words
 from minigan.report.grids import evenly
 from minigan.report.networks import summary_of
-from minigan.report.run_pictures import Room, average_part, nearest_part, samples_part
+from minigan.report.run_pictures import ROOM, Room, average_part, nearest_part, samples_part
 
 MOST_ROWS = 500  # of a table
 MOST_LISTED = 300  # notes of health
 LOOKED_AT = 'docs/evaluation.md, "The metrics"'
 
 
-def run_body(record):
-    """Return (body, data) of the page of a run: the parts of the page, and the data of its scripts."""
-    room, notes = Room(), []
+def run_body(record, generator=None):
+    """Return (body, data) of the page of a run: the parts of the page, and the data of its scripts.
+
+    generator  a GeneratorPart, or None for a page without
+    """
+    room, notes = Room(ROOM - (generator.characters if generator else 0)), []
     folder = record.path / grids.SAMPLES_FOLDER
     real = grids.read_picture(folder / "real.png", notes.append)
     read = grids.read_grids(record, notes.append)
@@ -26,6 +29,7 @@ def run_body(record):
     samples, slider = samples_part(record, real, read, room, notes)
     parts = [
         ("Samples", [samples, averaged]),
+        *([("Generator", generator.part)] if generator else []),
         ("Curves", curves_part(record, drawn)),
         ("Health", health_part(record)),
         ("Evaluation", others),
@@ -40,7 +44,7 @@ def run_body(record):
         class_="contents",
     )
     body = [glance(record), troubles(record.troubles + notes), contents, *(section(*part) for part in parts)]
-    return body, {"plots": drawn, "grids": slider}
+    return body, {"plots": drawn, "grids": slider, **(generator.data if generator else {})}
 
 
 def lead_of(record):

@@ -6,34 +6,45 @@ from pathlib import Path
 from minigan.errors import OptionError
 from minigan.files import as_path, atomic_write
 from minigan.hints import PathLike
+from minigan.options import require_instance
 from minigan.pages import element, page_text
+from minigan.pages import generator as generator_page
 from minigan.pages.page import STYLE
 from minigan.report.comparing import MOST_RUNS, arms_of_runs, comparison_body
+from minigan.report.generator import GeneratorPart
 from minigan.report.reading import read_record
 from minigan.report.run_page import lead_of, run_body
+from minigan.training.trained import TrainedRun
 
 REPORT = "report.html"
 HERE = Path(__file__).parent
 STYLES, SCRIPTS = [HERE / "report.css"], [STYLE.with_name("plots.js"), HERE / "grids.js"]
 
 
-def write_report(run: PathLike, path: PathLike | None = None) -> Path:
+def write_report(run: PathLike, path: PathLike | None = None, trained: TrainedRun | None = None) -> Path:
     """Write the page of the run in the folder `run`; return where it is: by default report.html in the folder.
 
-    Errors     CheckpointError if the folder is not one of a run, or holds a link to another place; FileError
+    trained    the run as `load_trained` opens it: then its generator runs in the page, or in a page beside if it is
+               too large
+    Errors     CheckpointError if the folder is not one of a run, or holds a link to another place; FileError;
+               OptionError for a generator that no page can run
     """
     written: Path = as_path(run) / REPORT if path is None else as_path(path)
-    write(written, report_text(run))
+    if trained is not None:
+        require_instance("write_report", TrainedRun, 'load_trained("out/run")', trained=trained)
+    write(written, report_text(run, generator=None if trained is None else GeneratorPart(trained, written)))
     return written
 
 
-def report_text(run: PathLike, refresh: bool = False) -> str:
-    """Return the page of a run as text. refresh: a page that asks its server for news"""
+def report_text(run: PathLike, refresh: bool = False, generator: GeneratorPart | None = None) -> str:
+    """Return the page of a run as text. refresh: a page that asks its server for news; generator: a part of the page"""
     record = read_record(run)
-    body, data = run_body(record)
-    scripts = [*SCRIPTS, *([HERE / "refresh.js"] if refresh else [])]
+    body, data = run_body(record, generator)
+    styles, scripts = STYLES, [*SCRIPTS, *([HERE / "refresh.js"] if refresh else [])]
+    if generator is not None and generator.data:
+        styles, scripts = [*styles, *generator_page.STYLES], [*scripts, *generator_page.SCRIPTS]
     return page_text(
-        record.title, body, lead=lead_of(record), data=data, styles=STYLES, scripts=scripts, refresh=refresh
+        record.title, body, lead=lead_of(record), data=data, styles=styles, scripts=scripts, refresh=refresh
     )
 
 
