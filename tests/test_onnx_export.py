@@ -57,6 +57,11 @@ def test_no_layer_is_forgotten():
     assert set(onnx_layers.WRITERS) == set(layers.ALL)
 
 
+@pytest.mark.parametrize(("k", "s"), [(1, 3), (2, (3, 2)), (5, 1)])
+def test_strides_and_kernels_of_all_sizes(k, s):
+    require_equal_to_onnxruntime(shaken(Sequential([Conv2DTranspose(2, k, s), Conv2D(1, k, s)], (4, 5, 2))))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [Conv2D, Conv2DTranspose])
 def test_every_geometry_of_a_convolution(kind):

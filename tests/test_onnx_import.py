@@ -38,6 +38,7 @@ from minigan.layers import (
     Reshape,
     SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
 
@@ -249,6 +250,13 @@ def test_branches_of_more_than_two():
     ]
     net = require_same_as_onnxruntime(model(nodes, ["n", 3]))
     assert str(net.layers) == "(Concatenate([Add([ReLU()], [Tanh(), Softplus()], [])], []),)"
+
+
+def test_the_softplus_of_pytorch():
+    nodes = [("Softplus", "x", "s", {}), ("Greater", "x limit", "g", {}), ("Where", "g x s", "y", {})]
+    assert kinds(require_same_as_onnxruntime(model(nodes, ["n", 3], {"limit": np.float32(20)}))) == [Softplus]
+    with pytest.raises(CheckpointError, match=r"Greater.*no such operator"):
+        imported(model(nodes, ["n", 3], {"limit": np.float32(2)}))
 
 
 def test_a_dropout_and_an_identity_vanish():

@@ -85,7 +85,6 @@ class Graph:
             middle = range(2, self.axes + 1) if self.first else range(1, self.axes)
             perm = (0, *middle, 1) if self.first else (0, self.axes, *middle)
             self.twins[key] = self.node("Transpose", self.x, perm=perm)
-            self.twins[self.twins[key], first] = self.x  # and back again
         self.x, self.first = self.twins[key], first
 
     @property

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from minigan.layers import GELU, LSTM, GroupNorm, SiLU
+from minigan.layers import GELU, LSTM, GroupNorm, SiLU, Softplus
 
 # one operator after the other, each with the constant, or the name "x", that it takes beside the result before it
 GELU_BY_ERF = [("Div", math.sqrt(2)), ("Erf", None), ("Add", 1.0), ("Mul", "x"), ("Mul", 0.5)]
@@ -73,6 +73,19 @@ def silu(work, node):
         return False
     found(work, [node, after], SiLU())
     return True
+
+
+def softplus(work, node):
+    """log(1 + exp(x)), which PyTorch writes with a Where: x itself where x is so large that it makes no difference."""
+    x, y = node.input(0), node.outputs[0]
+    where = work.next_node(y)
+    greater = work.makers.get(where.input(0)) if where is not None and where.operator == "Where" else None
+    if greater is not None and greater.operator == "Greater" and where.inputs[1:] == [x, y] and greater.input(0) == x:
+        limit = constant_beside(work, greater, x)
+        if limit is not None and limit.size == 1 and limit.reshape(-1)[0] >= 20:
+            found(work, [node, greater, where], Softplus())
+            return
+    work.add(node, Softplus())
 
 
 def group_norm(work, node):

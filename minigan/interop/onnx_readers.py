@@ -28,7 +28,6 @@ from minigan.layers import (
     Reshape,
     Sigmoid,
     Softmax,
-    Softplus,
     Tanh,
 )
 
@@ -295,7 +294,7 @@ READERS = {
     "Resize": images.resize,
     "Sigmoid": sigmoid,
     "Softmax": softmax,
-    "Softplus": activation(lambda node: Softplus()),
+    "Softplus": patterns.softplus,
     "Squeeze": squeeze,
     "Sum": addition,
     "Tanh": activation(lambda node: Tanh()),
