@@ -26,6 +26,7 @@ def make_parser():
         exporting,
         information,
         listing,
+        looking,
         measuring,
         reporting,
         sampling,
@@ -48,6 +49,7 @@ def make_parser():
         exporting,
         measuring,
         reporting,
+        looking,
         checking,
         information,
     ):

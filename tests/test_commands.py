@@ -397,7 +397,7 @@ def small_arrays():
     return digits.images, digits.labels
 
 
-@pytest.mark.parametrize("command", ["sample", "interpolate", "evaluate", "sharpness"])
+@pytest.mark.parametrize("command", ["sample", "interpolate", "evaluate", "sharpness", "microscope"])
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -9,10 +9,19 @@ from minigan.analysis.microscope.recording import on_cpu, record_parameters, rec
 from minigan.analysis.microscope.table import as_html, as_text
 from minigan.analysis.microscope.view import LayerView
 from minigan.errors import OptionError
-from minigan.hints import Array, Labels
+from minigan.hints import Array, Labels, PathLike
 from minigan.network import Sequential
 from minigan.optimizers import SGD, Optimizer, clip_grad_norm
-from minigan.options import hint, is_integer, require_array, require_built, require_flag, require_positive, shown
+from minigan.options import (
+    hint,
+    is_integer,
+    require_array,
+    require_built,
+    require_flag,
+    require_positive,
+    require_text,
+    shown,
+)
 
 OWNER = "microscope"
 
@@ -52,6 +61,18 @@ class Microscope:
         Errors     OptionError for an unknown layer or name; ShapeError for an index outside of the array
         """
         return explanation_of(self[layer], what, index)
+
+    def save(self, path: PathLike, title: str = "The microscope") -> None:
+        """Write a page of HTML, in which one can click on every number that it shows to see its sum.
+
+        The page is one file, needs no network, and has at most 5 MB: where the arrays are larger, it shows a part of
+        their samples, channels and units, and says so.
+        """
+        from minigan.analysis.microscope.page import Network, write_microscope
+
+        mode = "training" if self.training else "inference"
+        lead = f"One batch of {len(self.y)} in {mode} mode, forward and back."
+        write_microscope(path, require_text(OWNER, title=title), [Network("network", lead, {"now": self})])
 
     def __str__(self):
         return as_text(self)
