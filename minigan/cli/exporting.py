@@ -5,6 +5,7 @@ from pathlib import Path
 from minigan.cli.arguments import add_option, add_source
 from minigan.cli.opening import open_trained
 from minigan.errors import OptionError
+from minigan.report.card import write_card
 from minigan.report.generator import write_generator_page
 from minigan.training.facts import description_of, facts_of
 
@@ -57,5 +58,8 @@ def export_network(args):
         write_generator_page(run, out)
     else:
         FORMATS[args.format](network, out, description_of(run, args.network), facts)
+        card = write_card(run, args.network, out)
     print(f"the {args.network} of step {run.step:,}: {out}")
+    if args.format != PAGE:
+        print(f"what it is, how good it is, and how to use it: {card}")
     print(f"licence of the images it learned from: {facts['data_licence']}")
