@@ -252,6 +252,12 @@ def test_runs_that_python_started_can_be_given_their_file(begun):
         load_trained("plain")
     assert load_trained("plain", experiment=source_of_run("plain", "my_gan.py").experiment).step == 2
     resume_run(begun, steps=4, experiment=own.experiment).run(quiet=True)
+    start_run(find("A1"), "a1", dataset="digits", batch_size=2000, steps=1).run(quiet=True)
+    assert source_of_run("a1", "my_gan.py") is None, "evaluate takes runs of both kinds at once"
+
+
+def test_the_folder_is_not_looked_at_without_the_options():
+    assert source_of_run("seen by the first process only") is None
 
 
 def test_list_and_check_take_files(capsys):

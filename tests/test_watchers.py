@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from run_helpers import SMALL, results
 
+from minigan import backend
 from minigan.__main__ import main
 from minigan.data import Dataset, dataset, load
 from minigan.errors import OptionError
@@ -116,6 +117,18 @@ def test_a_watcher_that_changes_the_gan_is_told_on(tmp_path, spoil, method):
     setattr(Meddler, method, lambda self, *arguments: self.meddle())
     start_run(SMALL, tmp_path / "run", steps=1 if method == "after_step" else 5, watchers=[Meddler()]).run(quiet=True)
     assert notes(tmp_path / "run").count(f"a watcher (Meddler) has changed the GAN in {method}") == 1
+
+
+def test_a_run_on_a_gpu(tmp_path, gpu):
+    seen = []
+
+    class OnGpu(Watcher):
+        def after_step(self, step, batch, d_loss, g_loss, labels=None):
+            seen.append((backend.array_module(batch) is gpu, float(d_loss)))
+
+    start_run(SMALL, tmp_path / "run", steps=3, device="gpu", watchers=[OnGpu()]).run(quiet=True)
+    assert [on_gpu for on_gpu, _ in seen] == [True] * 3 and all(np.isfinite(loss) for _, loss in seen)
+    assert "watcher" not in notes(tmp_path / "run")
 
 
 def test_a_watcher_cannot_write_to_the_batch(tmp_path):

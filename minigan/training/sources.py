@@ -20,19 +20,20 @@ def source_of_run(path: PathLike, file: PathLike | None = None, trusted: bool = 
     trusted    True: run the text that the run folder holds. Only for a folder that you would start programs from
     Errors     CheckpointError if the text is not the one that the run was started with; those of `from_file`
     """
+    if file is None and not trusted:
+        return None  # before the folder is looked at: only the first of several processes has to see it
     folder, config = RunFolder.open(path)
     if file is not None:
         return given_source(folder, config, str(file))
-    if trusted and config.source is not None:
-        return recorded_source(folder, config)
-    return None
+    return recorded_source(folder, config) if config.source is not None else None
 
 
-def given_source(folder: RunFolder, config: RunConfig, text: str) -> Source:
+def given_source(folder: RunFolder, config: RunConfig, text: str) -> Source | None:
     """Return the Source of a file that the user gives; name and changes are those of the run if the text has none."""
     before = config.source
-    if before is None:  # started in Python: the settings are compared later
-        return from_file(text)
+    if before is None:  # one of minigan's own, or started in Python; then the settings are compared later
+        source = from_file(text)
+        return source if source.experiment.name == config.experiment else None
     path, name, changes = parts_of(text)
     content = read_file(path, LIMIT)
     if checksum(content) != before["sha256"]:
