@@ -5,7 +5,8 @@ How labels reach the networks, and what the modes are: docs/conditional.md
 
 from minigan import models
 from minigan.experiments.own import DCGAN, MLP_GAN
-from minigan.experiments.parts import conditional
+from minigan.experiments.parts import adam, conditional
+from minigan.gan import penalties
 from minigan.initializers import RandomNormal
 
 CONDITIONAL_MLP = MLP_GAN.but(
@@ -26,6 +27,16 @@ CONDITIONAL_DCGAN = DCGAN.but(
     discriminator=conditional(models.conditional_dcgan_discriminator),
     conditional=True,
 )
+MNIST_BEST = CONDITIONAL_DCGAN.but(
+    "mnist-best",
+    networks="those of conditional-dcgan, on all of MNIST; the penalty R1, every 8 steps",
+    claim="digits of all of MNIST as good as we know how to make them, in a quarter of an hour on two cores",
+    dataset="mnist",
+    epochs=7,
+    g_optimizer=adam(5e-4),
+    d_optimizer=adam(5e-4),
+    penalties=(penalties.R1(weight=1, every=8),),
+)
 STACKED_MNIST = DCGAN.but(
     "stacked-mnist",
     networks="dcgan on three digits in one image, each in a channel of its own",
@@ -34,4 +45,4 @@ STACKED_MNIST = DCGAN.but(
     epochs=3,
 )
 
-EXPERIMENTS = (CONDITIONAL_MLP, CONDITIONAL_DCGAN, STACKED_MNIST)
+EXPERIMENTS = (CONDITIONAL_MLP, CONDITIONAL_DCGAN, MNIST_BEST, STACKED_MNIST)
