@@ -182,6 +182,14 @@ def test_a_study_writes_results_and_a_table_and_keeps_what_is_finished(tmp_path,
     assert run(study, tmp_path)[1] == [] and files(tmp_path) == before
 
 
+def test_the_results_of_a_run_with_labels_say_how_many_samples_are_of_the_class_that_was_asked_for(tmp_path):
+    (one,) = Study(["conditional-mlp"], seeds=[0], steps=1, samples=60).jobs(tmp_path)
+    _, row = work(one)
+    found = json.loads((tmp_path / one.label / "evaluation.json").read_text())
+    assert row["asked_share"] == found["asked_share"] and 0 < row["asked_share"] < 1
+    assert "| asked class |" in table([read_result(one.path)])
+
+
 def test_a_run_of_a_study_is_the_run_that_train_makes(tmp_path):
     (one,) = small_study(seeds=(5,), epochs=1, steps=None).jobs(tmp_path)
     how, _ = work(one)

@@ -13,7 +13,7 @@ FILE, TIMES, LIMIT = "result.json", "times.json", 2**20
 INTEGERS = ("seed", "batch_size", "steps", "samples")
 SCORES = (
     *("nfd", "score", "confidence", "class_kl", "smallest_class", "precision", "recall", "density", "coverage"),
-    *("memorisation_ratio", "copied_share"),
+    *("memorisation_ratio", "copied_share", "asked_share"),
 )
 NUMBERS = ("epochs", "d_loss", "g_loss", *SCORES, "seconds", "ms_per_step")
 VERSIONS = ("device", "minigan", "numpy", "python", "cupy", "processor", "BLAS", "BLAS kernels", "BLAS threads")

@@ -9,8 +9,9 @@ from minigan.metrics import evaluation
 from minigan.options import hint
 
 # heading, name, format of the columns with numbers
+SCORES = (*evaluation.COLUMNS, ("asked class", "asked_share", ".3f"))
 COLUMNS = (
-    *evaluation.COLUMNS,
+    *SCORES,
     ("D's loss", "d_loss", ".3f"),
     ("G's loss", "g_loss", ".3f"),
     ("seconds", "seconds", ".0f"),
@@ -110,7 +111,7 @@ def table(rows: list[dict], columns: list[str] | None = None, experiments: list[
     """
     groups = groups_of(rows)
     if columns is None:
-        columns = [name for _, name, _ in evaluation.COLUMNS if any(group.value(name) != "-" for group in groups)]
+        columns = [name for _, name, _ in SCORES if any(group.value(name) != "-" for group in groups)]
     if experiments is not None:
         groups = [group for name in experiments for group in groups_named(groups, name)]
     with_dataset = len({group.first["dataset"] for group in groups if group.rows}) > 1
