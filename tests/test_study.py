@@ -187,7 +187,7 @@ def test_the_results_of_a_run_with_labels_say_how_many_samples_are_of_the_class_
     _, row = work(one)
     found = json.loads((tmp_path / one.label / "evaluation.json").read_text())
     assert row["asked_share"] == found["asked_share"] and 0 < row["asked_share"] < 1
-    assert "| asked class |" in table([read_result(one.path)])
+    assert "| asked class |" in table([read_result(tmp_path / one.label)])
 
 
 def test_a_run_of_a_study_is_the_run_that_train_makes(tmp_path):
