@@ -59,7 +59,8 @@ def test_no_layer_is_forgotten():
 
 @pytest.mark.parametrize(("k", "s"), [(1, 3), (2, (3, 2)), (5, 1)])
 def test_strides_and_kernels_of_all_sizes(k, s):
-    require_equal_to_onnxruntime(shaken(Sequential([Conv2DTranspose(2, k, s), Conv2D(1, k, s)], (4, 5, 2))))
+    for kind in (Conv2DTranspose, Conv2D):
+        require_equal_to_onnxruntime(shaken(Sequential([kind(2, k, s)], (4, 5, 2))))
 
 
 @pytest.mark.slow
