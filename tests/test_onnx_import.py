@@ -332,6 +332,21 @@ def test_circles_and_gaps(names, reason):
         imported(model(nodes, ["n", 3]))
 
 
+def test_too_many_operators():
+    nodes = [("Relu", f"a{i}" if i else "x", f"a{i + 1}" if i < 10_000 else "y", {}) for i in range(10_001)]
+    with pytest.raises(CheckpointError, match=r"10,001 operators .* more than the 10,000"):
+        imported(model(nodes, ["n", 3]))
+
+
+def test_branches_that_take_ages_to_follow():
+    row = [("Relu", f"a{i}" if i else "x", f"a{i + 1}", {}) for i in range(2000)]
+    ends = [("Add", "a2000 x", f"b{i}", {}) for i in range(1000)]
+    start = time.perf_counter()
+    with pytest.raises(CheckpointError, match="too many and too long"):
+        imported(model([*row, *ends, ("Add", "b0 b1", "y", {})], ["n", 3]))
+    assert time.perf_counter() - start < 10
+
+
 def test_tensors_that_are_made_twice():
     with pytest.raises(CheckpointError, match="makes 'a', which is there already"):
         imported(model([("Relu", "x", "a", {}), ("Relu", "x", "a", {}), ("Relu", "a", "y", {})], ["n", 3]))

@@ -5,7 +5,7 @@ input gives the network: where an operator joins several tensors, the ways to it
 """
 
 from minigan import storage
-from minigan.budget import SLACK, budget
+from minigan.budget import SLACK, budget, spend
 from minigan.errors import CheckpointError, MiniganError
 from minigan.interop.onnx_export import import_onnx
 from minigan.interop.onnx_model import Model
@@ -14,6 +14,7 @@ from minigan.interop.onnx_work import Work, permutation
 from minigan.layers import Flatten, Reshape
 
 DEEPEST = 16  # branches in branches
+MOST_STEPS = 10**6  # on the way back from the ends of branches to where they began
 LONGEST_REASON = 500  # characters of an error that a file brings about
 
 
@@ -24,15 +25,18 @@ def load(network_class, source, xp):
     model = Model(onnx, content, where)
     limits = {kind: model.numbers + SLACK for kind in ("parameters", "state")}
     work = Work(model)
-    with budget(**limits):
-        read_nodes(work)
     try:
+        with budget(**limits):
+            spend("layers", len(model.nodes), "a network", f"{len(model.nodes):,} operators")
+            read_nodes(work)
         require_minigans_order(work)
         row = checked_row(Rows(work).between(model.input, model.output))
         with budget(**limits):
             layers = make(row) or [Reshape(work.tensors[model.input].shape)]  # a model that changes nothing
             network = network_class(layers, input_shape=work.tensors[model.input].shape, dtype=model.dtype)
         fill(row)
+    except CheckpointError:
+        raise
     except (ValueError, TypeError, MemoryError, RecursionError, MiniganError) as error:
         raise CheckpointError(
             f"{where}: this ONNX model is not a network that minigan can have: {str(error)[:LONGEST_REASON]}"
@@ -64,7 +68,7 @@ class Rows:
     """The layers from one tensor to another."""
 
     def __init__(self, work):
-        self.work, self.used = work, set()
+        self.work, self.used, self.climbed = work, set(), 0
         self.gates, self.depths = {work.model.input: None}, {work.model.input: 0}
         for name, step in work.steps.items():  # in the order of the nodes
             self.gates[name] = gate = self.common(step.inputs)
@@ -75,6 +79,9 @@ class Rows:
         first, *others = names
         for other in others:
             while first != other:
+                self.climbed += 1
+                if self.climbed > MOST_STEPS:
+                    raise ValueError("its branches are too many and too long")
                 if self.depths[first] < self.depths[other]:
                     other = self.gates[other]
                 else:
