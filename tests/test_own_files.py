@@ -190,7 +190,7 @@ def test_a_run_of_a_variant_is_found_again():
         load_trained("run", experiment=source_of_run("run", "my_gan.py:EXPERIMENT").experiment)
 
 
-@pytest.mark.parametrize("name", ["resume", "sample", "interpolate", "evaluate", "sharpness"])
+@pytest.mark.parametrize("name", ["resume", "sample", "interpolate", "evaluate", "sharpness", "microscope"])
 def test_a_run_folder_runs_nothing_by_itself(begun, name, capsys):
     trap = TEXT + "\nopen('trapped', 'w')\n"
     (begun / "experiment.py").write_text(trap)

@@ -1,10 +1,11 @@
 """The command microscope: a page that shows what happens in both networks of a run, number by number."""
 
+import sys
 from pathlib import Path
 
-from minigan.cli.arguments import add_option, positive
+from minigan.cli.arguments import add_option, add_source, positive
+from minigan.cli.opening import open_trained
 from minigan.training.microscope import NETWORKS, microscope_of_run
-from minigan.training.trained import load_trained
 
 
 def add_to(commands):
@@ -24,11 +25,15 @@ def add_to(commands):
     parser.add_argument("--out", type=Path, metavar="FILE", help="the page; default: microscope.html in the run")
     add_option(parser, "--data-dir", help="the folder of the data set's files; default: the run's own")
     add_option(parser, "--device")
+    add_source(parser)
+    add_option(parser, "--quiet", help="say nothing but where the page is")
     parser.set_defaults(command=look)
 
 
 def look(args):
     """Write the page, and print where it is."""
-    run = load_trained(args.run, args.device)
+    run = open_trained(args.run, args)
+    if not args.quiet:
+        sys.stderr.write("note: many gradients are measured by central differences, which takes a while\n")
     path, size = microscope_of_run(run, args.network, args.checkpoint, args.images, args.data_dir, args.out)
     print(f"{path}: {size / 1e6:.1f} MB. Open it in a browser.")

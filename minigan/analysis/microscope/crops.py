@@ -25,6 +25,7 @@ from minigan.layers import (
 )
 
 POOLS = (MaxPool2D, AveragePool2D)
+SMALL = 4096  # numbers of a sample that are all shown, where no simple part of x and of y belong together
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ def crops_of(view, level):
         y = [np.ravel_multi_index(np.meshgrid(*x, indexing="ij"), view.x.shape[1:]).ravel()]
     elif kind is Reshape and len(view.x.shape) == 2:
         x = [np.ravel_multi_index(np.meshgrid(*y, indexing="ij"), view.y.shape[1:]).ravel()]
+    elif kind is Reshape and view.x[0].size <= SMALL:
+        x, y = whole(view.x.shape[1:]), whole(view.y.shape[1:])
     elif view.x.shape[1:] == view.y.shape[1:]:
         y = x
     crops = {"x": [[samples, *x]], "dx": [[samples, *x]], "y": [[samples, *y]], "dy": [[samples, *y]]}

@@ -28,7 +28,7 @@ from minigan.layers import (
 from minigan.layers.container import Container
 
 BATCH = 64  # copies of a sample at a time
-WORK = 8e8  # flops for one array: as many numbers are measured as that allows, evenly spread
+WORK = 4e8  # flops for one array: as many numbers are measured as that allows, evenly spread
 IN_THE_PAGE = (  # the script of the page measures these itself
     *(AveragePool2D, BatchNorm, Dropout, Flatten, GlobalAveragePool2D, LeakyReLU, MaxPool2D, ReLU, Reshape, Sigmoid),
     *(Tanh, UpSampling2D),

@@ -14,15 +14,23 @@ function make(tag, content = "", attributes = {}) {
   return found;
 }
 
+// A number with so many digits, small ones with an exponent.
+function written(number, digits) {
+  if (!Number.isFinite(number)) {
+    return String(number);
+  }
+  const rounded = Number(number.toPrecision(digits));
+  return rounded !== 0 && Math.abs(rounded) < 1e-3 ? rounded.toExponential() : String(rounded);
+}
+
 // Numbers in JSON are texts where they are NaN or infinite.
 function short(value) {
-  const number = Number(value);
-  return Number.isFinite(number) ? String(Number(number.toPrecision(3))) : String(number);
+  return written(Number(value), 3);
 }
 
 // Nine digits are enough to tell every float32 from its neighbours.
 function exact(value) {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(9))) : String(value);
+  return written(value, 9);
 }
 
 function whole(count) {
