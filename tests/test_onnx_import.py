@@ -338,6 +338,7 @@ def test_too_many_operators():
         imported(model(nodes, ["n", 3]))
 
 
+@pytest.mark.slow
 def test_branches_that_take_ages_to_follow():
     row = [("Relu", f"a{i}" if i else "x", f"a{i + 1}", {}) for i in range(2000)]
     ends = [("Add", "a2000 x", f"b{i}", {}) for i in range(1000)]
