@@ -12,10 +12,11 @@ import pytest
 from run_helpers import files
 from study_helpers import Here, make_small_world
 
+from minigan import models
 from minigan.__main__ import main
 from minigan.errors import CheckpointError, DataError, OptionError
 from minigan.experiments import EXPERIMENTS, find
-from minigan.experiments.parts import mlp_discriminator, mlp_generator
+from minigan.experiments.parts import conditional, mlp_discriminator, mlp_generator
 from minigan.gan import GAN
 from minigan.study import cluster, job, studying
 from minigan.study.job import FINISHED, SKIPPED, STOPPED, RunError, stop_session, work
@@ -26,9 +27,16 @@ from minigan.study.table import number, table
 from minigan.training import trainer
 from minigan.training.folder import InUseError
 from minigan.training.loop import resume_run, start_run
+from minigan.training.trained import load_trained
 
 SMALL = find("A4").but(
     "Small", generator=mlp_generator(4), discriminator=mlp_discriminator(4, dropout=0.4), dataset="digits"
+)
+ASKED = find("conditional-mlp").but(
+    "Asked",
+    generator=conditional(models.conditional_mlp_generator, widths=(4,)),
+    discriminator=conditional(models.conditional_mlp_discriminator, widths=(4,)),
+    dataset="digits",
 )
 
 
@@ -37,6 +45,7 @@ def small_world(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         make_small_world(patch, tmp_path_factory.mktemp("cache"))
         patch.setitem(EXPERIMENTS, "Small", SMALL)
+        patch.setitem(EXPERIMENTS, "Asked", ASKED)
         yield
 
 
@@ -48,6 +57,31 @@ def run(study, folder, before=lambda job: None):
     """Run a study here; returns its report and the labels of the runs that were begun."""
     here = Here(before)
     return run_study(study, folder, here.open, quiet=True), here.jobs
+
+
+# images in another form, and classes
+
+
+def test_a_study_loads_its_images_as_the_command_line_says(tmp_path):
+    """Each run, the judge, and the command that continues it; a conditional experiment gets its labels."""
+    study = Study(("Small", "Asked"), (0,), steps=2, batch_size=50, samples=60, data_options={"image_size": (12, 12)})
+    report, begun = run(study, tmp_path)
+    assert begun == ["Small-seed0", "Asked-seed0"] and not report.failed
+    for label in begun:
+        trained = load_trained(tmp_path / label)
+        assert trained.config.data_options == {"image_size": [12, 12]} and trained.config.image_shape == [12, 12, 1]
+        assert trained.config.classes == (10 if label.startswith("Asked") else None)
+    assert json.loads((tmp_path / "study.json").read_text())["settings"]["data_options"] == {"image_size": [12, 12]}
+    assert run(study, tmp_path)[1] == []
+    with pytest.raises(OptionError, match=r"another study: there data_options is \{'image_size': "):
+        Study(("Small", "Asked"), (0,), steps=2, batch_size=50, samples=60).open(tmp_path)
+
+
+def test_wrong_data_options():
+    with pytest.raises(OptionError, match="expected data_options as a dict of options"):
+        small_study(data_options={"colour": 3})
+    with pytest.raises(OptionError, match="sets image_size=32, which is set for all runs, too"):
+        small_study(options={"image_size": [32]}, data_options={"image_size": (12, 12)})
 
 
 # the plan
@@ -470,7 +504,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(cluster, "local_cluster", local_cluster)
     arguments = ("Small", "--seeds", 0, 1, "--steps", 3, "--set", "batch_size=100,200", "--samples", 60)
-    arguments = (*arguments, "--workers", 3, "--out", tmp_path, "--quiet")
+    arguments = (*arguments, "--image-size", 14, "--workers", 3, "--out", tmp_path, "--quiet")
     assert command(*arguments) == 0 and asked == [3] and len(here.jobs) == 4
     out, err = capsys.readouterr()
     assert err == "" and "| Small, batch_size=200 | 1 epoch, seeds 0, 1 |" in out and "4 finished;" in out

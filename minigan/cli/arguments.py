@@ -63,6 +63,9 @@ def value_range(text):
     return low, high
 
 
+DATA = ("--image-size", "--channels", "--background", "--skip-broken", "--value-range")  # how images are loaded
+
+
 def data_options(args):
     """Return the options of `data.load` that were given on the command line."""
     given = {name: getattr(args, name, None) for name in sorted(OPTION_NAMES)}

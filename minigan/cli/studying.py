@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from minigan import machine
-from minigan.cli.arguments import add_option, integer, positive, seed
+from minigan.cli.arguments import DATA, add_option, data_options, integer, positive, seed
 from minigan.errors import MiniganError
 from minigan.training.config import absolute
 
@@ -32,7 +32,7 @@ def add_to(commands):
         help="an option of the experiments or of the run, and its values: batch_size=64,128. Several --set give all "
         "combinations",
     )
-    for name in ("--dataset", "--data-dir", "--epochs", "--steps", "--batch-size", "--device", "--quiet"):
+    for name in ("--dataset", "--data-dir", *DATA, "--epochs", "--steps", "--batch-size", "--device", "--quiet"):
         add_option(parser, name)
     parser.add_argument(
         "--samples", type=positive, default=10_000, metavar="N", help="samples to judge of each run; default: 10000"
@@ -83,6 +83,7 @@ def study_command(args):
         data_dir=absolute(args.data_dir),
         device=args.device,
         samples=args.samples,
+        data_options=data_options(args) or None,
     )
     cluster.load_dask()  # or say that it is missing, before anything is written
 

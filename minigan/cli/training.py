@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from minigan import machine
-from minigan.cli.arguments import add_option, add_recipe, add_source, data_options, positive, with_recipe
+from minigan.cli.arguments import DATA, add_option, add_recipe, add_source, data_options, positive, with_recipe
 from minigan.errors import MiniganError
 from minigan.experiments.from_files import find_or_hint, from_file, names_a_file
 from minigan.experiments.variants import SEPARATOR
@@ -22,8 +22,7 @@ def add_to(commands):
     train = commands.add_parser("train", help="train an experiment: start a new run, in a new folder")
     train.add_argument("name", help="the name of an experiment: python -m minigan list; or your own: my_gan.py:NAME")
     options = ("--dataset", "--data-dir", "--epochs", "--steps", "--batch-size", "--seed", "--device", "--workers")
-    images = ("--image-size", "--channels", "--background", "--skip-broken", "--value-range")
-    for name in (*options, *images, "--quiet"):
+    for name in (*options, *DATA, "--quiet"):
         add_option(train, name)
     add_recipe(train)
     train.add_argument("--out", type=Path, metavar="DIR", help="the folder of the run; default: out/NAME-seedSEED")

@@ -110,6 +110,7 @@ def open_run(job):
         seed=job.seed,
         device=job.device,
         workers=1,  # the cores are for the other runs
+        data_options=dict(job.data_options),
         epochs=job.epochs,
         steps=job.steps,
         batch_size=job.batch_size,

@@ -22,7 +22,7 @@ FILE, FORMAT, LIMIT = "study.json", "minigan study 1", 2**24
 LONGEST = 200  # letters of a folder's name; most systems allow 255
 OF_THE_RUN = "steps"  # the one option of --set that is not one of the experiment, but of the run
 # settings of all runs; the first ones can be set for each run, too: as an option of the experiment, or by --set
-SETTINGS = ("epochs", "batch_size", "dataset", "steps", "samples")
+SETTINGS = ("epochs", "batch_size", "dataset", "steps", "samples", "data_options")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Job:
     data_dir: str | None = None
     device: str = "auto"
     samples: int = 10_000
+    data_options: tuple = ()  # pairs, (("image_size", (32, 32)),)
 
     @property
     def experiment(self):
@@ -64,6 +65,7 @@ class Study:
     experiments    names; also variants such as A4+d_lr=0.001
     options        name -> list of values or texts, as for `variant`; or "steps"
     the others     settings of all runs, as for `start_run`; samples: how many are judged
+    data_options   how the images are loaded, as for `start_run`: {"image_size": 64}
     Errors         OptionError for names, options and values that are unknown, wrong, or there twice
     """
 
@@ -77,6 +79,7 @@ class Study:
     data_dir: str | None = None
     device: str = "auto"
     samples: int = 10_000
+    data_options: dict | None = None
 
     def __post_init__(self):
         require_lists(experiments=self.experiments, seeds=self.seeds)
@@ -121,7 +124,8 @@ class Study:
             name = find(SEPARATOR.join([find(base).name, *texts])).name
             set_here = name.split(SEPARATOR)[1:]
             for text in set_here:
-                if getattr(self, text.split("=")[0], None) is not None:
+                option = text.split("=")[0]
+                if getattr(self, option, None) is not None or option in (self.data_options or {}):
                     raise OptionError(f"study: {name} sets {text}, which is set for all runs, too. Leave one out.")
             yield name, [*set_here, *([f"{OF_THE_RUN}={steps}"] if OF_THE_RUN in options else [])], steps
 
@@ -130,15 +134,19 @@ class Study:
 
         So a study that is stopped early has something of everything.
         """
-        settings = {key: getattr(self, key) for key in ("epochs", "batch_size", "dataset", "data_dir", "device")}
+        keys = ("epochs", "batch_size", "dataset", "data_dir", "device", "samples")
+        settings = {key: getattr(self, key) for key in keys}
+        settings["data_options"] = tuple(sorted((self.data_options or {}).items()))
         jobs = []
         for seed, (name, options, steps) in itertools.product(self.seeds, list(self.variants())):
-            require_judged(name, self.dataset or find(name).dataset)
+            experiment = find(name)
+            require_judged(name, self.dataset or experiment.dataset)
+            experiment.data_options(self.data_options)  # refuses what is none
             place = f"{SEPARATOR.join([name.split(SEPARATOR)[0], *options])}-seed{seed}".replace(":", "_")
             if len(place) > LONGEST:
                 raise OptionError(f"study: the name {place[:60]}... of a run is too long: at most {LONGEST} letters.")
             path = str(Path(folder, place).absolute())
-            jobs.append(Job(name, int(seed), " ".join(options), path, steps, samples=self.samples, **settings))
+            jobs.append(Job(name, int(seed), " ".join(options), path, steps, **settings))
         return jobs
 
     def open(self, folder: Path) -> list[Job]:
@@ -148,7 +156,8 @@ class Study:
         Errors     OptionError if the folder holds another study, or something else
         """
         folder = make_folder(folder)
-        jobs, settings = self.jobs(folder), {key: asdict(self)[key] for key in SETTINGS}
+        jobs, settings = self.jobs(folder), {key: asdict(self)[key] or None for key in SETTINGS}
+        settings = json.loads(json.dumps(settings))  # with lists for tuples, as study.json holds them
         labels = [job.label for job in jobs]
         if (folder / FILE).exists():
             require_same_study(folder, settings, labels)

@@ -81,9 +81,10 @@ def prepare(jobs, quiet):
     for job in jobs:
         experiment = find(job.name)
         name = job.dataset or experiment.dataset
-        which = name, experiment.image_size
+        options = experiment.data_options(dict(job.data_options))
+        which = name, str(options)
         if which not in images:
-            dataset = data.load(name, job.data_dir, **experiment.data_options())
+            dataset = data.load(name, job.data_dir, **options)
             if len(dataset) < job.samples // 2:
                 raise OptionError(
                     f"{name} has only {len(dataset):,} images here. To judge {job.samples:,} samples, half as many are "
