@@ -1268,7 +1268,8 @@ class BrokenSpectralNorm(SpectralNorm):
     def config(self):
         return {}
 
-    def add_grads_of(self, layer, v, sigma, u):
+    def add_grads_of(self, layer, measured):
+        v, sigma, u = measured["W"]
         self.grads["b"] += layer.grads["b"]
         self.grads["W"] += self.weight_gradient(layer.grads["W"], layer.params["W"], v, sigma, u)
 
@@ -1312,10 +1313,53 @@ class SpectralNormTangentOfAConstant(SpectralNorm):
         return {}
 
     def tangent(self, xdot):
-        _, layer, _, sigma, _ = self.retained(xdot)
+        _, layer, measured = self.retained(xdot)
+        _, sigma, _ = measured["W"]
         layer.forget_grads()
         ydot = layer.tangent(xdot)
         self.add_grad("W", layer.grads["W"] / sigma)
+        return ydot
+
+
+class BrokenSpectralNormOfTwo(SpectralNorm):
+    """A SpectralNorm of a Projection(3), which has two matrices, w and E."""
+
+    def __init__(self):
+        super().__init__(Projection(3))
+
+    def config(self):
+        return {}
+
+
+class SpectralNormForgetsAMatrix(BrokenSpectralNormOfTwo):
+    """The gradient of E without what goes through its sigma."""
+
+    cause = "dE: 9 compared values are wrong"
+
+    def add_grads_of(self, layer, measured):
+        super().add_grads_of(layer, {"w": measured["w"]})
+
+
+class SpectralNormSharesItsSigma(BrokenSpectralNormOfTwo):
+    """Forward divides E by the sigma of w, backward by that of E."""
+
+    cause = "dE: 9 compared values are wrong"
+
+    def divided(self, measured):
+        sigma = measured["w"][1]
+        return super().divided({"w": measured["w"], "E": (None, sigma, None)})
+
+
+class SpectralNormTangentForgetsAMatrix(BrokenSpectralNormOfTwo):
+    """As SpectralNormForgetsAMatrix, in the tangent pass alone."""
+
+    cause = "the input gradient of 0.SpectralNormTangentForgetsAMatrix, gradients in training mode"
+
+    def tangent(self, xdot):
+        _, layer, measured = self.retained(xdot)
+        layer.forget_grads()
+        ydot = layer.tangent(xdot)
+        self.add_grads_of(layer, {"w": measured["w"]})
         return ydot
 
 

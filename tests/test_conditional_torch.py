@@ -5,7 +5,16 @@ import pytest
 
 from minigan import GAN, Sequential
 from minigan.input_gradient import InputGradient
-from minigan.layers import ConcatenateLabel, ConditionalBatchNorm, Dense, Embedding, LeakyReLU, Projection, Tanh
+from minigan.layers import (
+    ConcatenateLabel,
+    ConditionalBatchNorm,
+    Dense,
+    Embedding,
+    LeakyReLU,
+    Projection,
+    SpectralNorm,
+    Tanh,
+)
 from minigan.optimizers import Adam
 
 pytestmark = pytest.mark.torch
@@ -35,6 +44,16 @@ def projection(x, labels, p):
     return x @ p["w"] + p["b"] + (x * F.embedding(labels, p["E"])).sum(1, keepdim=True)
 
 
+def normalized(function):
+    """The same with w and E divided by their largest singular values, which PyTorch differentiates by itself."""
+
+    def of_wbar(x, labels, p):
+        norms = {key: torch.linalg.matrix_norm(p[key], 2) for key in ("w", "E") if key in p}
+        return function(x, labels, {key: value / norms.get(key, 1) for key, value in p.items()})
+
+    return of_wbar
+
+
 LAYERS = {
     "embedding": (lambda: Embedding(CLASSES, 3), embedding, (2,)),
     "one-hot": (lambda: ConcatenateLabel(CLASSES), concatenate, (3,)),
@@ -42,6 +61,8 @@ LAYERS = {
     "batch norm": (lambda: ConditionalBatchNorm(CLASSES), batch_norm, (3,)),
     "batch norm of images": (lambda: ConditionalBatchNorm(CLASSES), batch_norm, (3, 2, 3)),
     "projection": (lambda: Projection(CLASSES), projection, (5,)),
+    "spectral norm of an embedding": (lambda: SpectralNorm(Embedding(CLASSES, 3)), normalized(embedding), (2,)),
+    "spectral norm of a projection": (lambda: SpectralNorm(Projection(CLASSES)), normalized(projection), (5,)),
 }
 
 
@@ -52,6 +73,8 @@ def test_layers(name, rng):
     net = Sequential([make()], shape, dtype="float64")
     net.flat_params += rng.standard_normal(net.flat_params.size)
     layer, x = net.layers[0], rng.standard_normal((len(LABELS), *shape))
+    for _ in range(1000 if isinstance(layer, SpectralNorm) else 0):  # until its u has converged
+        net.forward(x, True, LABELS)
     dy, v = rng.standard_normal((len(LABELS), *net.output_shape)), rng.standard_normal(x.shape)
     p = {key: torch.tensor(value.copy(), requires_grad=True) for key, value in layer.params.items()}
     tx = torch.tensor(x, requires_grad=True)

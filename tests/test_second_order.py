@@ -63,6 +63,7 @@ NETWORKS = {
         [SpectralNorm(Conv2D(2, 2)), Tanh(), SpectralNorm(Conv2DTranspose(1, 2, 2)), Tanh(), Flatten(), Dense(1)],
         (2, 3, 1),
     ),
+    "spectral norm of lstm": ([Reshape((3, 2)), SpectralNorm(LSTM(3)), Tanh(), SpectralNorm(Dense(1))], (6,)),
     "lstm": ([Reshape((5, 3)), LSTM(4, return_sequences=True), Tanh(), LSTM(3), Dense(1)], (15,)),
     "nested": ([Sequential([Dense(5), Tanh()]), Sequential([Dense(4), Sequential([Sigmoid()])]), Dense(1)], (6,)),
 }

@@ -4,20 +4,25 @@ import copy
 
 import numpy as np
 import pytest
+from layer_cases import labels_for
 
 from minigan import GAN, Sequential, npz
+from minigan.analysis import hessian_vector_product
 from minigan.checks import loops
 from minigan.errors import CheckpointError, MisuseWarning, OptionError, ShapeError
 from minigan.gan import objectives
 from minigan.gan.state import gan_state
 from minigan.layers import (
     LSTM,
+    ConcatenateLabel,
     Conv2D,
     Conv2DTranspose,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     LeakyReLU,
+    Projection,
     Reshape,
     SpectralNorm,
     Tanh,
@@ -28,6 +33,11 @@ INNER = {
     "dense": (lambda: Dense(4), (5,)),
     "conv": (lambda: Conv2D(3, (2, 3)), (4, 5, 2)),
     "transposed conv": (lambda: Conv2DTranspose(3, (2, 3), 2), (2, 3, 2)),
+}
+SEVERAL = {  # with other matrices, or two: their names, and those of their u
+    "embedding": (lambda: Embedding(4, 3), (2,), {"E": "u_E"}),
+    "projection": (lambda: Projection(3), (5,), {"w": "u_w", "E": "u_E"}),
+    "lstm": (lambda: LSTM(3, return_sequences=True), (4, 2), {"W": "u", "U": "u_U"}),
 }
 
 
@@ -63,6 +73,76 @@ def test_against_loops(name, training, rng):
     x = rng.standard_normal((3, *shape))
     np.testing.assert_allclose(net.forward(x, training), plain.forward(x), rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(layer.state["u"], next_u if training else u, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+@pytest.mark.parametrize("training", [True, False])
+def test_each_matrix_has_a_u_and_a_sigma_of_its_own(name, training, rng):
+    make, shape, matrices = SEVERAL[name]
+    net, plain = network([SpectralNorm(make())], shape, rng), Sequential([make()], shape, dtype="float64")
+    layer, inner = net.layers[0], plain.layers[0]
+    assert set(layer.state) == set(matrices.values())
+    before = {of_u: u.copy() for of_u, u in layer.state.items()}
+    inner.params = dict(layer.params)
+    next_us = {}
+    for matrix_name, of_u in matrices.items():
+        Mbar, next_us[of_u] = loops.spectral_norm(layer.params[matrix_name], before[of_u])
+        inner.params[matrix_name] = Mbar
+    x = rng.standard_normal((5, *shape))
+    y, expected = (one.forward(x, training, **labels_for(one, 5)) for one in (net, plain))
+    np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-13)
+    for of_u, u in layer.state.items():
+        np.testing.assert_allclose(u, next_us[of_u] if training else before[of_u], rtol=1e-12, atol=1e-13)
+    for _ in range(200):
+        net.forward(x, True, **labels_for(net, 5))
+    for matrix_name, of_u in matrices.items():
+        M = layer.params[matrix_name]
+        assert np.isclose(np.linalg.norm(M @ layer.state[of_u]), np.linalg.svd(M)[1][0])
+
+
+def test_a_projection_discriminator_of_normalized_layers_trains_and_is_saved(tmp_path):
+    """As Miyato and Koyama have it, with a penalty, too; the weights of an LSTM likewise."""
+    from minigan.gan import penalties
+
+    gans = []
+    for last in ([SpectralNorm(Projection(3))], [Reshape((3, 2)), SpectralNorm(LSTM(4)), SpectralNorm(Projection(3))]):
+        G = Sequential([ConcatenateLabel(3), Dense(4), Tanh()], (2,))
+        D = Sequential([SpectralNorm(Dense(6)), LeakyReLU(), *last], (4,), seed=1)
+        gans.append(GAN(G, D, None, objectives.Hinge(), penalties=[penalties.R1()]))
+    batches, labels = np.random.default_rng(0).uniform(-1, 1, (4, 9, 4)).astype("float32"), np.arange(9) % 3
+    for gan in gans:
+        gan.train_step(batches[0], labels)
+        gan.save(tmp_path / "gan.npz")
+        twins = gan, GAN.load(tmp_path / "gan.npz")
+        for images in batches[1:]:
+            losses = [twin.train_step(images, labels) for twin in twins]
+        assert losses[0] == losses[1] and np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("inner", [Embedding(3, 4), Projection(3)])
+def test_products_with_the_hessian_where_there_are_labels(inner, rng):
+    net = network([Dense(3), SpectralNorm(inner), Tanh(), SpectralNorm(Dense(1))], (2,), rng)
+    x, v, labels = rng.standard_normal((5, 2)), rng.standard_normal(net.flat_params.size), np.array([2, 0, 2, 1, 0])
+
+    def gradient(step):
+        twin = copy.deepcopy(net)
+        twin.flat_params += step * v
+        twin.zero_grads()
+        twin.backward(twin.forward(x, labels=labels) ** 2)
+        return twin.flat_grads.copy()
+
+    product = hessian_vector_product(net, x, lambda y: y**2, v, labels=labels)
+    wanted = (gradient(1e-5) - gradient(-1e-5)) / 2e-5
+    np.testing.assert_allclose(product, wanted, rtol=1e-6, atol=1e-7 * abs(wanted).max())
+
+
+def test_labels_reach_the_inner_layer_or_are_refused(rng):
+    layer = Sequential([SpectralNorm(Projection(3))], (2,)).layers[0]
+    x = rng.standard_normal((2, 2)).astype("float32")
+    with pytest.raises(OptionError, match="labels"):
+        layer.forward(x)
+    with pytest.raises(OptionError, match="labels"):
+        Sequential([SpectralNorm(Dense(3))], (2,)).layers[0].forward(x, False, np.array([0, 1]))
 
 
 @pytest.mark.parametrize("name", INNER)
@@ -197,8 +277,10 @@ def test_after_a_failed_build_the_layers_can_be_used_again():
     assert Sequential(parts[:1], (5,)).output_shape == (4,)
 
 
-@pytest.mark.parametrize("inner", [Tanh(), LSTM(3), SpectralNorm(Dense(2)), Sequential([Dense(2)]), Dense, 3, None])
-def test_layers_without_one_matrix_of_weights_are_refused(inner):
+@pytest.mark.parametrize(
+    "inner", [Tanh(), ConcatenateLabel(3, 2), SpectralNorm(Dense(2)), Sequential([Dense(2)]), Dense, 3, None]
+)
+def test_layers_without_matrices_of_weights_are_refused(inner):
     with pytest.raises(OptionError, match="SpectralNorm: expected inner as a"):
         SpectralNorm(inner)
 

@@ -13,7 +13,6 @@ from minigan.errors import OptionError
 from minigan.interop.onnx_graph import ALIKE, LABELS
 from minigan.layers.branches import Branches
 from minigan.layers.container import Container
-from minigan.layers.spectral import stretched, with_params
 from minigan.ops.convolution.windows import pads, reach
 
 HOOK = "onnx_nodes"  # the method of a layer of one's own that adds its operators
@@ -137,9 +136,7 @@ def all_pads(both):
 
 def spectral_norm(graph, layer):
     """The inner layer with W / sigma, as in inference, where u stays."""
-    W = layer.params["W"]
-    _, sigma = stretched(layer.as_matrix(W), layer.state["u"])
-    inner = with_params(layer.built, {**layer.params, "W": W / sigma})
+    inner = layer.divided(layer.measured())
     WRITERS[type(inner)](graph, inner)
 
 

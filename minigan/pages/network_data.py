@@ -8,7 +8,6 @@ import numpy as np
 
 from minigan import backend, layers
 from minigan.errors import NonFiniteError, OptionError
-from minigan.layers.spectral import stretched, with_params
 from minigan.network import Sequential
 from minigan.ops import normal
 from minigan.options import require_built
@@ -118,9 +117,7 @@ def windows(size, strides, dilation, pads):
 
 def spectral_norm(layer, numbers):
     """Return the form of the inner layer with Wbar, its weights divided by sigma."""
-    W = layer.params["W"]
-    _, sigma = stretched(layer.as_matrix(W), layer.state["u"])
-    inner = with_params(layer.built, {**layer.params, "W": W / sigma})
+    inner = layer.divided(layer.measured())
     return {"inner": type(inner).__name__, **FORMS[type(inner)](inner, numbers)}
 
 
