@@ -8,7 +8,7 @@ import sys
 import numpy as np
 from run_helpers import SMALL
 from test_parallel import in_float64
-from test_processes import GANS, close, small, trained
+from test_processes import GANS, OTHERS, close, small, trained
 
 from minigan import GAN, machine, pictures
 from minigan.__main__ import main
@@ -40,6 +40,7 @@ def sums(group):
 def gans(group):
     """Training in all processes is training in one; the same bits each time, and in each process."""
     makes = {name: (lambda options=options: small(**options), (6,), 7) for name, options in GANS.items()}
+    makes |= {name: (make, (6,), 8) for name, make in OTHERS.items()}
     makes["mlp-gan"] = lambda: in_float64(find("mlp-gan"), (28, 28, 1)), (28, 28, 1), 8
     for name, make in makes.items():
         losses, arrays, values, _ = trained(*make, steps=3)

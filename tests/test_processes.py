@@ -13,7 +13,17 @@ from minigan.experiments import find
 from minigan.gan.objectives import NonSaturating
 from minigan.gan.penalties import DRAGAN, R1, WGANGP
 from minigan.gan.state import gan_state
-from minigan.layers import BatchNorm, Dense, Dropout, LeakyReLU, SpectralNorm, Tanh
+from minigan.layers import (
+    BatchNorm,
+    ConcatenateLabel,
+    ConditionalBatchNorm,
+    Dense,
+    Dropout,
+    LeakyReLU,
+    Projection,
+    SpectralNorm,
+    Tanh,
+)
 from minigan.optimizers import SGD
 from minigan.parallel import ALONE
 from minigan.parallel.joining import require_together
@@ -24,8 +34,10 @@ SIZES = (2, 3)
 def trained(make_gan, shape, batch, steps=2, group=ALONE):
     gan = make_gan()
     gan.join(group)
-    rng = np.random.default_rng(0)
-    losses = [gan.train_step(rng.uniform(-1, 1, (batch, *shape)).astype(gan.generator.dtype)) for _ in range(steps)]
+    rng, classes = np.random.default_rng(0), gan.generator.classes
+    labels = () if classes is None else (np.arange(batch) % classes,)
+    batches = [rng.uniform(-1, 1, (batch, *shape)).astype(gan.generator.dtype) for _ in range(steps)]
+    losses = [gan.train_step(images, *labels) for images in batches]
     arrays, values = gan_state(gan)
     return losses, {name: array.copy() for name, array in arrays.items()}, values, (gan.d_grad_norm, gan.g_grad_norm)
 
@@ -88,9 +100,31 @@ def test_a_gan_in_processes_is_the_gan_in_one(name, mixes):
     compare(lambda: small(copy.deepcopy(layers), **GANS[name]), (6,), 7, steps=4)
 
 
-def test_every_process_moves_the_u_of_spectral_norm_alike():
-    layers = [SpectralNorm(Dense(5)), LeakyReLU(0.2), SpectralNorm(Dense(1))]
-    compare(lambda: small(copy.deepcopy(layers)), (6,), 7, steps=4)
+def normalized():
+    return small([SpectralNorm(Dense(5)), LeakyReLU(0.2), SpectralNorm(Dense(1))])
+
+
+def asked(**options):
+    """A conditional GAN, whose D is spectrally normalized as well."""
+    nets = [
+        Sequential(
+            [ConcatenateLabel(3), Dense(6), ConditionalBatchNorm(3), Dropout(0.2), Tanh()], (4,), dtype="float64"
+        ),
+        Sequential([SpectralNorm(Dense(5)), LeakyReLU(), SpectralNorm(Projection(3))], (6,), seed=1, dtype="float64"),
+    ]
+    return GAN(*nets, g_optimizer=SGD(nets[0], 0.1), d_optimizer=SGD(nets[1], 0.1), **options)
+
+
+OTHERS = {
+    "spectral norm": normalized,
+    "labels": asked,
+    "labels, in parts, with a penalty": lambda: asked(accumulate=2, penalties=[R1()]),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_process_gets_its_own_labels_and_moves_u_alike(name):
+    compare(OTHERS[name], (6,), 8, steps=4)
 
 
 def test_what_goes_from_process_to_process():
