@@ -236,7 +236,7 @@ def save_side_by_side(
 def save_evaluation(
     path: PathLike,
     samples: Array,
-    class_shares: Sequence[float],
+    class_shares: Sequence[float] | None,
     classes: Sequence[str],
     searched: Array,
     nearest: Array,
@@ -244,15 +244,16 @@ def save_evaluation(
     """Plot samples, the histogram of their classes, and samples above the training images nearest to them.
 
     samples, searched, nearest   images in [-1, 1]; of the last two as many, paired
-    class_shares                 the share of each class, in the order of their names `classes`
+    class_shares                 the share of each class, in the order of their names `classes`; None: no histogram
     """
-    class_shares = require_numbers("save_evaluation", class_shares=class_shares)
-    named = isinstance(classes, (tuple, list)) and all(isinstance(name, str) for name in classes)
-    if not named or len(classes) != len(class_shares):
-        raise ShapeError(
-            f"save_evaluation: expected the names of as many classes as there are shares, {len(class_shares)}, got "
-            f"{shown(classes)}."
-        )
+    if class_shares is not None:
+        class_shares = require_numbers("save_evaluation", class_shares=class_shares)
+        named = isinstance(classes, (tuple, list)) and all(isinstance(name, str) for name in classes)
+        if not named or len(classes) != len(class_shares):
+            raise ShapeError(
+                f"save_evaluation: expected the names of as many classes as there are shares, {len(class_shares)}, got "
+                f"{shown(classes)}."
+            )
     searched, nearest = require_array("save_evaluation", 4, searched=searched, nearest=nearest)
     if searched.shape != nearest.shape:
         raise ShapeError(
@@ -262,13 +263,15 @@ def save_evaluation(
     left, right = figure.add_gridspec(1, 2)
     show_grid(figure.add_subplot(left, title="samples"), grid(samples))
     top, bottom = right.subgridspec(2, 1, height_ratios=(5, 3))
-    axes = figure.add_subplot(top, title="classes of the samples, by the classifier")
-    axes.bar(range(len(classes)), class_shares)
-    axes.set_xticks(range(len(classes)), classes, rotation=0 if max(map(len, classes)) < 3 else 45)
-    axes.axhline(1 / len(classes), color="black", linestyle=":", linewidth=1, label="all classes alike")
-    axes.set(ylabel="share")
-    axes.legend()
-    axes = figure.add_subplot(bottom, title="samples, and below each the nearest training image")
+    if class_shares is not None:
+        axes = figure.add_subplot(top, title="classes of the samples, by the classifier")
+        axes.bar(range(len(classes)), class_shares)
+        axes.set_xticks(range(len(classes)), classes, rotation=0 if max(map(len, classes)) < 3 else 45)
+        axes.axhline(1 / len(classes), color="black", linestyle=":", linewidth=1, label="all classes alike")
+        axes.set(ylabel="share")
+        axes.legend()
+    place = right if class_shares is None else bottom
+    axes = figure.add_subplot(place, title="samples, and below each the nearest training image")
     show_grid(axes, grid(np.concatenate([to_uint8(searched), to_uint8(nearest)]), columns=len(searched)))
     save_figure(path, figure)
 

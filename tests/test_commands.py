@@ -161,12 +161,18 @@ def test_evaluate_one_run_quietly_and_the_same_again(runs, capsys):
 
 
 @pytest.mark.filterwarnings("ignore::minigan.data.PartialDataWarning")
-def test_evaluate_needs_labels_and_the_images_of_the_training(runs, tmp_path, rng, capsys, monkeypatch):
+def test_evaluate_without_labels_and_without_the_images_of_the_training(runs, tmp_path, rng, capsys, monkeypatch):
     savemat = pytest.importorskip("scipy.io").savemat
     savemat(tmp_path / "train_32x32.mat", {"X": rng.integers(0, 256, (32, 32, 3, 40), np.uint8)})
     unlabelled = train(tmp_path, "A1", 2, "--dataset", "svhn", "--data-dir", tmp_path)
-    assert run("evaluate", unlabelled, "--quiet") == 2
-    assert one_line(capsys, "svhn: the images have no labels")
+    capsys.readouterr()
+    assert run("evaluate", unlabelled, runs[0], "--samples", 60, "--quiet") == 0
+    output = capsys.readouterr()
+    assert f"{unlabelled}: svhn has no labels, so no classifier can judge the samples. Distances of" in output.out
+    assert f"| {runs[0]} |" in output.out and f"| {unlabelled} |" not in output.out and not output.err
+    scores = json.loads((unlabelled / "evaluation.json").read_text())
+    assert scores["samples"] == 60 and 0 < scores["diversity_ratio"] < 1 and "nfd" not in scores
+    assert Image.open(unlabelled / "evaluation.png").size[0] > 1000
 
     digits = small_digits(None, "train")
     other = dataset.Dataset("digits", "train", 255 - digits.images, digits.labels, digits.classes)

@@ -19,7 +19,8 @@ def add_to(commands):
     parser = commands.add_parser(
         "evaluate",
         help="judge the samples of runs: print a table, and write a report and a picture into each run's folder",
-        description="Judge the samples of runs with a classifier that was trained on the real images. Samples are "
+        description="Judge the samples of runs with a classifier that was trained on the real images; without labels, "
+        "by distances of pixels alone. Samples are "
         "mapped from the run's own range to [-1, 1], and numbers outside of it are clipped. The metrics are explained "
         "in docs/evaluation.md",
     )
@@ -75,7 +76,7 @@ def judge_for(run, args):
 
 def print_scores(runs, evaluations):
     """Print a table of the metrics, then a line for what only some runs have."""
-    judged = {path: scores for path, scores in evaluations.items() if "modes" not in scores}
+    judged = {path: scores for path, scores in evaluations.items() if "nfd" in scores}
     if judged:
         of_judged = [run for run in runs if str(run.folder.path) in judged]
         print(metrics.table({**judged, **summaries(of_judged, judged)}))
@@ -86,11 +87,26 @@ def print_scores(runs, evaluations):
         if "asked_share" in scores:
             share = f"{scores['asked_share']:.2%}"
             print(f"{path}: the classifier sees the class that was asked for in {share} of the samples")
+        if "diversity_ratio" in scores:
+            print(f"{path}: {of_pixels(scores)}")
         if "modes" in scores:
             print(
                 f"{path}: {scores['modes']:,} of {scores['all_modes']:,} modes in {scores['samples']:,} samples; KL "
                 f"divergence to the uniform distribution {scores['mode_kl']:.3f}"
             )
+
+
+def of_pixels(scores):
+    """Return what distances of pixels say of a run on images without labels, in words."""
+    reason = f"{scores['dataset']} has no labels, so no classifier can judge the samples."
+    if scores["memorisation_note"]:
+        return f"{reason} Distances of pixels say nothing either: {scores['memorisation_note']}"
+    return (
+        f"{reason} Distances of pixels: memorisation {scores['memorisation_ratio']:.2f} (about 1 is healthy, near 0 "
+        f"are copies of training images), copied {scores['copied_share']:.3f}, diversity {scores['diversity_ratio']:.2f} "
+        "(near 0: all samples alike; 1: as different as training images; above 1: noise). Whether they look real, the "
+        "picture shows"
+    )
 
 
 def summaries(runs, evaluations):

@@ -9,6 +9,7 @@ from minigan.metrics.classifier import features_and_probabilities, train_classif
 from minigan.metrics.evaluation import evaluate, table
 from minigan.metrics.memorisation import nearest_training_images
 from minigan.metrics.modes import mode_scores
+from minigan.metrics.pixels import pixel_scores
 from minigan.metrics.reference import Reference, load_reference
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "load_reference",
     "mode_scores",
     "nearest_training_images",
+    "pixel_scores",
     "table",
     "train_classifier",
     "trained_classifier",

@@ -25,10 +25,12 @@ METRICS = (
     ("recall", "recall", "{:.3f}", "The share of real images that lie near samples; 1 is best."),
     ("density", "density", "{:.3f}", "Like precision, but crowded places count more; near 1, and can be above it."),
     ("coverage", "coverage", "{:.3f}", "The share of real images with a sample in their neighbourhood; 1 is best."),
-    ("memorisation", "memorisation_ratio", "{:.2f}", "Distance to the training images, compared with test images; 1 is "
-     "healthy, 0 means copies."),
+    ("memorisation", "memorisation_ratio", "{:.2f}", "Distance to the training images, compared with that of test "
+     "images (without labels: of other training images); 1 is healthy, 0 means copies."),
     ("copied", "copied_share", "{:.3f}", "The share of samples that are suspiciously near a training image; .01 is "
      "healthy."),
+    ("diversity", "diversity_ratio", "{:.2f}", "Distance of the samples to each other, compared with training images; "
+     "near 0 if all are alike."),
     ("modes", "modes", "{:,}", "How many of the possible numbers the samples show."),
     ("mode KL", "mode_kl", "{:.3f}", "How unequal the shares of these numbers are; 0 if all are equal."),
 )  # fmt: skip

@@ -21,6 +21,7 @@ SHOWN, SEARCHED = 100, 10  # samples in the picture's grid, and samples beside t
 class Judge:
     """The judge of all runs on one data set: its classifier, and the metrics of its real images.
 
+    If the images have no labels, there is no classifier, and only distances of pixels are measured.
     run        one of the runs
     data_dir   the folder of the data set's files; by default the run's own
     samples    how many samples are judged
@@ -43,8 +44,10 @@ class Judge:
                 "python -m minigan evaluate RUN."
             )
         self.require_same_images(run)
-        self.say(f"{name}: loading or training the classifier, and applying it to {len(self.train):,} real images")
-        self.reference = metrics.load_reference(self.train, directory, samples, device, quiet)
+        self.reference = None
+        if self.train.labels is not None:
+            self.say(f"{name}: loading or training the classifier, and applying it to {len(self.train):,} real images")
+            self.reference = metrics.load_reference(self.train, directory, samples, device, quiet)
 
     def require_same_images(self, run):
         """Raise CheckpointError unless the run was trained on the images of this judge."""
@@ -66,7 +69,11 @@ class Judge:
         labels = labels_to_make(self.samples, None, run.gan.generator.classes)
         samples = run.sample(self.samples, seed, labels)
         try:
-            scores = metrics.evaluate(samples, self.reference, labels)
+            if self.reference is None:
+                scores = {"dataset": self.train.name, "samples": self.samples}
+                scores |= metrics.pixel_scores(samples, self.train.images)
+            else:
+                scores = metrics.evaluate(samples, self.reference, labels)
         except NonFiniteError as error:
             raise NonFiniteError(f"{path}: {error}") from error
         name = write_report(run, seed, scores)
@@ -75,7 +82,7 @@ class Judge:
         pictures.save_evaluation(
             path / f"{name}.png",
             samples[:SHOWN] if labels is None else samples[np.argsort(labels[:SHOWN], kind="stable")],
-            scores["class_shares"],
+            scores.get("class_shares"),
             self.train.classes,
             searched,
             data.scale(nearest),
