@@ -103,9 +103,9 @@ def of_pixels(scores):
         return f"{reason} Distances of pixels say nothing either: {scores['memorisation_note']}"
     return (
         f"{reason} Distances of pixels: memorisation {scores['memorisation_ratio']:.2f} (about 1 is healthy, near 0 "
-        f"are copies of training images), copied {scores['copied_share']:.3f}, diversity {scores['diversity_ratio']:.2f} "
-        "(near 0: all samples alike; 1: as different as training images; above 1: noise). Whether they look real, the "
-        "picture shows"
+        f"are copies of training images), copied {scores['copied_share']:.3f}, diversity "
+        f"{scores['diversity_ratio']:.2f} (near 0: all samples alike; 1: as different as training images; above 1: "
+        "noise). Whether they look real, the picture shows"
     )
 
 
