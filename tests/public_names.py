@@ -68,7 +68,7 @@ INTERNAL_METHODS = {
     *("update", "update_part", "update_whole", "with_decay", "checked_names", "numbers", "next_numbers", "value"),
     *("plan_for", "make_plan", "product", "switched", "padded", "pictures", "spread", "checked_state"),
     *("add_bias_gradient", "after_discriminator_step", "owns"),
-    *("normalized", "add_grads_of", "follow_directions", "as_matrix", "as_weights"),
+    *("normalized", "divided", "add_grads_of", "follow_directions", "as_matrix", "as_weights"),
     *("check_labels", "given_labels", "appended", "weighted", "of_class", "by_sample", "sums_of_classes"),
     *("centred", "add_scale_and_shift", "checked_labels", "layers_of"),
     *("check_shape", "places_shape", "mean", "for_each_number"),

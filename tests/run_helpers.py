@@ -47,8 +47,9 @@ def outcome(training):
 
 
 def files(folder):
-    """All that a run wrote, but for the notes, which hold times, and the lock."""
-    names = {path for path in folder.rglob("*") if path.is_file() and path.name not in ("notes.txt", ".lock")}
+    """All that a run wrote, but for the notes and the page, which hold times, and the lock."""
+    left_out = ("notes.txt", "report.html", ".lock")
+    names = {path for path in folder.rglob("*") if path.is_file() and path.name not in left_out}
     return {str(path.relative_to(folder)): path.read_bytes() for path in names}
 
 
