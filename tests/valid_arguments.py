@@ -170,6 +170,7 @@ def examples(cases, folder):
         "samples": lambda: floats(4, 4, 4, 1),
         "evaluate.samples": lambda: floats(20, 8, 8, 1),
         "nearest_training_images.samples": lambda: floats(2, 8, 8, 1),
+        "pixel_scores.samples": lambda: floats(2, 8, 8, 1),
         "Reference.samples": lambda: 20,
         "load_reference.samples": lambda: 20,
         "class_shares": lambda: [0.5, 0.5],
