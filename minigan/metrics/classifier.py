@@ -105,8 +105,8 @@ def require_labels(dataset):
     if dataset.labels is None:
         raise DataError(
             f"{dataset.name}: the images have no labels. So no classifier can be trained on them, and samples cannot "
-            "be judged. Use files with labels; in a folder of pictures, a subfolder for each class. Without labels, "
-            "judge by eye: real_beside_generated.png, or python -m minigan sample RUN."
+            "be judged by one. Use files with labels; in a folder of pictures, a subfolder for each class. Without "
+            "labels, python -m minigan evaluate RUN (metrics.pixel_scores) measures distances of pixels."
         )
 
 
