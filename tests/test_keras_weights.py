@@ -263,6 +263,7 @@ def test_links_out_of_the_file_are_not_followed(tmp_path):
         file["layers/embedding/vars/0"] = h5py.ExternalLink("other.h5", "layers/dense/vars/0")
     assert "nothing there for 0.Embedding" in refused(labels(), tmp_path / "x.weights.h5")
     layout = h5py.VirtualLayout((5, 4), "float32")
+    layout[:] = h5py.VirtualSource("other.h5", "layers/dense/vars/0", (5, 4))
     with h5py.File(tmp_path / "y.weights.h5", "w") as file:
         file["layers/dense/vars/0"] = np.zeros((4, 3), "float32")
         file["layers/dense/vars/1"] = np.zeros(3, "float32")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from run_helpers import results
 
-from minigan.__main__ import main
+from minigan.__main__ import main, make_parser
 from minigan.cli.training import folder_name
 from minigan.errors import CheckpointError, FileError, MiniganError, OptionError
 from minigan.experiments import Experiment, find, from_file
@@ -190,7 +190,7 @@ def test_a_run_of_a_variant_is_found_again():
         load_trained("run", experiment=source_of_run("run", "my_gan.py:EXPERIMENT").experiment)
 
 
-@pytest.mark.parametrize("name", ["resume", "sample", "interpolate", "evaluate", "sharpness", "microscope"])
+@pytest.mark.parametrize("name", ["resume", "sample", "interpolate", "evaluate", "sharpness", "microscope", "export"])
 def test_a_run_folder_runs_nothing_by_itself(begun, name, capsys):
     trap = TEXT + "\nopen('trapped', 'w')\n"
     (begun / "experiment.py").write_text(trap)
@@ -202,6 +202,17 @@ def test_a_run_folder_runs_nothing_by_itself(begun, name, capsys):
         (begun / "config.json").write_text(json.dumps({**config, "experiment": experiment, "source": None}))
         assert command(name, begun) == 2
     assert not os.path.exists("trapped")
+
+
+def test_every_command_on_a_run_takes_the_file_again(begun):
+    (commands,) = (action for action in make_parser()._actions if isinstance(action.choices, dict))
+    of_runs = {
+        name: {action.dest for action in parser._actions}
+        for name, parser in commands.choices.items()
+        if any(action.dest in ("run", "runs") for action in parser._actions)
+    }
+    assert {"resume", "sample", "export", "report"} <= set(of_runs)
+    assert [name for name, options in of_runs.items() if not {"source", "trust_source"} <= options] == []
 
 
 def test_another_text_is_not_run(begun):
