@@ -13,7 +13,7 @@ from test_pages import HOSTILE, Tags
 
 from minigan import pictures
 from minigan.__main__ import main, make_parser
-from minigan.errors import CheckpointError, OptionError
+from minigan.errors import CheckpointError
 from minigan.report import grids, words, write_comparison, write_report
 from minigan.report.reading import read_record
 from minigan.training.folder import RunFolder
@@ -329,39 +329,6 @@ def test_a_grid_is_stored_without_its_zoom_only_if_nothing_is_lost():
     zoomed[3, 3] ^= 1
     assert np.asarray(grids.without_zoom(Image.fromarray(zoomed))).shape == (12, 16)
     assert np.asarray(grids.without_zoom(Image.fromarray(zoomed[:-1]))).shape == (11, 16)
-
-
-# comparing
-
-
-def test_several_runs_are_compared(run, tmp_path, capsys):
-    other = make_run(tmp_path / "run", epochs=2, batch_size=64, scores=None, notes="")
-    out = tmp_path / "both.html"
-    assert report(run, other, "--out", out) == 0 and str(out.resolve()) in capsys.readouterr().out
-    page = read_page(out)
-    text, data = text_of(page), json.loads(page.data["data-plots"])
-    names = [curve["name"] for curve in data["d-loss"]["curves"]]
-    assert len(set(names)) == 2 and all(str(path) in names for path in (run, other)), "both folders are called run"
-    assert data["d-loss"]["curves"][1]["y"] == [row["d_loss"] for row in rows_of_history(2)]
-    assert "batch_size" in text and "128" in page.texts and "64" in page.texts and "1.62 %" in page.texts
-    assert text.count("epoch 3") and text.count("epoch 2")
-
-
-def test_runs_with_equal_settings_and_networks_of_other_kinds(run, tmp_path):
-    write_comparison([run, make_run(tmp_path / "other", seed=0)], tmp_path / "a.html")
-    assert "There are no settings that differ" in text_of(read_page(tmp_path / "a.html"))
-    settings = config_of().settings
-    settings["generator"]["layers"] = settings["generator"]["layers"][2:]
-    write_comparison([run, make_run(tmp_path / "third", settings=settings)], tmp_path / "b.html")
-    text = text_of(read_page(tmp_path / "b.html"))
-    assert "Dense - BatchNorm - LeakyReLU" in text and "units" not in text
-
-
-def test_twenty_runs_are_compared_with_fewer_curves_which_is_told(run, tmp_path):
-    write_comparison([run] * 20, tmp_path / "a.html")
-    assert "The curves show 18 of 20" in text_of(read_page(tmp_path / "a.html"))
-    with pytest.raises(OptionError, match="expected 1 to 100 runs to compare, got 101"):
-        write_comparison([run] * 101, tmp_path / "a.html")
 
 
 # errors

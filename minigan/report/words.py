@@ -3,6 +3,7 @@
 import math
 import re
 import shlex
+from datetime import datetime
 
 from minigan.data.licences import licence_of
 from minigan.errors import MiniganError
@@ -74,8 +75,11 @@ def duration(seconds):
 
 
 def time_of_training(record):
-    """Return the seconds of all sessions that have an end, or None if there is none."""
+    """Return the seconds of all sessions that have an end, and of one that goes on, or None if there is none."""
     times = [session.seconds for session in record.sessions if session.seconds is not None and session.seconds >= 0]
+    last = record.sessions[-1] if record.sessions else None
+    if last and last.end is None and is_training(record):
+        times.append(max(0, (datetime.now() - last.begin).total_seconds()))
     return sum(times) if times else None
 
 

@@ -12,6 +12,7 @@ from minigan.errors import MiniganError, OptionError
 from minigan.experiments import find
 from minigan.files import printable
 from minigan.ops.allocator import keep_freed_memory
+from minigan.report import write_report
 from minigan.study.results import SCORES, add_session, read_result, write_result
 from minigan.training.folder import InUseError, RunFolder
 from minigan.training.judging import Judge
@@ -85,9 +86,18 @@ def train_and_judge(job, session):
         scores = judge_run(job)
         row = row_of(job, training, scores, seconds_per_step(sessions))
         write_result(folder.path, row)
+        write_page(training.folder)
     finally:
         folder.release()
     return FINISHED, row
+
+
+def write_page(folder):
+    """Write the page of a finished run. If this fails, the run is finished all the same."""
+    try:
+        write_report(folder.path)
+    except MiniganError as error:
+        folder.note(f"no page of this run could be written: {error}")
 
 
 def open_run(job):

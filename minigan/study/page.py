@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 from minigan.errors import CheckpointError, DataError, FileError, MiniganError
 from minigan.files import as_path, find_link, printable, read_file
@@ -48,7 +49,19 @@ def write_study_page(folder: PathLike, path: PathLike | None = None) -> Path:
     count = sum(len(arm.records) for arm in arms)
     lead = element("p", f"{count} runs of {len(arms)} kinds; the runs of a kind differ in their seeds alone.")
     title = f"Study {printable(folder.absolute().name)}"
-    return write_arms(folder / REPORT if path is None else path, title, arms, lead, [troubles(notes)])
+    pages = pages_of(groups) if path is None else None
+    return write_arms(folder / REPORT if path is None else path, title, arms, lead, [troubles(notes), pages])
+
+
+def pages_of(groups):
+    """Return links to the pages of the runs, beside which the page of the study stands; None if there are none."""
+    names = [record.path.name for records in groups.values() for record in records if (record.path / REPORT).is_file()]
+    links = [element("a", element("bdi", name), href=f"{quote(name)}/{REPORT}") for name in names]
+    return (
+        element("nav", element("span", "Runs: "), links, aria_label="Pages of the runs", class_="contents")
+        if links
+        else None
+    )
 
 
 def labels_of(folder):
