@@ -14,12 +14,14 @@ from PIL import Image
 from minigan import pages
 from minigan.errors import FileError, OptionError
 from minigan.pages import element, page_text, picture, section, table, write_page
+from minigan.pages.page import json_text
 
 FOLDER = Path(pages.__file__).parent
 # what somebody could write into a name or a note
 HOSTILE = [
     "<script>alert(1)</script>",
     "</script><script>alert(1)</script>",
+    "</script x></style x></title x><img src=x onerror=alert(1)>",
     "</title></style></textarea><img src=x onerror=alert(1)>",
     '" onmouseover="alert(1)" x="',
     "' onfocus='alert(1)",
@@ -87,6 +89,7 @@ def test_no_text_is_ever_html(text):
     assert "".join(page.texts).count(shown) >= 6
     assert json.loads(page.data["data-all"]) == {text: [text]}
     page_of(text).encode("utf-8")
+    assert not set("<>&") & set(json_text([text])), "a browser ends a script where Python's parser does not"
 
 
 def test_numbers_that_json_lacks_come_through_as_texts():
