@@ -13,7 +13,7 @@ from pygments.util import ClassNotFound
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("minigan", "examples", "benchmarks")
 FILES = ("tests/broken_layers.py",)  # what pages link to elsewhere
-KINDS = {".py", ".cu", ".md", ".cfg", ".toml"}
+KINDS = {".py", ".js", ".css", ".cu", ".md", ".cfg", ".toml"}
 
 
 def address_of_object(domain, info):

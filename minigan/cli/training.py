@@ -108,20 +108,22 @@ def finish(training, quiet, with_report=True):
             f"stopped after {training.step:,} steps; continue with: python -m minigan resume {shlex.quote(str(path))}"
         )
         return 128 + signal
-    print(f"finished after {training.step:,} steps; pictures, history and both networks are in {path.resolve()}")
-    if with_report and training.group.rank == 0:
-        print_report(path)
+    page = with_report and training.group.rank == 0 and has_page(path)
+    where = f"{path.resolve()}{' (its page: report.html)' if page else ''}"
+    print(f"finished after {training.step:,} steps; pictures, history and both networks are in {where}")
     return 0
 
 
-def print_report(path):
-    """Write the page of a finished run, and say where it is. If this fails, the run is finished all the same."""
+def has_page(path):
+    """Write the page of a finished run. Where this fails, write a note and return False: the run is finished anyway."""
     from minigan.report import write_report
 
     try:
-        print(f"its page: {write_report(path).resolve()}")
+        write_report(path)
     except MiniganError as error:
         sys.stderr.write(f"note: no page of this run could be written: {error}\n")
+        return False
+    return True
 
 
 def tell_of_size(experiment, image_size):
