@@ -19,7 +19,7 @@ class Product:
         return math.prod(value for _, value in self.factors)
 
     def __str__(self):
-        return " * ".join(f"{name} {value:+.6g}" for name, value in self.factors)
+        return " * ".join(f"{name} ({value:.6g})" for name, value in self.factors)
 
 
 @dataclass

@@ -70,7 +70,7 @@ class LayerView:
 
     @property
     def update_ratios(self) -> dict[str, float]:
-        """Return |update| / |parameter| (Euclidean norms) by name; about 1e-3 is usual, NaN for a parameter of zeros.
+        """Return |update| / |parameter| (Euclidean norms) by name; about 1e-3 is usual, infinite for a bias of zeros.
 
         Source: Karpathy, "A recipe for training neural networks"
         """
