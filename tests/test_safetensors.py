@@ -1,11 +1,13 @@
-"""Networks and arrays in files of the format safetensors, compared with the library of that name where it is there."""
+"""Networks and arrays in files of the format safetensors, whose numbers the library of that name reads and writes."""
 
 import io
 import json
 import struct
+import sys
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from run_helpers import SMALL
 
 from minigan import Sequential, layers
@@ -73,7 +75,7 @@ def test_a_network_on_a_gpu(gpu):
 
 
 def test_the_library_reads_what_minigan_writes_and_the_other_way_round(tmp_path):
-    library = pytest.importorskip("safetensors.numpy")
+    library = safetensors.numpy
     net, path = small(), tmp_path / "net.safetensors"
     net.to_safetensors(path)
     theirs = library.load_file(path)
@@ -95,6 +97,14 @@ def test_transposed_and_reversed_views_are_written_row_by_row():
     arrays = {"t": a.T, "r": a[::-1, ::-1], "big": a.astype(">f8"), "s": np.asarray(a, order="F")}
     found, _ = safetensors_file.from_bytes(safetensors_file.to_bytes(arrays, {}), "x")
     assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+
+
+def test_without_the_library_the_error_has_the_line_that_installs_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    for act in (lambda: small().to_safetensors(tmp_path / "x"), lambda: read(b"x")):
+        with pytest.raises(OptionError, match=r'pip install "minigan\[safetensors\]"'):
+            act()
+    assert not (tmp_path / "x").exists()
 
 
 def test_bfloat16_is_read():
