@@ -53,7 +53,7 @@ def with_sorted_metadata(content):
 
 
 def split(content):
-    """Return (header, numbers) of a sound file: the length of the header in 8 bytes, the header as JSON, the numbers."""
+    """Return (header, numbers) of a sound file: 8 bytes with the length of the header, the header, the numbers."""
     end = 8 + int.from_bytes(content[:8], "little")
     return json.loads(content[8:end]), content[end:]
 
