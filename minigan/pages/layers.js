@@ -76,8 +76,8 @@ const FORWARD = {
   },
 
   // The inner layer with Wbar = W / sigma, which Python has computed
-  SpectralNorm(x, n, layer) {
-    return FORWARD[layer.inner](x, n, layer);
+  SpectralNorm(x, n, layer, labels) {
+    return FORWARD[layer.inner](x, n, layer, labels);
   },
 
   // y[n, i sh + u, j sw + v, c] = x[n,i,j,c]
