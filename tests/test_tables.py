@@ -36,7 +36,8 @@ def test_the_pages_hold_what_the_results_say():
 def test_the_results_are_whole_and_are_used(path):
     rows = read_csv(path)
     assert csv_text(rows) == path.read_text(encoding="utf-8")
-    assert all(row["processor"] and row["minigan"] and row["numpy"] and row["seconds"] for row in rows)
+    finished = [row for row in rows if not row["error"]]
+    assert all(row["processor"] and row["minigan"] and row["numpy"] and row["seconds"] for row in finished)
     assert any(f"results/{path.name}" in page.read_text(encoding="utf-8") for page in tables.marked_pages())
 
 
