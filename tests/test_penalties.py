@@ -373,8 +373,33 @@ def torch_function(net, torch):
 
         return images(run)
 
+    def spectral_norm(layer, own):
+        u = {name: torch.tensor(layer.state[of_u].copy()) for name, of_u in layer.matrices.items()}
+
+        def divided(name, W):
+            if name not in u:
+                return W
+            M = W.movedim(layer.output_axis, -1).reshape(-1, W.shape[layer.output_axis])
+            return W / (M @ u[name]).norm()  # sigma
+
+        def run(x):
+            bars = [divided(name, W) for name, W in zip(layer.params, own, strict=True)]
+            return makers[type(layer.inner).__name__](layer.built, bars)(x)
+
+        return run
+
+    def layer_norm(layer, own):
+        return lambda x: functional.layer_norm(x, x.shape[-1:], *own, layer.epsilon)
+
+    def group_norm(layer, own):
+        return images(lambda x: functional.group_norm(x, layer.groups, *own, layer.epsilon))
+
     makers = {
         "Dense": lambda layer, own: lambda x: x @ own[0] + own[1],
+        "SpectralNorm": spectral_norm,
+        "LayerNorm": layer_norm,
+        "InstanceNorm": group_norm,  # each channel is a group
+        "GroupNorm": group_norm,
         "Conv2D": conv,
         "Conv2DTranspose": transposed,
         "BatchNorm": batch_norm,
