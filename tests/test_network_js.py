@@ -50,6 +50,23 @@ def test_every_layer_computes_what_predict_does(rng):
 
 
 @needs_node
+@pytest.mark.parametrize(
+    "outer",
+    [
+        lambda layer: layers.Add([layer, Dense(2)], [Dense(2)]),
+        lambda layer: layers.Concatenate([], [layer]),
+        lambda layer: Sequential([layer, Tanh()]),
+    ],
+    ids=["Add", "Concatenate", "Sequential"],
+)
+def test_labels_reach_a_layer_inside_another(outer, rng):
+    net = varied(Sequential([outer(layers.ConcatenateLabel(3, size=2)), Dense(2)], input_shape=(4,)), rng)
+    x, labels = rng.standard_normal((5, 4)).astype("float32"), np.array([0, 2, 1, 1, 0])
+    (y,) = javascript.run(javascript.PROGRAM, [javascript.job(network_data(net), x, labels)])
+    np.testing.assert_allclose(np.reshape(y, (5, 2)), net.predict(x, labels=labels), rtol=1e-5, atol=1e-5)
+
+
+@needs_node
 def test_a_product_of_any_size(rng):
     """Rows come in pairs and outputs in fours, and what is left over by itself."""
     sizes = [(rows, size, outputs) for rows in (1, 2, 3) for size in (1, 3) for outputs in (1, 3, 4, 9)]
