@@ -22,7 +22,7 @@ CONDITIONAL_MLP = MLP_GAN.but(
 CONDITIONAL_DCGAN = DCGAN.but(
     "conditional-dcgan",
     networks="dcgan with labels: one-hot beside the latents, ConditionalBatchNorm in G, a Projection at the end of D",
-    claim="the digit that you ask for, in 99.1 % of the samples of one run; from the 10,000 built-in images",
+    claim="the digit that you ask for, in 99 % of the samples; from the 10,000 built-in images",
     generator=conditional(models.conditional_dcgan_generator),
     discriminator=conditional(models.conditional_dcgan_discriminator),
     conditional=True,
