@@ -1,7 +1,7 @@
 """Train an experiment with minigan and with PyTorch, and judge the samples of both: are minigan's as good?
 
     python benchmarks/samples.py mlp-gan                 needs PyTorch: pip install torch; some minutes for each seed
-    python benchmarks/samples.py dcgan --seeds 0 1 2 --csv FILE
+    python benchmarks/samples.py dcgan --dataset fashion-mnist --epochs 7 --csv FILE
 
 PyTorch gets the same networks with the same initial weights, the same batches in the same order, the same optimizers
 and the same moving average of the generator. Only the latents and Dropout's masks are its own. A difference counts if
@@ -92,6 +92,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("experiments", nargs="+", metavar="EXPERIMENT")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--dataset", help="default: the experiment's own")
     parser.add_argument("--epochs", type=int, help="default: the experiment's own")
     parser.add_argument("--data-dir")
     parser.add_argument("--csv", help="write the scores of each run to this file")
@@ -101,26 +102,33 @@ def main():
     for name in args.experiments:
         experiment = find(name)
         check_recipe(experiment)
-        if args.epochs:
-            experiment = experiment.but(name, epochs=args.epochs)
+        experiment = experiment.but(
+            name, epochs=args.epochs or experiment.epochs, dataset=args.dataset or experiment.dataset
+        )
         train = data.load(experiment.dataset, args.data_dir)
         reference = metrics.load_reference(train, args.data_dir)
         for seed in args.seeds:
             for program, samples in (("minigan", minigan_samples), ("PyTorch", torch_samples)):
                 scores = metrics.evaluate(samples(experiment, train.images, seed), reference)
-                rows.append((name, program, seed, *(scores[key] for key in SCORES)))
+                found = [scores[key] for key in SCORES]
+                rows.append((name, experiment.dataset, experiment.epochs, program, seed, *found))
                 print(*rows[-1], flush=True)
-    if args.csv:
-        with open(args.csv, "w", newline="") as file:
-            csv.writer(file).writerows([("experiment", "program", "seed", *SCORES), *rows])
+                if args.csv:  # after each run, so that nothing is lost if the program is stopped
+                    write_rows(args.csv, rows)
     print_means(rows)
+
+
+def write_rows(path, rows):
+    """Write the scores of all runs as CSV."""
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows([("experiment", "dataset", "epochs", "program", "seed", *SCORES), *rows])
 
 
 def print_means(rows):
     """Print for each experiment and program the mean of its seeds, and their standard deviation."""
     print(f"| experiment | program | {' | '.join(SCORES)} |", "|---" * (2 + len(SCORES)) + "|", sep="\n")
-    for name, program in dict.fromkeys(row[:2] for row in rows):
-        columns = zip(*(row[3:] for row in rows if row[:2] == (name, program)), strict=True)
+    for name, _, _, program in dict.fromkeys(row[:4] for row in rows):
+        columns = zip(*(row[5:] for row in rows if (row[0], row[3]) == (name, program)), strict=True)
         cells = [f"{statistics.mean(c):.2f} ± {statistics.stdev(c) if len(c) > 1 else 0:.2f}" for c in columns]
         print(f"| {name} | {program} | {' | '.join(cells)} |")
 
