@@ -14,6 +14,10 @@ optional: nfd:.1f. One number in a sentence, with its standard deviation if ther
 
     <!-- number: results/mlp_gan.csv; row: A4; column: nfd -->17.0 ± 2.3<!-- end -->
 
+One number of the losses over the epochs of the runs, for example how far they spread; all words are in docs/losses.py:
+
+    <!-- loss: results/losses/report_a.csv; row: A5; column: d_loss; of: deviation -->0.07<!-- end -->
+
 tests/test_tables.py compares: it fails if a page does not hold what its results say.
 """
 
@@ -22,18 +26,20 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
-sys.path.insert(0, str(DOCS.parent))
+sys.path[:0] = [str(DOCS), str(DOCS.parent)]
+
+from losses import loss, read_losses  # noqa: E402
 
 from minigan.errors import MiniganError  # noqa: E402
 from minigan.study.results import read_csv  # noqa: E402
 from minigan.study.table import number, table  # noqa: E402
 
 MARKED = re.compile(
-    r"(?P<start><!-- (?P<kind>table|number): (?P<sources>[^;]*?)(?P<options>;.*?)? -->).*?(?P<end><!-- end -->)",
+    r"(?P<start><!-- (?P<kind>table|number|loss): (?P<sources>[^;]*?)(?P<options>;.*?)? -->).*?(?P<end><!-- end -->)",
     re.S,
 )
-STRAY = re.compile(r"<!-- (table|number|end)\b")
-OPTIONS = {"table": {"columns", "rows"}, "number": {"row", "column"}}
+STRAY = re.compile(r"<!-- (table|number|loss|end)\b")
+OPTIONS = {"table": {"columns", "rows"}, "number": {"row", "column"}, "loss": {"row", "column", "of"}}
 
 
 class PageError(MiniganError):
@@ -56,11 +62,14 @@ def content(mark, folder):
     unknown = set(options) - OPTIONS[kind]
     if unknown or not mark["sources"].split() or not all(options.values()):
         raise PageError(f"{mark['start']}: expected a file, and of the options {', '.join(OPTIONS[kind])} those needed")
-    rows = [row for source in mark["sources"].split() for row in read_csv(folder / source)]
+    read = read_losses if kind == "loss" else read_csv
+    rows = [row for source in mark["sources"].split() for row in read(folder / source)]
     try:
         if kind == "table":
             return f"\n{table(rows, options.get('columns'), options.get('rows'))}\n"
         (row,), (column,) = options["row"], options["column"]
+        if kind == "loss":
+            return loss(rows, row, column, *options["of"])
         return number(rows, row, column)
     except (MiniganError, KeyError, ValueError) as error:
         raise PageError(f"{mark['start']}: {error}") from error
@@ -71,7 +80,7 @@ def marked_pages():
     return [
         page
         for page in sorted(DOCS.rglob("*.md"))
-        if re.search(r"^<!-- table: |<!-- number: ", page.read_text(encoding="utf-8"), re.M)
+        if re.search(r"^<!-- table: |<!-- (number|loss): ", page.read_text(encoding="utf-8"), re.M)
     ]
 
 

@@ -1,0 +1,76 @@
+"""docs/experiments.py collects the runs of studies: results, losses and pictures."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_study import row
+
+from minigan import pictures
+from minigan.study.results import read_csv, write_result
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+sys.path.insert(0, str(DOCS))
+import experiments  # noqa: E402
+import losses  # noqa: E402
+import tables  # noqa: E402
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """Return the folder that the program writes its results to."""
+    for name in ("RESULTS", "LOSSES", "IMAGES"):
+        monkeypatch.setattr(experiments, name, tmp_path / name.lower())
+        (tmp_path / name.lower()).mkdir()
+    return tmp_path / "results"
+
+
+def make_run(study, name, seed, d_losses, **values):
+    """Make a folder as a run of a study leaves it."""
+    folder = study / f"{name}-seed{seed}"
+    (folder / "samples").mkdir(parents=True)
+    write_result(folder, row(name, seed=seed, **values))
+    lines = [f"{i},{i},{loss},0.5,1,1" for i, loss in enumerate(d_losses, 1)]
+    (folder / "history.csv").write_text("step,epoch,d_loss,g_loss,d_grad_norm,g_grad_norm\n" + "\n".join(lines) + "\n")
+    grid = pictures.grid(np.zeros((64, 28, 28, 1), np.uint8))
+    pictures.save_png(folder / "samples" / "epoch_001.png", grid)
+
+
+def test_runs_of_studies_are_collected_and_replaced(results, tmp_path, capsys):
+    make_run(tmp_path / "first", "B0", 0, [3, 2], nfd=9.0)
+    make_run(tmp_path / "first", "A1", 0, [2, 1], nfd=4.0)
+    make_run(tmp_path / "first", "A1", 1, [4, 2], nfd=6.0)
+    (tmp_path / "first" / "A2-seed0").mkdir()  # begun, and not finished
+    make_run(tmp_path / "second", "A1", 1, [4, 1], nfd=8.0)
+    experiments.main([tmp_path / "first", tmp_path / "second"])
+    assert "report A: 2 runs" in capsys.readouterr().out
+    make_run(tmp_path / "third", "A3", 0, [2, 2], nfd=1.0)
+    experiments.main([tmp_path / "third"])
+    rows = read_csv(results / "report_a.csv")
+    assert [(row["experiment"], row["seed"], row["nfd"]) for row in rows] == [("A1", 0, 4), ("A1", 1, 8), ("A3", 0, 1)]
+    assert [row["experiment"] for row in read_csv(results / "report_b.csv")] == ["B0"]
+    assert {path.name for path in (tmp_path / "images").iterdir()} == {"A1.png", "A3.png", "B0.png"}
+
+
+def test_a_page_can_say_one_number_of_the_losses(tmp_path):
+    names = {"experiment": "A1", "options": "d_lr=1"}
+    numbers = dict.fromkeys(losses.NUMBERS, 0.0)
+    rows = [
+        names | numbers | {"seed": seed, "epoch": epoch, "d_loss": loss}
+        for seed, pair in enumerate([(1.0, 4.0), (2.0, 3.0)])
+        for epoch, loss in enumerate(pair, 1)
+    ]
+    losses.write_losses(tmp_path / "losses" / "a.csv", rows)
+    assert losses.read_losses(tmp_path / "losses" / "a.csv") == rows
+    mark = "<!-- loss: losses/a.csv; row: A1,d_lr=1; column: d_loss{}; of: {} -->"
+    for style, summary, expected in (
+        ("", "first", "1.50 ± 0.71"),
+        (":.1f", "last", "3.5 ± 0.7"),
+        ("", "range", "2.00 ± 1.41"),
+    ):
+        start = mark.format(style, summary)
+        assert tables.filled(f"{start}old<!-- end -->", tmp_path) == f"{start}{expected}<!-- end -->"
+    for wrong in (mark.format("", "median"), mark.format("", "last").replace("A1,", "A2,")):
+        with pytest.raises(tables.PageError, match="expected a row"):
+            tables.filled(f"{wrong}<!-- end -->", tmp_path)
