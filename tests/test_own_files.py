@@ -14,7 +14,6 @@ from minigan.cli.training import folder_name
 from minigan.errors import CheckpointError, FileError, MiniganError, OptionError
 from minigan.experiments import Experiment, find, from_file
 from minigan.experiments.from_files import named, names_a_file
-from minigan.study.plan import Study
 from minigan.training.gallery import Gallery
 from minigan.training.loop import resume_run, start_run
 from minigan.training.sources import source_of_run
@@ -276,9 +275,3 @@ def test_list_and_check_take_files(capsys):
     assert not command("list", "my_gan.py:OTHER") and command("check", "my_gan.py") == 0
     said = capsys.readouterr().out
     assert "small" in said and "mine: all gradients are right" in said
-
-
-def test_a_study_refuses_files(capsys):
-    write()
-    with pytest.raises(OptionError, match="a study trains minigan's own experiments only"):
-        Study(experiments=("my_gan.py:EXPERIMENT",))

@@ -280,7 +280,7 @@ def test_a_stopped_run_continues_to_the_last_bit(tmp_path, monkeypatch):
 def test_a_session_that_is_stopped_while_a_run_is_opened(tmp_path, monkeypatch):
     (one,) = small_study(seeds=(0,)).jobs(tmp_path)
     opened = job.open_run
-    monkeypatch.setattr(job, "open_run", lambda one: stop_session("late") or opened(one))
+    monkeypatch.setattr(job, "open_run", lambda *arguments: stop_session("late") or opened(*arguments))
     assert work(one, "late") == (STOPPED, "after 0 steps")
     assert work(one, "later")[0] == FINISHED
 
@@ -436,7 +436,7 @@ def test_a_run_that_is_killed_before_it_is_judged(tmp_path, monkeypatch):
     """It is only judged, and its time is known."""
     (one,) = small_study(seeds=(0,)).jobs(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(job, "judge_run", lambda one: 1 / 0)
+        patch.setattr(job, "judge_run", lambda *arguments: 1 / 0)
         with pytest.raises(RunError, match="ZeroDivisionError"):
             work(one)
     monkeypatch.setattr(GAN, "train_step", None)
@@ -448,11 +448,11 @@ def test_nobody_else_continues_a_run_while_it_is_judged(tmp_path, monkeypatch):
     (one,) = small_study(seeds=(0,)).jobs(tmp_path)
     judge, tried = job.judge_run, []
 
-    def judge_and_try(one):
+    def judge_and_try(one, *more):
         with pytest.raises(InUseError):
             resume_run(one.path)
         tried.append(one)
-        return judge(one)
+        return judge(one, *more)
 
     monkeypatch.setattr(job, "judge_run", judge_and_try)
     assert work(one)[0] == FINISHED and tried

@@ -15,6 +15,7 @@ import pytest
 from test_study import command
 
 from minigan import data
+from minigan.experiments import from_file
 from minigan.metrics import classifier
 from minigan.study import cluster, plan
 from minigan.study.cluster import ClusterError, local_cluster, remote_cluster
@@ -88,6 +89,16 @@ def test_runs_on_processes_of_this_machine(workers, images, tmp_path):
     assert len({row["nfd"] for row in rows}) == 2
     owners = {(tmp_path / f"A1+d_widths=4+g_widths=4-seed{seed}" / ".lock").read_text().split()[1] for seed in (0, 1)}
     assert str(os.getpid()) not in owners
+
+
+def test_a_process_gets_the_text_of_an_own_file_which_may_be_gone(workers, images, tmp_path):
+    file = tmp_path / "my_gan.py"
+    file.write_text("from minigan.experiments import find\nEXPERIMENT = find('A1+d_widths=4+g_widths=4').but('mine')\n")
+    own = from_file(file)
+    file.unlink()
+    study = plan.Study((own,), (0,), steps=2, dataset="svhn", data_dir=str(images), samples=100)
+    report = run_study(study, tmp_path / "study", lambda runs, say: nullcontext(workers), quiet=True)
+    assert not report.failed and (tmp_path / "study/mine-seed0/experiment.py").read_bytes() == own.content
 
 
 @pytest.mark.slow

@@ -7,7 +7,10 @@ from pathlib import Path
 from minigan import machine
 from minigan.cli.arguments import DATA, add_option, data_options, integer, positive, seed
 from minigan.errors import MiniganError
+from minigan.experiments.from_files import find_or_hint, from_file, names_a_file
 from minigan.training.config import absolute
+
+NAMES = "the name of an experiment: python -m minigan list; or your own: my_gan.py:NAME"
 
 
 def add_to(commands):
@@ -18,7 +21,7 @@ def add_to(commands):
         "--set. Each run is a folder in the folder of the study. The same command continues a study that was stopped: "
         "docs/study.md",
     )
-    parser.add_argument("names", nargs="+", metavar="NAME", help="the name of an experiment: python -m minigan list")
+    parser.add_argument("names", nargs="+", metavar="NAME", help=NAMES)
     parser.add_argument(
         "--seeds", type=seed, nargs="+", default=[0, 1, 2], metavar="N", help="default: 0 1 2; each gives a run"
     )
@@ -72,8 +75,9 @@ def study_command(args):
             args.parser.error(f"argument --set: {name} is given twice; give all its values at once: {name}=1,2")
     if args.scheduler is not None and args.workers:
         args.parser.error("--workers is for this machine; on a cluster (--scheduler), its own workers count")
+    cluster.load_dask()  # or say that it is missing, before a file is run and anything is written
     study = Study(
-        experiments=tuple(args.names),
+        experiments=tuple(from_file(name) if names_a_file(name) else find_or_hint(name).name for name in args.names),
         seeds=tuple(args.seeds),
         options=dict(args.options),
         epochs=args.epochs,
@@ -85,7 +89,6 @@ def study_command(args):
         samples=args.samples,
         data_options=data_options(args) or None,
     )
-    cluster.load_dask()  # or say that it is missing, before anything is written
 
     def open_cluster(runs, say):
         if args.scheduler is not None:

@@ -12,7 +12,7 @@ import re
 import sys
 import traceback
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from minigan.errors import FileError, MiniganError, OptionError
@@ -35,15 +35,19 @@ class Source:
     path       of the file; content: its bytes
     name       of the variable that holds the experiment
     changes    options of a variant, as they stood behind the name: "d_lr=0.001+ema=none"
+    plain      the experiment as it stands in the file; experiment: the same with the changes
     watchers   what the file has under the name WATCHERS; start_run checks it
+    folder     where the imports of the file are looked for first; None: nowhere else than usual
     """
 
     path: Path
     name: str
     changes: str
     content: bytes
+    plain: Experiment
     experiment: Experiment
     watchers: object = ()
+    folder: Path | None = None
 
     @property
     def record(self) -> dict:
@@ -54,6 +58,16 @@ class Source:
             "changes": self.changes,
             "sha256": checksum(self.content),
         }
+
+    @property
+    def text(self) -> tuple:
+        """Return the arguments of `load` that give this Source again, in another process: texts and bytes alone."""
+        return self.path.absolute(), self.name, self.changes, self.content, self.folder
+
+    def but(self, changes: list[str]) -> "Source":
+        """Return this Source with more options changed: ["g_lr=0.001"]. The file is not run again."""
+        together = SEPARATOR.join([*([self.changes] if self.changes else []), *changes])
+        return replace(self, changes=together, experiment=changed(self.plain, self.name, together))
 
 
 def checksum(content):
@@ -133,9 +147,13 @@ def load(path, name, changes, content, folder=None):
             f"{where}: {name} is {shown(experiment)}, expected an Experiment: "
             f"{name} = minigan.experiments.Experiment(...).{held}"
         )
-    if changes:
-        experiment = by_name(lambda _: experiment, f"{name}{SEPARATOR}{changes}")
-    return Source(path, name, changes, content, experiment, getattr(module, WATCHERS, ()))
+    watchers = getattr(module, WATCHERS, ())
+    return Source(path, name, changes, content, experiment, changed(experiment, name, changes), watchers, folder)
+
+
+def changed(experiment, name, changes):
+    """Return the experiment of a file, which the file calls `name`, with the options in a text changed."""
+    return by_name(lambda _: experiment, f"{name}{SEPARATOR}{changes}") if changes else experiment
 
 
 def run(path, content, folder):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from minigan.errors import MiniganError, OptionError
 from minigan.experiments import find
+from minigan.experiments.from_files import load
 from minigan.files import printable
 from minigan.ops.allocator import keep_freed_memory
 from minigan.report import write_report
@@ -70,7 +71,9 @@ def train_and_judge(job, session):
     if session in stopped:
         return STOPPED, "before it began"
     with warnings.catch_warnings(record=True) as caught:
-        training = open_run(job)
+        source = load(*job.source) if job.source else None  # runs the text of the user's file
+        experiment = experiment_of(job, source)
+        training = open_run(job, experiment, source)
         try:
             before, start = training.step, time.perf_counter()
             signal = train(training, session)
@@ -83,7 +86,7 @@ def train_and_judge(job, session):
                 training.folder.note(f"warning: {text}")
     folder.lock()  # nobody else judges or continues the run meanwhile
     try:
-        scores = judge_run(job)
+        scores = judge_run(job, experiment if source else None)
         row = row_of(job, training, scores, seconds_per_step(sessions))
         write_result(folder.path, row)
         write_page(training.folder)
@@ -100,20 +103,38 @@ def write_page(folder):
         folder.note(f"no page of this run could be written: {error}")
 
 
-def open_run(job):
+def experiment_of(job, source):
+    """Return the experiment of a run. That of a file must be the one that the file gave where the study was started."""
+    experiment = source.experiment if source else find(job.name)
+    if experiment.name != job.name:
+        raise OptionError(
+            f"{printable(source.path)} gives the experiment {experiment.name!r} to this worker, but gave {job.name!r} "
+            "to the study. The file must give the same experiment on each machine."
+        )
+    return experiment
+
+
+def open_run(job, experiment, source=None):
     """Return the run in its folder, new or continued, locked."""
-    folder = Path(job.path)
+    folder, watchers = Path(job.path), source.watchers if source else ()
     if (folder / "config.json").exists():
         device = None if job.device == "auto" else job.device
-        training = resume_run(folder, device=device, data_dir=job.data_dir, workers=1)
+        training = resume_run(
+            folder,
+            device=device,
+            data_dir=job.data_dir,
+            experiment=experiment if source else None,
+            workers=1,
+            watchers=watchers,
+        )
         try:
-            require_run_of(job, training.config)
+            require_run_of(job, training.config, source)
         except OptionError:
             training.close()
             raise
         return training
     return start_run(
-        find(job.name),
+        experiment,
         folder,
         dataset=job.dataset,
         data_dir=job.data_dir,
@@ -121,22 +142,23 @@ def open_run(job):
         device=job.device,
         workers=1,  # the cores are for the other runs
         data_options=dict(job.data_options),
+        watchers=watchers,
+        source=source,
         epochs=job.epochs,
         steps=job.steps,
         batch_size=job.batch_size,
     )
 
 
-def require_run_of(job, config):
+def require_run_of(job, config, source):
     """Raise OptionError if the run in the folder is another one than the study wants there."""
-    experiment = find(job.name)
     wanted = {
         "experiment": job.name,
         "seed": job.seed,
         "steps": job.steps,
-        "epochs": job.epochs or experiment.epochs,
-        "batch_size": job.batch_size or experiment.batch_size,
-        "dataset": job.dataset or experiment.dataset,
+        "epochs": job.epochs,
+        "batch_size": job.batch_size,
+        "dataset": job.dataset,
     }
     for name, value in wanted.items():
         found = getattr(config, name)
@@ -145,6 +167,11 @@ def require_run_of(job, config):
                 f"{printable(job.path)} holds another run than the study: {name} is {found!r} there, {value!r} in the "
                 "study. Was it continued by hand? Move the folder away, and the study trains the run again."
             )
+    if source and (config.source or {}).get("sha256") != source.record["sha256"]:
+        raise OptionError(
+            f"{printable(job.path)} holds a run that was started with another text of {printable(source.path)}. Move "
+            "the folder away, and the study trains the run again."
+        )
 
 
 def train(training, session):
@@ -169,9 +196,9 @@ def stop_session(session):
             training.stop()
 
 
-def judge_run(job):
-    """Return the metrics of a trained run."""
-    run = load_trained(job.path, job.device)
+def judge_run(job, experiment=None):
+    """Return the metrics of a trained run. experiment: as for load_trained"""
+    run = load_trained(job.path, job.device, experiment)
     key = run.config.dataset, run.config.images_md5, job.samples, job.device
     if key not in judges:
         judges.clear()  # a judge holds all images of its data set: one is enough

@@ -6,16 +6,16 @@ the same command continues the study, and another study does not end up in the s
 
 import itertools
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from minigan.data import stacked
 from minigan.errors import CheckpointError, OptionError
-from minigan.experiments import find
-from minigan.experiments.from_files import names_a_file
+from minigan.experiments.from_files import Source
 from minigan.experiments.variants import SEPARATOR, text_of, value_of
 from minigan.files import atomic_write, is_leftover, make_folder, printable, read_file
 from minigan.options import is_integer, require_count, shown
+from minigan.study.own_files import experiment_of, records_of, require_same_files, require_usable_names
 from minigan.training.settings import quoted
 
 FILE, FORMAT, LIMIT = "study.json", "minigan study 1", 2**24
@@ -33,20 +33,23 @@ class Job:
     steps      the end of the run, if it is set
     options    of the run as a text for the results: "d_lr=0.001 steps=100"
     path       the folder of the run
+    source     of an experiment from a file of one's own: the text of the file, as Source.text has it. The worker runs
+               this text; it needs no such file
     """
 
     name: str
     seed: int
     options: str
     path: str
+    epochs: int
+    batch_size: int
+    dataset: str
     steps: int | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    dataset: str | None = None
     data_dir: str | None = None
     device: str = "auto"
     samples: int = 10_000
     data_options: tuple = ()  # pairs, (("image_size", (32, 32)),)
+    source: tuple = ()
 
     @property
     def experiment(self):
@@ -62,7 +65,7 @@ class Job:
 class Study:
     """Which runs a study has: every experiment with every combination of the options, and every seed.
 
-    experiments    names; also variants such as A4+d_lr=0.001
+    experiments    names; also variants such as A4+d_lr=0.001, and what `from_file` returns for files of your own
     options        name -> list of values or texts, as for `variant`; or "steps"
     the others     settings of all runs, as for `start_run`; samples: how many are judged
     data_options   how the images are loaded, as for `start_run`: {"image_size": 64}
@@ -98,14 +101,8 @@ class Study:
         if not self.experiments or not self.seeds:
             raise OptionError("study: expected at least one experiment and one seed.")
         require_different("seed", self.seeds)
-        for name in self.experiments:
-            if isinstance(name, str) and names_a_file(name):
-                raise OptionError(
-                    f"study: {shown(name)} is a file of your own, but a study trains minigan's own experiments only: "
-                    "its runs may be on other machines and other days, where the file may be another "
-                    "one. Train each seed by itself: python -m minigan train FILE.py:NAME --seed N."
-                )
-        require_different("experiment", [find(name).name for name in self.experiments])
+        require_usable_names(self.sources)
+        require_different("experiment", [experiment_of(given, [])[0].name for given in self.experiments])
         for name, values in (self.options or {}).items():
             if not values:
                 raise OptionError(f"study: expected at least one value of the option {name}.")
@@ -114,60 +111,68 @@ class Study:
                 raise OptionError(f"study: {name} is set twice, for all runs and as an option. Leave one of them out.")
         self.jobs(Path("."))
 
+    @property
+    def sources(self):
+        """Return those of the experiments that come from files of one's own."""
+        return [given for given in self.experiments if isinstance(given, Source)]
+
     def variants(self):
-        """Yield (name, options, steps) of every experiment with every combination of the options."""
+        """Yield (experiment, source, options, steps) of every experiment with every combination of the options."""
         options = self.options or {}
         for base, values in itertools.product(self.experiments, itertools.product(*options.values())):
             changes = {name: value_of(name, value) for name, value in zip(options, values, strict=True)}
             steps = require_count("study", steps=changes.pop(OF_THE_RUN)) if OF_THE_RUN in changes else self.steps
-            texts = (f"{name}={text_of(value)}" for name, value in changes.items())
-            name = find(SEPARATOR.join([find(base).name, *texts])).name
-            set_here = name.split(SEPARATOR)[1:]
+            texts = [f"{name}={text_of(value)}" for name, value in changes.items()]
+            experiment, source = experiment_of(base, texts)
+            set_here = experiment.name.split(SEPARATOR)[1:]
             for text in set_here:
                 option = text.split("=")[0]
                 if getattr(self, option, None) is not None or option in (self.data_options or {}):
-                    raise OptionError(f"study: {name} sets {text}, which is set for all runs, too. Leave one out.")
-            yield name, [*set_here, *([f"{OF_THE_RUN}={steps}"] if OF_THE_RUN in options else [])], steps
+                    raise OptionError(
+                        f"study: {experiment.name} sets {text}, which is set for all runs, too. Leave one out."
+                    )
+            yield experiment, source, [*set_here, *([f"{OF_THE_RUN}={steps}"] if OF_THE_RUN in options else [])], steps
 
     def jobs(self, folder: Path) -> list[Job]:
         """Return all runs of the study in a folder: first all experiments and options with the first seed, and so on.
 
         So a study that is stopped early has something of everything.
         """
-        keys = ("epochs", "batch_size", "dataset", "data_dir", "device", "samples")
-        settings = {key: getattr(self, key) for key in keys}
-        settings["data_options"] = tuple(sorted((self.data_options or {}).items()))
+        settings = {key: getattr(self, key) for key in ("data_dir", "device", "samples")}
         jobs = []
-        for seed, (name, options, steps) in itertools.product(self.seeds, list(self.variants())):
-            experiment = find(name)
-            require_judged(name, self.dataset or experiment.dataset)
-            experiment.data_options(self.data_options)  # refuses what is none
-            place = f"{SEPARATOR.join([name.split(SEPARATOR)[0], *options])}-seed{seed}".replace(":", "_")
+        for seed, (experiment, source, options, steps) in itertools.product(self.seeds, list(self.variants())):
+            own = {key: getattr(self, key) or getattr(experiment, key) for key in ("epochs", "batch_size", "dataset")}
+            require_judged(experiment.name, own["dataset"])
+            own["data_options"] = tuple(sorted(experiment.data_options(self.data_options).items()))
+            own["source"] = source.text if source else ()
+            place = f"{SEPARATOR.join([experiment.name.split(SEPARATOR)[0], *options])}-seed{seed}".replace(":", "_")
             if len(place) > LONGEST:
                 raise OptionError(f"study: the name {place[:60]}... of a run is too long: at most {LONGEST} letters.")
             path = str(Path(folder, place).absolute())
-            jobs.append(Job(name, int(seed), " ".join(options), path, steps, **settings))
+            jobs.append(Job(experiment.name, int(seed), " ".join(options), path, steps=steps, **own, **settings))
         return jobs
 
     def open(self, folder: Path) -> list[Job]:
         """Return the runs of the study in its folder: a new one, or the one where this study was begun.
 
         A study can grow: more experiments, seeds or values than before are added to it.
-        Errors     OptionError if the folder holds another study, or something else
+        Errors     OptionError if the folder holds another study, or something else, or a file of yours has changed
         """
         folder = make_folder(folder)
-        jobs, settings = self.jobs(folder), {key: asdict(self)[key] or None for key in SETTINGS}
+        jobs, settings = self.jobs(folder), {key: getattr(self, key) or None for key in SETTINGS}
         settings = json.loads(json.dumps(settings))  # with lists for tuples, as study.json holds them
         labels = [job.label for job in jobs]
+        sources = records_of(self.sources)
         if (folder / FILE).exists():
-            require_same_study(folder, settings, labels)
+            require_same_study(folder, settings, labels, sources)
         elif any(not is_leftover(path) for path in folder.iterdir()):
             raise OptionError(
                 f"the folder {printable(folder)} is not empty, and holds no study ({FILE}). Choose another one: "
                 "--out DIR."
             )
+        plan = {"format": FORMAT, "settings": settings, **({"sources": sources} if sources else {}), "runs": labels}
         with atomic_write(folder / FILE) as file:
-            file.write((json.dumps({"format": FORMAT, "settings": settings, "runs": labels}, indent=2) + "\n").encode())
+            file.write((json.dumps(plan, indent=2) + "\n").encode())
         return jobs
 
 
@@ -193,8 +198,8 @@ def require_different(kind, values):
             raise OptionError(f"study: the {kind} {shown(value)} is given twice. Each run is trained once.")
 
 
-def require_same_study(folder, settings, labels):
-    """Raise OptionError unless the study in the folder has these settings, and no runs but these."""
+def require_same_study(folder, settings, labels, sources):
+    """Raise OptionError unless the study in the folder has these settings and files, and no runs but these."""
     path = folder / FILE
     try:
         before = json.loads(read_file(path, LIMIT))
@@ -217,3 +222,4 @@ def require_same_study(folder, settings, labels):
             f"as {quoted(gone[0])}. Give the same experiments, seeds and options (more may be added), or choose "
             "another folder: --out DIR."
         )
+    require_same_files(folder, path, before.get("sources", {}), sources)

@@ -17,7 +17,6 @@ from tqdm.auto import tqdm
 
 from minigan import data
 from minigan.errors import MiniganError, OptionError
-from minigan.experiments import find
 from minigan.files import atomic_write, printable
 from minigan.metrics.classifier import trained_classifier
 from minigan.study import results
@@ -79,9 +78,7 @@ def prepare(jobs, quiet):
     """
     images, totals = {}, {}
     for job in jobs:
-        experiment = find(job.name)
-        name = job.dataset or experiment.dataset
-        options = experiment.data_options(dict(job.data_options))
+        name, options = job.dataset, dict(job.data_options)
         which = name, str(options)
         if which not in images:
             dataset = data.load(name, job.data_dir, **options)
@@ -93,10 +90,11 @@ def prepare(jobs, quiet):
             # the workers may have a GPU where this machine has none
             trained_classifier(dataset, device="cpu" if job.device == "cpu" else "auto", quiet=quiet)
             images[which] = len(dataset)
-        batch_size, epochs = job.batch_size or experiment.batch_size, job.epochs or experiment.epochs
-        if batch_size > images[which]:
-            raise OptionError(f"{job.label}: batch_size is {batch_size}, but {name} has only {images[which]:,} images.")
-        whole = epochs * (images[which] // batch_size)
+        if job.batch_size > images[which]:
+            raise OptionError(
+                f"{job.label}: batch_size is {job.batch_size}, but {name} has only {images[which]:,} images."
+            )
+        whole = job.epochs * (images[which] // job.batch_size)
         totals[job] = whole if job.steps is None else min(job.steps, whole)
     return totals
 
