@@ -125,6 +125,7 @@ def test_learning_rates_that_change_are_a_plot(tmp_path):
     [
         {},
         {"experiment": "A4+d_dropout=0.3", "steps": 7, "every": 5, "tensorboard": True, "workers": 2},
+        {"judge_every": 5, "judge_samples": 500},
         {"data_dir": "/x y/it's $(rm) ;", "dataset": "folder",
          "data_options": {"image_size": [48, 64], "channels": 3, "skip_broken": True, "background": "black"}},
         {"dataset": "array", "data_dir": "-x", "data_options": {"value_range": [-1.0, 1.0]}},
@@ -138,6 +139,8 @@ def test_the_command_gives_the_same_settings_back(changes):
     args = make_parser().parse_args(program[3:])
     for name in ("dataset", "epochs", "steps", "batch_size", "seed", "device", "workers", "every", "tensorboard"):
         assert getattr(args, name) == getattr(config, name), name
+    judged = (config.judge_every, config.judge_samples) if config.judge_every else (None, None)
+    assert (args.judge_every, args.judge_samples) == judged
     assert args.name == config.experiment and str(args.data_dir) == str(config.data_dir)
     for name, value in config.data_options.items():
         given = getattr(args, name)

@@ -41,15 +41,21 @@ def attempts(call):
 
 
 @pytest.mark.parametrize(
-    "name", ["dataset", "data_dir", "seed", "device", "epochs", "steps", "batch_size", "every", "tensorboard"]
+    "name",
+    [
+        *("dataset", "data_dir", "seed", "device", "epochs", "steps", "batch_size", "every", "tensorboard"),
+        *("judge_every", "judge_samples"),
+    ],
 )
 def test_options_of_begin(name):
+    others = {"judge_every": 1} if name == "judge_samples" else {}
+
     def call(value):
-        start_run(SMALL, "run", **{name: value}).close()
+        start_run(SMALL, "run", **others, **{name: value}).close()
         shutil.rmtree("run")
 
     taken = attempts(call)
-    numbers = {"seed", "epochs", "steps", "batch_size", "every"}
+    numbers = {"seed", "epochs", "steps", "batch_size", "every", "judge_every", "judge_samples"}
     if name in numbers:
         assert all(value is None or type(value) in (int, np.int64) for value in taken), taken
     if name == "tensorboard":

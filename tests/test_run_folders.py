@@ -248,6 +248,7 @@ LINKS = (
     "learning.gif",
     "generator.npz",
     "evaluation.json",
+    "metrics.csv",
     ".x.part",
     LOCK,
     "samples/epoch_001.png",

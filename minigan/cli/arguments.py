@@ -116,6 +116,17 @@ OPTIONS = {
         "metavar": "N",
         "help": "how many threads share each batch; default: auto, one for each core if it is worth it",
     },
+    "--judge-every": {
+        "type": positive,
+        "metavar": "N",
+        "help": "judge the samples after every N epochs, and after the last step: nFD, score, coverage ... over the "
+        "epochs, in metrics.csv; default: never",
+    },
+    "--judge-samples": {
+        "type": positive,
+        "metavar": "N",
+        "help": "how many samples --judge-every judges; default: 2000. nFD depends on the number",
+    },
     "--raw": {
         "action": "store_true",
         "help": "use the generator as its last step left it, not the moving average of its steps",

@@ -7,12 +7,9 @@ from pathlib import Path
 from minigan import metrics
 from minigan.cli.arguments import add_option, add_source, positive
 from minigan.cli.opening import open_trained
-from minigan.data import stacked
 from minigan.errors import MiniganError
 from minigan.metrics.evaluation import COLUMNS
-from minigan.training.judging import Judge, ModeJudge
-
-SAMPLES = 10_000  # that are judged, unless --samples says so
+from minigan.training.judging import judge_for
 
 
 def add_to(commands):
@@ -47,7 +44,7 @@ def evaluate_runs(args):
     for run in runs:
         data_of_run = run.config.dataset, run.config.images_md5
         if data_of_run not in judges:
-            judges[data_of_run] = judge_for(run, args)
+            judges[data_of_run] = judge_for(run, args.data_dir, args.samples, args.device, args.quiet)
         evaluations[str(run.folder.path)] = judges[data_of_run].judge(run, args.seed)
     print_scores(runs, evaluations)
     name = "evaluation_raw" if args.raw else "evaluation"
@@ -65,13 +62,6 @@ def renew_report(path):
             write_report(path)
         except MiniganError as error:
             sys.stderr.write(f"note: {path / REPORT} stays as it was: {error}\n")
-
-
-def judge_for(run, args):
-    """Return the judge of the runs on one data set."""
-    if run.config.dataset in stacked.SOURCES:
-        return ModeJudge(run, args.data_dir, args.samples or stacked.SAMPLES, args.device, args.quiet)
-    return Judge(run, args.data_dir, args.samples or SAMPLES, args.device, args.quiet)
 
 
 def print_scores(runs, evaluations):

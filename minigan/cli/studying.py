@@ -40,6 +40,8 @@ def add_to(commands):
     parser.add_argument(
         "--samples", type=positive, default=10_000, metavar="N", help="samples to judge of each run; default: 10000"
     )
+    add_option(parser, "--judge-every")
+    add_option(parser, "--judge-samples")
     parser.add_argument(
         "--workers", type=positive, metavar="N", help="runs at once on this machine; default: one for each core"
     )
@@ -87,6 +89,8 @@ def study_command(args):
         data_dir=absolute(args.data_dir),
         device=args.device,
         samples=args.samples,
+        judge_every=args.judge_every,
+        judge_samples=args.judge_samples,
         data_options=data_options(args) or None,
     )
 

@@ -29,6 +29,8 @@ def add_to(commands):
     train.add_argument(
         "--every", type=positive, metavar="N", default=1, help="draw a grid of samples after every N epochs; default: 1"
     )
+    add_option(train, "--judge-every")
+    add_option(train, "--judge-samples")
     add_option(train, "--no-report")
     train.add_argument("--tensorboard", action="store_true", help="also write events for TensorBoard")
     train.set_defaults(command=train_command, shared=True)
@@ -67,6 +69,8 @@ def train_command(args):
         batch_size=args.batch_size,
         every=args.every,
         tensorboard=args.tensorboard,
+        judge_every=args.judge_every,
+        judge_samples=args.judge_samples,
     )
     return finish(training, args.quiet, not args.no_report)
 

@@ -168,6 +168,8 @@ def command_of(config):
         parts.append(f"--workers={config.workers}")
     if config.every != 1:
         parts.append(f"--every={config.every}")
+    if config.judge_every is not None:
+        parts += [f"--judge-every={config.judge_every}", f"--judge-samples={config.judge_samples}"]
     if config.tensorboard:
         parts.append("--tensorboard")
     if config.processes > 1:

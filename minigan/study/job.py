@@ -147,6 +147,8 @@ def open_run(job, experiment, source=None):
         epochs=job.epochs,
         steps=job.steps,
         batch_size=job.batch_size,
+        judge_every=job.judge_every,
+        judge_samples=job.judge_samples,
     )
 
 

@@ -22,7 +22,7 @@ FILE, FORMAT, LIMIT = "study.json", "minigan study 1", 2**24
 LONGEST = 200  # letters of a folder's name; most systems allow 255
 OF_THE_RUN = "steps"  # the one option of --set that is not one of the experiment, but of the run
 # settings of all runs; the first ones can be set for each run, too: as an option of the experiment, or by --set
-SETTINGS = ("epochs", "batch_size", "dataset", "steps", "samples", "data_options")
+SETTINGS = ("epochs", "batch_size", "dataset", "steps", "samples", "data_options", "judge_every", "judge_samples")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Job:
     data_dir: str | None = None
     device: str = "auto"
     samples: int = 10_000
+    judge_every: int | None = None
+    judge_samples: int | None = None
     data_options: tuple = ()  # pairs, (("image_size", (32, 32)),)
     source: tuple = ()
 
@@ -67,7 +69,7 @@ class Study:
 
     experiments    names; also variants such as A4+d_lr=0.001, and what `from_file` returns for files of your own
     options        name -> list of values or texts, as for `variant`; or "steps"
-    the others     settings of all runs, as for `start_run`; samples: how many are judged
+    the others     settings of all runs, as for `start_run`; samples: how many are judged at the end
     data_options   how the images are loaded, as for `start_run`: {"image_size": 64}
     Errors         OptionError for names, options and values that are unknown, wrong, or there twice
     """
@@ -83,6 +85,8 @@ class Study:
     device: str = "auto"
     samples: int = 10_000
     data_options: dict | None = None
+    judge_every: int | None = None
+    judge_samples: int | None = None
 
     def __post_init__(self):
         require_lists(experiments=self.experiments, seeds=self.seeds)
@@ -91,10 +95,12 @@ class Study:
         if not all(isinstance(name, str) for name in self.options or ()):
             raise OptionError(f"study: expected the names of options as texts, got {shown([*self.options])}.")
         require_lists(**(self.options or {}))
-        for name in ("epochs", "steps", "batch_size"):
+        for name in ("epochs", "steps", "batch_size", "judge_every", "judge_samples"):
             if getattr(self, name) is not None:
                 require_count("study", **{name: getattr(self, name)})
         require_count("study", samples=self.samples)
+        if self.judge_samples is not None and self.judge_every is None:
+            raise OptionError("study: judge_samples is given, but judge_every is not: when are the samples judged?")
         for seed in self.seeds:
             if not is_integer(seed) or seed < 0:
                 raise OptionError(f"study: expected each seed as an integer of at least 0, got {shown(seed)}.")
@@ -138,7 +144,8 @@ class Study:
 
         So a study that is stopped early has something of everything.
         """
-        settings = {key: getattr(self, key) for key in ("data_dir", "device", "samples")}
+        keys = ("data_dir", "device", "samples", "judge_every", "judge_samples")
+        settings = {key: getattr(self, key) for key in keys}
         jobs = []
         for seed, (experiment, source, options, steps) in itertools.product(self.seeds, list(self.variants())):
             own = {key: getattr(self, key) or getattr(experiment, key) for key in ("epochs", "batch_size", "dataset")}

@@ -23,7 +23,9 @@ from minigan.study import results
 from minigan.study.job import FINISHED, SKIPPED, RunError
 from minigan.study.table import table
 from minigan.training import checkpoints
+from minigan.training.config import JUDGE_SAMPLES
 from minigan.training.folder import RunFolder
+from minigan.training.judging import require_judgeable
 from minigan.training.stopping import StopRequest
 
 POLL = 0.5  # seconds between two looks at the runs
@@ -87,6 +89,8 @@ def prepare(jobs, quiet):
                     f"{name} has only {len(dataset):,} images here. To judge {job.samples:,} samples, half as many are "
                     f"needed. Choose --samples {2 * len(dataset)} at most."
                 )
+            if job.judge_every is not None:
+                require_judgeable(dataset, job.judge_samples or JUDGE_SAMPLES, "judge_samples")
             # the workers may have a GPU where this machine has none
             trained_classifier(dataset, device="cpu" if job.device == "cpu" else "auto", quiet=quiet)
             images[which] = len(dataset)

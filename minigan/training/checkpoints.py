@@ -22,6 +22,11 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 PATTERN = re.compile(r"step_(\d{8,18})\.checkpoint", re.ASCII)
 COLUMNS = ("step", "epoch", "d_loss", "g_loss", "d_grad_norm", "g_grad_norm")  # of the history
 RATES = ("d_lr", "g_lr")  # and of learning rates that change; runs of older versions have no such columns
+JUDGED_AT = ("step", "epoch", "samples")  # of metrics.csv; then those of these metrics that there are
+METRICS = (
+    *("nfd", "score", "confidence", "class_kl", "smallest_class", "asked_share", "precision", "recall", "density"),
+    *("coverage", "memorisation_ratio", "copied_share", "diversity_ratio", "modes", "mode_kl"),
+)
 
 
 class DamagedError(CheckpointError):
@@ -86,6 +91,17 @@ def check_values(values):
     for row in values["history"]:
         if set(row) not in (set(COLUMNS), {*COLUMNS, *RATES}) or not all(map(is_number, row.values())):
             raise ValueError("expected history as rows of numbers")
+    for row in metrics_of(values):
+        if set(row) != {*JUDGED_AT, *METRICS} or not all(value is None or is_number(value) for value in row.values()):
+            raise ValueError("expected metrics as rows of numbers")
+
+
+def metrics_of(values):
+    """Return the rows of metrics.csv that a checkpoint holds; those of older versions hold none."""
+    rows = values.get("metrics", [])
+    if type(rows) is not list:
+        raise ValueError("expected metrics as list")
+    return rows
 
 
 def is_number(value):

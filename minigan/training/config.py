@@ -22,6 +22,7 @@ FIXED = ("experiment", "dataset", "images", "images_md5", "batch_size", "seed", 
 
 LARGEST_IMAGE = 2**20  # numbers of one image, h w c
 LARGEST_COUNT = 10**12  # of steps, epochs, images
+JUDGE_SAMPLES = 2_000  # judged while a run trains: enough to see it learn, in a small part of the time of an epoch
 
 
 def versions(device="cpu"):
@@ -83,6 +84,8 @@ ENTRIES = {
     "processes": COUNT,
     "every": COUNT,
     "tensorboard": BOOL,
+    "judge_every": (lambda v: v is None or is_count(v), "a positive integer or null"),
+    "judge_samples": COUNT,
     "versions": (
         lambda v: type(v) is dict and all(map(is_version, (*v, *v.values()))),
         "names of programs, each with its version",
@@ -103,6 +106,8 @@ OPTIONAL = {
     "lr_steps": None,
     "classes": None,
     "source": None,
+    "judge_every": None,
+    "judge_samples": JUDGE_SAMPLES,
 }  # minigan 0.1 did not keep them
 
 
@@ -126,6 +131,8 @@ class RunConfig:
     workers              how many threads share each batch: results depend on it by rounding
     processes            how many processes share each batch, if mpirun has started several
     every                how many epochs lie between two grids of samples
+    judge_every          how many epochs lie between two judgements of the samples; None for none
+    judge_samples        how many samples are judged then
     versions, machine    what the last bits of the results depend on
     lr_steps             where a schedule of the learning rates ends: total_steps when the run was started
     classes              how many classes the labels are of, for a conditional experiment
@@ -155,6 +162,8 @@ class RunConfig:
     lr_steps: int | None = None
     classes: int | None = None
     source: dict | None = None
+    judge_every: int | None = None
+    judge_samples: int = JUDGE_SAMPLES
 
     @property
     def sharers(self):

@@ -1,7 +1,7 @@
 """The folder of a run: where each file is, and how a folder is created, opened and locked.
 
-config.json  history.csv  notes.txt  samples/  losses.png  real_beside_generated.png  learning.gif  checkpoints/
-generator.npz  discriminator.npz  .lock;  with an average of G: generator_raw.npz  raw_beside_averaged.png
+config.json  history.csv  metrics.csv  notes.txt  samples/  losses.png  real_beside_generated.png  learning.gif
+checkpoints/  generator.npz  discriminator.npz  .lock;  with an average of G: generator_raw.npz  raw_beside_averaged.png
 experiment.py, of an experiment from a file of one's own: the text of that file. Nobody but training/sources.py runs it
 
 A run folder may come from a stranger. So minigan never writes through a link, and checks the texts in the files before
@@ -31,7 +31,7 @@ from minigan.files import (
     remove_leftovers,
 )
 from minigan.locks import try_lock
-from minigan.training.checkpoints import COLUMNS, RATES
+from minigan.training.checkpoints import COLUMNS, JUDGED_AT, METRICS, RATES
 from minigan.training.config import RunConfig
 
 LOCK, SOURCE_FILE = ".lock", "experiment.py"
@@ -145,12 +145,21 @@ class RunFolder:
 
     def write_history(self, rows):
         """Write history.csv: one row for each epoch, with its mean losses, and learning rates if they change."""
-        text = io.StringIO()
         columns = (*COLUMNS, *RATES) if any(set(RATES) <= set(row) for row in rows) else COLUMNS
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        self.write_table("history.csv", columns, rows)
+
+    def write_metrics(self, rows):
+        """Write metrics.csv: one row for each time the samples were judged, with the metrics that any row has."""
+        columns = (*JUDGED_AT, *(name for name in METRICS if any(row[name] is not None for row in rows)))
+        self.write_table("metrics.csv", columns, rows)
+
+    def write_table(self, name, columns, rows):
+        """Write a table of these columns; other columns of the rows are left out, and None is an empty text."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        with atomic_write(self.path / "history.csv") as file:
+        with atomic_write(self.path / name) as file:
             file.write(text.getvalue().encode())
 
     def write_source(self, content):

@@ -6,15 +6,18 @@ import sys
 import numpy as np
 
 from minigan import data, metrics, pictures
-from minigan.data import stacked
-from minigan.errors import CheckpointError, DataError, NonFiniteError
+from minigan.data import Dataset, stacked
+from minigan.errors import CheckpointError, DataError, NonFiniteError, OptionError
 from minigan.files import atomic_write, make_folder
 from minigan.hints import PathLike, Seed
 from minigan.labels import labels_to_make
+from minigan.metrics.evaluation import NEIGHBORS
+from minigan.options import require_instance
 from minigan.training.config import versions
 from minigan.training.run_data import checksum
 from minigan.training.trained import TrainedRun
 
+SAMPLES = 10_000  # that are judged, unless somebody says how many
 SHOWN, SEARCHED = 100, 10  # samples in the picture's grid, and samples beside their nearest training images
 
 
@@ -25,25 +28,30 @@ class Judge:
     run        one of the runs
     data_dir   the folder of the data set's files; by default the run's own
     samples    how many samples are judged
+    train      the data set of the run, where it is loaded already
     """
 
     def __init__(
         self,
         run: TrainedRun,
         data_dir: PathLike | None = None,
-        samples: int = 10_000,
+        samples: int = SAMPLES,
         device: str = "auto",
         quiet: bool = False,
+        train: Dataset | None = None,
     ) -> None:
         self.samples, self.quiet = samples, quiet
+        if train is not None:
+            require_instance("Judge", Dataset, 'minigan.data.load("digits")', train=train)
         name, directory = run.config.dataset, data_dir or run.config.data_dir
-        self.train = data.load(name, directory, **run.config.data_options)
+        self.train = data.load(name, directory, **run.config.data_options) if train is None else train
         if name in stacked.SOURCES:
             raise DataError(
                 f"{name} has 1,000 classes, so the metrics of the samples are not defined. Count its modes instead: "
                 "python -m minigan evaluate RUN."
             )
-        self.require_same_images(run)
+        if train is None:
+            self.require_same_images(run)
         self.reference = None
         if self.train.labels is not None:
             self.say(f"{name}: loading or training the classifier, and applying it to {len(self.train):,} real images")
@@ -66,14 +74,9 @@ class Judge:
         """
         path = run.folder.path
         self.say(f"{path}: judging {self.samples:,} samples of step {run.step:,}")
-        labels = labels_to_make(self.samples, None, run.gan.generator.classes)
-        samples = run.sample(self.samples, seed, labels)
+        samples, labels = samples_of(run, self.samples, seed)
         try:
-            if self.reference is None:
-                scores = {"dataset": self.train.name, "samples": self.samples}
-                scores |= metrics.pixel_scores(samples, self.train.images)
-            else:
-                scores = metrics.evaluate(samples, self.reference, labels)
+            scores = self.scores(samples, labels)
         except NonFiniteError as error:
             raise NonFiniteError(f"{path}: {error}") from error
         name = write_report(run, seed, scores)
@@ -91,6 +94,13 @@ class Judge:
         file = "nearest.png" if run.averaged else "nearest_raw.png"
         pictures.save_png(make_folder(run.folder.samples) / file, pictures.grid(pairs, columns=len(searched)))
         return scores
+
+    def scores(self, samples, labels=None):
+        """Return the metrics of samples; labels: the classes that they were asked for, of a conditional run."""
+        if self.reference is None:
+            found = metrics.pixel_scores(samples, self.train.images)
+            return {"dataset": self.train.name, "samples": self.samples, **found}
+        return metrics.evaluate(samples, self.reference, labels)
 
     def say(self, text):
         if not self.quiet:
@@ -121,14 +131,55 @@ class ModeJudge:
         """Return how many modes a run's samples show, and write it into its folder, with a picture of samples."""
         path = run.folder.path
         self.say(f"{path}: counting the modes of {self.samples:,} samples of step {run.step:,}")
-        samples = run.sample(self.samples, seed)
+        samples, labels = samples_of(run, self.samples, seed)
         try:
-            scores = {"samples": self.samples, **metrics.mode_scores(samples, self.classifier)}
+            scores = self.scores(samples, labels)
         except NonFiniteError as error:
             raise NonFiniteError(f"{path}: {error}") from error
         name = write_report(run, seed, {"dataset": run.config.dataset, **scores})
         pictures.save_png(path / f"{name}.png", pictures.grid(samples[:SHOWN]))
         return scores
+
+    def scores(self, samples, labels=None):
+        """Return how many modes samples show; their labels do not matter."""
+        return {"samples": self.samples, **metrics.mode_scores(samples, self.classifier)}
+
+
+def judge_for(
+    run: TrainedRun,
+    data_dir: PathLike | None = None,
+    samples: int | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+    train: Dataset | None = None,
+) -> Judge | ModeJudge:
+    """Return the judge that fits the data set of a run. Options as of Judge; samples: by default those of the kind."""
+    if run.config.dataset in stacked.SOURCES:
+        return ModeJudge(run, data_dir, samples or stacked.SAMPLES, device, quiet)
+    return Judge(run, data_dir, samples or SAMPLES, device, quiet, train)
+
+
+def samples_of(run, n, seed):
+    """Return the n samples of a run that are judged, and the classes that they were asked for, or None."""
+    labels = labels_to_make(n, None, run.gan.generator.classes)
+    return run.sample(n, seed, labels), labels
+
+
+def require_judgeable(train, samples, name):
+    """Raise OptionError unless a data set can judge so many samples.
+
+    name       of the option that says how many
+    """
+    if train.name in stacked.SOURCES:
+        return
+    least, most = (2, None) if train.labels is None else (2 * (NEIGHBORS + 1), 2 * len(train))
+    if samples < least:
+        raise OptionError(f"{name} is {samples}, but the metrics need at least {least} samples.")
+    if most is not None and samples > most:
+        raise OptionError(
+            f"{name} is {samples:,}, and half as many real images are compared with the samples, but {train.name} has "
+            f"only {len(train):,} images here. Choose at most {most:,}."
+        )
 
 
 def write_report(run, seed, scores):

@@ -13,8 +13,9 @@ from minigan.hints import PathLike, Seed
 from minigan.options import require_instance
 from minigan.parallel import processes
 from minigan.training import sharing
-from minigan.training.config import RunConfig, absolute, require_right, versions
+from minigan.training.config import JUDGE_SAMPLES, RunConfig, absolute, require_right, versions
 from minigan.training.folder import RunFolder
+from minigan.training.judging import require_judgeable
 from minigan.training.run_data import checksum, classes_for
 from minigan.training.settings import require_same, settings_of
 from minigan.training.trained import experiment_of
@@ -45,6 +46,8 @@ def start_run(
     data_options: dict | None = None,
     watchers: Sequence[Watcher] = (),
     source: Source | None = None,
+    judge_every: int | None = None,
+    judge_samples: int | None = None,
     **options: Any,
 ) -> Training:
     """Return a new run of an experiment in the folder `out`, ready to train. If anything is wrong, nothing is written.
@@ -55,6 +58,9 @@ def start_run(
                mpirun has started, processes share it instead
     watchers   watchers of your own, which see each step: [MyWatcher()]
     source   the file that the experiment comes from, as `from_file` returns it: its text is kept in the folder
+    judge_every    after every so many epochs, and after the last step, the metrics of `evaluate` judge samples of the
+               run; their rows are in metrics.csv. None: never
+    judge_samples  how many samples then; 2,000 by default
     options    epochs, steps, batch_size, every, tensorboard; by default, or if None, those of the experiment
     """
     experiment = require_instance("start_run", Experiment, 'find("A4")', experiment=experiment)
@@ -80,9 +86,15 @@ def start_run(
         device=device,
         versions=versions(device),
         source=None if source is None else source.record,
+        judge_every=judge_every,
+        judge_samples=JUDGE_SAMPLES if judge_samples is None else judge_samples,
         **options,
     )
     require_right(config)
+    if judge_every is not None:
+        require_judgeable(dataset, config.judge_samples, "judge_samples")
+    elif judge_samples is not None:
+        raise OptionError("judge_samples says how many samples are judged, but not when. Give judge_every, too.")
     if config.batch_size > len(dataset):
         raise OptionError(
             f"batch_size is {config.batch_size}, but {dataset_name} has only {len(dataset)} images here, so no batch "

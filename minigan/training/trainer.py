@@ -17,6 +17,7 @@ from minigan.training.gallery import Gallery
 from minigan.training.run_data import batches_of_epoch, labels_for
 from minigan.training.stopping import StopRequest
 from minigan.training.trained import restore_newest
+from minigan.training.watchers.epoch_metrics import EpochMetrics
 from minigan.training.watchers.health import Health
 from minigan.training.watchers.own import OwnWatchers
 from minigan.training.watchers.progress import ProgressBar
@@ -29,6 +30,7 @@ class Training:
     step       the number of steps taken
     losses     those of the steps of the current epoch, for the epoch's means
     history    one row for each completed epoch
+    metrics    one row for each time the samples were judged
     watchers   the user's
     """
 
@@ -42,9 +44,11 @@ class Training:
             self.gallery = Gallery(
                 folder.path, gan, dataset.images, config.seed, folder.samples, experiment.data_range, self.labels
             )
-        self.step, self.losses, self.history = 0, [], []
+        self.step, self.losses, self.history, self.metrics = 0, [], [], []
         self.remarks = []  # notes from opening the run; shown when training starts
         self.health, self.watchers = Health(gan, folder.note), watchers
+        judges = config.judge_every and self.group.rank == 0
+        self.epoch_metrics = EpochMetrics(self, dataset) if judges else None
         self.stop_request = StopRequest(self.group)
 
     @property
@@ -90,8 +94,9 @@ class Training:
         self.gallery.remove_after(len(self.history))
 
     def take_over(self, values):
-        """Continue from the step, losses and history of a checkpoint."""
+        """Continue from the step, losses, history and metrics of a checkpoint."""
         self.step, self.losses, self.history = values["step"], values["losses"], values["history"]
+        self.metrics = checkpoints.metrics_of(values)
         self.health.restore(values.get("health", self.health.state()))
 
     def note_changes(self, device, shared_by, versions, machine):
@@ -110,11 +115,13 @@ class Training:
         config.versions, config.machine = versions, machine
 
     def save(self):
-        """Write a checkpoint and the history."""
+        """Write a checkpoint, the history and the metrics."""
         if self.group.rank == 0:
             arrays, values = self.state()
             checkpoints.write(self.folder.checkpoints, self.step, arrays, values)
             self.folder.write_history(self.history)
+            if self.epoch_metrics:
+                self.folder.write_metrics(self.metrics)
 
     def state(self):
         """Return the arrays and the values of a checkpoint."""
@@ -124,6 +131,7 @@ class Training:
             "step": self.step,
             "losses": self.losses,
             "history": self.history,
+            "metrics": self.metrics,
             "gan": gan,
             "health": self.health.state(),
             "config": self.config.fixed(),
@@ -163,7 +171,10 @@ class Training:
 
     def train(self, quiet):
         """Do the work of `run` in a folder that is locked."""
-        config, folder = self.config, self.folder
+        config, folder, judges = self.config, self.folder, [self.epoch_metrics] if self.epoch_metrics else []
+        for watcher in judges:  # before the bar of the training is there: a classifier has a bar of its own
+            with sharing.one_thread(config.workers):
+                watcher.load(quiet)
         where = config.device if config.sharers == "1 worker" else f"{config.device} with {config.sharers}"
         folder.note(f"training from step {self.step:,} of {config.total_steps:,} on {where}")
         bar = ProgressBar(config, self.step, quiet or self.group.rank > 0)
@@ -176,10 +187,12 @@ class Training:
             bar.say(text)
         self.remarks = []
         self.gan.capture(say)
-        self.health.say = say
+        for watcher in (self.health, *judges):
+            watcher.say = say
         board = TensorBoard(folder.path / "tensorboard", self.step) if config.tensorboard and self.gallery else None
         own = OwnWatchers(self.watchers if self.group.rank == 0 else (), say)
-        watchers = [bar, self.health, *([board] if board else []), own]
+        # the judge comes first: the others show its metrics, and health may end the run
+        watchers = [*judges, bar, self.health, *([board] if board else []), own]
         try:
             for watcher in watchers:
                 watcher.start(self)
@@ -190,6 +203,8 @@ class Training:
                     self.train_epoch(stop, watchers)
                 self.health.check_finite(self.step)
                 self.save()
+                if self.epoch_metrics and not stop.signal:
+                    self.epoch_metrics.after_last_step()
         except MiniganError as error:
             folder.note(f"stopped at step {self.step:,}: {error}")
             raise

@@ -1,6 +1,7 @@
-"""Training in TensorBoard: losses, gradient norms and learning rates as curves, samples as images."""
+"""Training in TensorBoard: losses, gradient norms, learning rates and metrics as curves, samples as images."""
 
 from minigan.errors import OptionError
+from minigan.training.checkpoints import METRICS
 from minigan.training.watchers.watcher import Watcher
 
 EVERY = 10  # steps between two points of the losses
@@ -16,7 +17,11 @@ class TensorBoard(Watcher):
             raise OptionError(
                 '--tensorboard needs tensorboardX, which is not installed: pip install "minigan[tensorboard]"'
             ) from error
-        self.writer = SummaryWriter(str(folder), purge_step=step)
+        self.writer = SummaryWriter(str(folder), purge_step=step + 1)  # what comes again when a run is resumed
+        self.metrics, self.written = [], 0  # the rows of metrics.csv, and how many of them are in the events
+
+    def start(self, training):
+        self.metrics, self.written = training.metrics, len(training.metrics)
 
     def after_step(self, step, batch, d_loss, g_loss, labels=None):
         if step % EVERY == 0:
@@ -32,6 +37,16 @@ class TensorBoard(Watcher):
                 self.writer.add_scalar(f"learning rate/{name}", row[column], step)
         if picture is not None:
             self.writer.add_image("samples", picture, step, dataformats="HWC")
+        self.add_metrics()
+
+    def add_metrics(self):
+        """Write the metrics that are new."""
+        for row in self.metrics[self.written :]:
+            for name in METRICS:
+                if row[name] is not None:
+                    self.writer.add_scalar(f"metrics/{name}", row[name], row["step"])
+        self.written = len(self.metrics)
 
     def close(self):
+        self.add_metrics()  # those of the last step are made after its epoch
         self.writer.close()

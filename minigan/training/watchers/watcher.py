@@ -13,8 +13,8 @@ class Watcher:
         after_epoch(row, picture)                         after each epoch
         close()                                           at the end, also after an error
 
-    training   the run: training.gan, .step, .epoch (completed ones), .history, .config, and .folder.path, where a
-               watcher may write files under names of its own. training.stop() ends the run after this step
+    training   the run: training.gan, .step, .epoch (completed ones), .history, .metrics, .config, and .folder.path,
+               where a watcher may write files under names of its own. training.stop() ends the run after this step
     batch      the images (n, h, w, c) of the step, in the range of the run; labels: (n,), of a conditional run, or None
     d_loss     numbers, on a GPU arrays of one number; float(d_loss) waits for the GPU, so do not ask in each step
     row        the epoch's row of history.csv: step, epoch, d_loss, g_loss (means), d_grad_norm, g_grad_norm;
