@@ -195,6 +195,9 @@ def test_latents(rng):
     assert normal.shape == uniform.shape == (1000, 50) and normal.dtype == uniform.dtype == np.float32
     assert abs(normal.mean()) < 0.02 and abs(normal.std() - 1) < 0.02
     assert uniform.min() < -0.99 and uniform.max() > 0.99 and abs(uniform.mean()) < 0.02
+    other = latent.Uniform(50, low=0, high=3).sample(1000, rng)
+    assert 0 <= other.min() < 0.01 and 2.99 < other.max() <= 3 and abs(other.mean() - 1.5) < 0.02
+    assert str(latent.Uniform(5)) == "Uniform(5)" and str(latent.Uniform(5, 0, 1)) == "Uniform(5, low=0, high=1)"
 
 
 def test_slerp_by_hand():
@@ -271,6 +274,7 @@ def test_wrong_images(images, error, match):
 def test_other_options():
     for make, match in (
         (lambda: latent.Normal(0), "size"),
+        (lambda: latent.Uniform(5, low=1), "Uniform: expected finite numbers low < high, got low=1 and high=1"),
         (lambda: latent.slerp(np.zeros(3), np.ones(3), 4), "length 0"),
         (lambda: latent.slerp(np.ones(3), np.ones(3), 1), "slerp: expected steps"),
         (lambda: latent.lerp(np.ones(3), np.ones(3), 1), "lerp: expected steps"),

@@ -126,11 +126,14 @@ def test_a_gan_through_a_file_goes_on_bit_for_bit(options, stop):
 
 def test_all_settings_come_back():
     gan = make(
-        d_steps=2, max_grad_norm=0.3, latent=latent.Uniform(8), objective=objectives.NonSaturating(smoothing=0.2)
+        d_steps=2,
+        max_grad_norm=0.3,
+        latent=latent.Uniform(8, low=-0.5),
+        objective=objectives.NonSaturating(smoothing=0.2),
     )
     gan.g_optimizer.lr = 5e-4  # changed on the way
     again = through_a_file(gan)
-    assert (again.d_steps, again.max_grad_norm, type(again.latent), again.latent.size) == (2, 0.3, latent.Uniform, 8)
+    assert (again.d_steps, again.max_grad_norm, str(again.latent)) == (2, 0.3, "Uniform(8, low=-0.5, high=1)")
     assert again.objective.smoothing == 0.2 and again.g_optimizer.lr == 5e-4 and again.d_optimizer.lr == 1e-3
     assert again.g_optimizer.net is again.generator and again.d_optimizer.net is again.discriminator
     assert repr(again.generator) == repr(gan.generator)

@@ -111,7 +111,7 @@ def opened(open_page, tmp_path):
     ("shape", "drawn", "data_range"),
     [
         ((4, 3, 1), NORMAL, (-1, 1)),
-        ((3, 4, 3), latent.Uniform(5), (0, 1)),
+        ((3, 4, 3), latent.Uniform(5, low=0), (0, 1)),
         ((2, 2, 4), NORMAL, (-1, 1)),
     ],
 )

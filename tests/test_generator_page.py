@@ -45,6 +45,7 @@ def test_the_page_holds_the_generator(tmp_path):
     data = data_of(text)
     assert data["network"] == network_data(net)
     assert (data["shape"], data["latent"], data["range"], data["classes"]) == ([4, 3, 1], "uniform", [0, 1], 3)
+    assert data["latentRange"] == [-1, 1]
     assert data["labels"] == [0] * 10 + [1] * 10 + [2] * 10 and data["columns"] == 10 and data["command"] == "python x"
     assert "<h1><bdi>A name</bdi></h1>" in text and "http://" not in text and "https://" not in text
 
@@ -125,23 +126,26 @@ LATENTS = """
 for (const file of JSON.parse(process.argv[1])) {
   require("vm").runInThisContext(require("fs").readFileSync(file, "utf8"), file);
 }
-for (const [kind, seed] of JSON.parse(require("fs").readFileSync(0, "utf8"))) {
-  const z = drawLatents(kind, 20, 50, seed);
+for (const [kind, seed, range] of JSON.parse(require("fs").readFileSync(0, "utf8"))) {
+  const z = drawLatents(kind, 20, 50, seed, range);
   const [start, end] = [z.subarray(0, 50), z.subarray(50, 100)];
   const paths = [0, 0.3, 1].map((t) => [slerp, lerp].map((path) => Array.from(path(start, end, t))));
   console.log(JSON.stringify([Array.from(z), paths]));
 }
 """
 
+KINDS = (("normal", ()), ("uniform", (-1, 1)), ("uniform", (0, 1)), ("uniform", (-0.3, 2)))
+
 
 @needs_node
 def test_a_seed_stands_for_the_latents_that_numpy_draws():
-    cases = [(kind, seed) for kind in ("normal", "uniform") for seed in (0, 1, 12345, 2**32 - 1, 2**32, 2**53 - 1)]
+    seeds = (0, 1, 12345, 2**32 - 1, 2**32, 2**53 - 1)
+    cases = [(kind, seed, bounds) for kind, bounds in KINDS for seed in seeds]
     results = javascript.run(LATENTS, [cases], ("random.js", "latents.js"))
-    kinds = {"normal": latent.Normal(50), "uniform": latent.Uniform(50)}
-    for (kind, seed), (z, paths) in zip(cases, results, strict=True):
-        expected = kinds[kind].sample(20, np.random.default_rng(seed))
-        assert np.array_equal(np.float32(z), expected.reshape(-1)), (kind, seed)
+    for (kind, seed, bounds), (z, paths) in zip(cases, results, strict=True):
+        drawn = latent.Normal(50) if kind == "normal" else latent.Uniform(50, *bounds)
+        expected = drawn.sample(20, np.random.default_rng(seed))
+        assert np.array_equal(np.float32(z), expected.reshape(-1)), (kind, seed, bounds)
         for t, by_path in zip((0, 3, 10), paths, strict=True):
             for path, found in zip((latent.slerp, latent.lerp), by_path, strict=True):
                 np.testing.assert_allclose(found, path(expected[0], expected[1], 11)[t], rtol=1e-6, atol=1e-7)

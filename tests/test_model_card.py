@@ -91,13 +91,17 @@ def test_the_lines_for_onnxruntime_run(run, monkeypatch):
 
 
 def test_labels_and_uniform_latents(tmp_path, monkeypatch, no_pictures):
-    experiment = find("conditional-mlp+g_widths=8+d_widths=8").but("labelled", latent=Uniform(100), batch_size=100)
+    experiment = find("conditional-mlp+g_widths=8+d_widths=8").but(
+        "labelled", latent=Uniform(100, low=0.5), batch_size=100
+    )
     monkeypatch.setitem(EXPERIMENTS, "labelled", experiment)
     start_run(experiment, tmp_path / "run", steps=1).run(quiet=True)
     assert not export(tmp_path / "run", "--raw")
     text = (tmp_path / "run" / "generator_raw.safetensors.md").read_text()
     assert (
-        "| labels | (n,), integers from 0 to 9 |" in text and "uniform(-1, 1" in text and "labels=np.arange(5)" in text
+        "| labels | (n,), integers from 0 to 9 |" in text
+        and "uniform(0.5, 1, (5, 100))" in text
+        and "labels=np.arange(5)" in text
     )
     monkeypatch.chdir(tmp_path / "run")
     exec(python_of(text), {})

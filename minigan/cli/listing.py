@@ -48,7 +48,7 @@ def details(experiment):
         "claim": experiment.claim,
         "data": f"{experiment.dataset}, images in [{low}, {high}], {experiment.epochs} epochs, "
         f"batch {experiment.batch_size}",
-        "latent": f"{type(experiment.latent).__name__}({experiment.latent.size})",
+        "latent": str(experiment.latent),
         "objective": f"{type(experiment.objective).__name__}, {experiment.d_steps} step(s) of D for one of G",
         **({"penalties": ", ".join(map(str, experiment.penalties))} if experiment.penalties else {}),
         **({"step": f"in {experiment.accumulate} parts of the batch"} if experiment.accumulate > 1 else {}),

@@ -9,7 +9,8 @@ config.json. The options of a variant are, in this order:
     fields      of Experiment: accumulate, batch_size, data_range, dataset, d_steps, ema, epochs, lr_schedule,
                 warm_up, max_grad_norm, augment, image_size
     parts       objective, latent, g_optimizer, d_optimizer: other classes, by name
-    of parts    latent_size; the options of the objective (label_noise, clip); with g_ and d_, of the optimizers (g_lr)
+    of parts    the options of the objective (label_noise, clip); with latent_, of the latent (latent_size); with g_ and
+                d_, of the optimizers (g_lr)
     networks    with g_ and d_: the options of the functions in minigan.models that make them (d_dropout, g_features)
 """
 
@@ -130,7 +131,8 @@ def options_of(experiment, changes=()):
 
     changes    the changes of the variant: another objective or optimizer has other options
     """
-    names = {*FIELDS, "objective", "latent", "latent_size", *objective_options(experiment, changes)}
+    names = {*FIELDS, "objective", *objective_options(experiment, changes)}
+    names |= {"latent", *(f"latent_{name}" for name in latent_options(experiment, changes))}
     for side, network in SIDES.items():
         names |= {f"{side}_optimizer", *(f"{side}_{name}" for name in optimizer_options(experiment, side, changes))}
         names |= {f"{side}_{name}" for name in network_options(getattr(experiment, network))}
@@ -147,6 +149,11 @@ def chosen_class(experiment, name, changes, classes):
 def objective_options(experiment, changes):
     kind = chosen_class(experiment, "objective", changes, OBJECTIVES)
     return option_names(kind() if kind else experiment.objective)
+
+
+def latent_options(experiment, changes):
+    kind = chosen_class(experiment, "latent", changes, LATENTS)
+    return option_names(kind() if kind else experiment.latent)
 
 
 def optimizer_class(experiment, side, changes):
@@ -185,8 +192,11 @@ def changed_fields(experiment, changes):
 
 def changed_parts(experiment, changes):
     """Return the latent, the objective and the optimizers of the variant."""
-    kind = chosen_class(experiment, "latent", changes, LATENTS) or type(experiment.latent)
-    parts = {"latent": kind(changes.get("latent_size", experiment.latent.size))}
+    kind = chosen_class(experiment, "latent", changes, LATENTS)
+    names = latent_options(experiment, changes)
+    kept = {name: getattr(experiment.latent, name) for name in (["size"] if kind else names)}
+    given = {name: changes[f"latent_{name}"] for name in names if f"latent_{name}" in changes}
+    parts = {"latent": (kind or type(experiment.latent))(**{**kept, **given})}
     kind = chosen_class(experiment, "objective", changes, OBJECTIVES)
     names = objective_options(experiment, changes)
     kept = {} if kind else {name: getattr(experiment.objective, name) for name in names}

@@ -9,7 +9,7 @@ from minigan.optimizers import Optimizer
 from minigan.schedules import Constant, Schedule
 
 NOT_OPTIONS = ("self", "net", "args", "kwargs")
-UNUSED = {"weight_decay": 0.0, "no_decay": ()}  # options that are not listed then, as before there were any
+UNUSED = {"weight_decay": 0.0, "no_decay": (), "low": -1, "high": 1}  # not listed then, as before there were any
 
 
 def describe_gan(gan):
@@ -17,7 +17,7 @@ def describe_gan(gan):
     settings = {
         "generator": describe_network(gan.generator),
         "discriminator": describe_network(gan.discriminator),
-        "latent": describe_part(gan.latent),
+        "latent": used_options(gan.latent),
         "objective": describe_part(gan.objective),
         "g_optimizer": used_options(gan.g_optimizer),
         "d_optimizer": used_options(gan.d_optimizer),
@@ -51,11 +51,9 @@ def describe_schedules(value):
     return type(value)(map(describe_schedules, value)) if isinstance(value, (tuple, list)) else value
 
 
-def used_options(optimizer):
-    """Return the class and the options of an optimizer, without those of UNUSED: older runs do not know these."""
-    return {
-        name: value for name, value in describe_part(optimizer).items() if name not in UNUSED or value != UNUSED[name]
-    }
+def used_options(part):
+    """Return the class and the options of an optimizer or a latent, without those of UNUSED: older runs have none."""
+    return {name: value for name, value in describe_part(part).items() if name not in UNUSED or value != UNUSED[name]}
 
 
 def option_names(part):

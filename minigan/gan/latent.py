@@ -10,7 +10,15 @@ from minigan.errors import DtypeError, OptionError, ShapeError
 from minigan.hints import Array, DType, Rng
 from minigan.memory import require_room
 from minigan.ops.gpu.graphs import from_host
-from minigan.options import is_integer, require_count, require_dtype, require_module, require_rng, shown
+from minigan.options import (
+    is_integer,
+    require_count,
+    require_dtype,
+    require_module,
+    require_range,
+    require_rng,
+    shown,
+)
 
 
 class Latent:
@@ -43,10 +51,22 @@ class Normal(Latent):
 
 
 class Uniform(Latent):
-    """z ~ U(-1, 1), independently for each of the `size` numbers."""
+    """z ~ U(low, high), independently for each of the `size` numbers; by default U(-1, 1).
+
+    Keep the mean (low + high) / 2 at 0. Latents of U(0, 1) have a large part in common, which the generator passes on
+    to all its images.
+    """
+
+    def __init__(self, size: int = 100, low: float = -1, high: float = 1):
+        super().__init__(size)
+        self.low, self.high = require_range("Uniform", low, high)
+
+    def __repr__(self):
+        bounds = "" if (self.low, self.high) == (-1, 1) else f", low={self.low:g}, high={self.high:g}"
+        return f"Uniform({self.size}{bounds})"
 
     def draw(self, shape, rng):
-        return rng.uniform(-1, 1, shape)
+        return rng.uniform(self.low, self.high, shape)
 
 
 def slerp(start: Array, end: Array, steps: int) -> Array:

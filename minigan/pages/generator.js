@@ -68,7 +68,7 @@
     const seed = Number(seedField.value);
     const { n, labels, columns } = plan();
     const size = network.inputShape[0];
-    latents = drawLatents(given.latent, n, size, seed);
+    latents = drawLatents(given.latent, n, size, seed, given.latentRange);
     for (const id of ["path-from", "path-to"]) {
       by(id).max = n;
       by(id).value = Math.min(by(id).value, n);

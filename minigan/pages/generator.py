@@ -73,6 +73,7 @@ def generator_data(
         "network": network_data(net),
         "shape": list(shape),
         "latent": KINDS[type(latent)],
+        "latentRange": [latent.low, latent.high] if isinstance(latent, Uniform) else [],
         "range": [low, high],
         "classes": net.classes,
         "shown": SHOWN,

@@ -1,10 +1,10 @@
 // Latents, as in Python (minigan/gan/latent.py): drawn by a seed, and on the path from one to another.
 "use strict";
 
-// n latents of `size` numbers, one after the other, as float32; kind: "normal", N(0, 1), or "uniform", U(-1, 1)
-function drawLatents(kind, n, size, seed) {
+// n latents of `size` numbers, one after the other, as float32; kind: "normal", N(0, 1), or "uniform", U(low, high)
+function drawLatents(kind, n, size, seed, [low, high]) {
   const random = new Random(seed);
-  const draw = kind === "normal" ? () => random.normal() : () => 2 * random.uniform() - 1;
+  const draw = kind === "normal" ? () => random.normal() : () => low + (high - low) * random.uniform();
   return Float32Array.from({ length: n * size }, draw);
 }
 

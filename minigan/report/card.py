@@ -10,6 +10,7 @@ from pathlib import Path
 
 import minigan
 from minigan.files import atomic_write, printable
+from minigan.gan.latent import Uniform
 from minigan.report import words
 from minigan.report.reading import Record, read_part, read_scores
 from minigan.training.facts import description_of, facts_of, is_average
@@ -147,8 +148,9 @@ def how_to_use_it(run, net, name):
         return ["See docs/interop.md of minigan."]
     shape = ", ".join(map(str, net.input_shape))
     labelled = net.classes is not None
-    uniform = type(run.gan.latent).__name__ == "Uniform" and net is not run.gan.discriminator
-    draw = f'uniform(-1, 1, (5, {shape})).astype("float32")' if uniform else f'standard_normal((5, {shape}), "float32")'
+    draw, latent = f'standard_normal((5, {shape}), "float32")', run.gan.latent
+    if isinstance(latent, Uniform) and net is not run.gan.discriminator:
+        draw = f'uniform({latent.low:g}, {latent.high:g}, (5, {shape})).astype("float32")'
     labels = "np.arange(5)" if net.classes and net.classes >= 5 else "np.zeros(5, int)"
     text = example.format(
         file=ascii(name),
