@@ -7,6 +7,7 @@ import numpy as np
 
 from minigan import pictures
 from minigan.experiments import find
+from minigan.training.checkpoints import METRICS
 from minigan.training.config import RunConfig
 from minigan.training.folder import RunFolder
 from minigan.training.settings import settings_of
@@ -52,6 +53,15 @@ def rows_of_history(epochs, steps=20):
     ]  # fmt: skip
 
 
+def rows_of_metrics(epochs=3, samples=2000, steps=20, **scores):
+    """Rows of metrics.csv after each epoch: nFD 50, 25, 12.5 ...; scores: for all rows, None for none of it."""
+    return [
+        {"step": steps * k, "epoch": float(k), "samples": samples, **dict.fromkeys(METRICS),
+         "nfd": 100 / 2**k, "score": 8 - 2 / k, "coverage": 1 - 0.75 / k, **scores}
+        for k in range(1, epochs + 1)
+    ]  # fmt: skip
+
+
 NOTES = """2026-03-01 10:00:00  training from step 0 of 60 on cpu
 2026-03-01 10:00:20  step 20: the discriminator wins: its mean loss over 100 steps is 0.010. Try Dropout.
 2026-03-01 10:00:40  step 40: the discriminator no longer wins: mean loss 0.900.
@@ -59,13 +69,15 @@ NOTES = """2026-03-01 10:00:00  training from step 0 of 60 on cpu
 """
 
 
-def make_run(path, epochs=3, notes=NOTES, scores=SCORES, size=(28, 28, 1), **changes):
+def make_run(path, epochs=3, notes=NOTES, scores=SCORES, size=(28, 28, 1), metrics=(), **changes):
     """Write the folder of a run with `epochs` epochs; return its path."""
     config = config_of(image_shape=list(size), **changes)
     run = RunFolder.create(path, config)
     run.release()
     if epochs:
         run.write_history(rows_of_history(epochs))
+    if metrics:
+        run.write_metrics(metrics)
     rng = np.random.default_rng(0)
     for name in ["real", "raw", *(f"epoch_{k:03d}" for k in range(1, epochs + 1))]:
         images = rng.integers(0, 256, (9, *size), dtype=np.uint8)

@@ -5,7 +5,7 @@ import re
 import warnings
 
 import pytest
-from report_helpers import make_run
+from report_helpers import make_run, rows_of_metrics
 
 from minigan.errors import MiniganError
 from minigan.report import write_comparison, write_report
@@ -36,7 +36,7 @@ def damaged(content, rng):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    run = make_run(tmp_path_factory.mktemp("damage") / "run", epochs=2)
+    run = make_run(tmp_path_factory.mktemp("damage") / "run", epochs=2, metrics=rows_of_metrics(2))
     table = "step,epoch,network,rank,eigenvalue\n0,0,generator,1,2.5\n20,1,discriminator,1,3\n"
     (run / "sharpness.csv").write_text(table)
     return run

@@ -10,17 +10,20 @@ from minigan.report import grids, plots, words
 from minigan.report.reading import read_record
 from minigan.report.run_page import troubles
 from minigan.report.run_pictures import ROOM, Room
+from minigan.training.checkpoints import METRICS
 
 MOST_RUNS = 100  # that are read
 MOST_CURVES = 18  # in a plot: more cannot be told apart
 MOST_GRIDS = 24
 LONGEST_VALUE, MOST_SETTINGS = 300, 60
 PLOTS = (
+    ("nfd", "nfd", "nFD in percent", "nFD of samples that were judged during the training; 0 is best."),
     ("d-loss", "d_loss", "loss of D", "Mean losses of the discriminator."),
     ("g-loss", "g_loss", "loss of G", "Mean losses of the generator."),
     ("d-norm", "d_grad_norm", "gradient norm of D", "Norms of the discriminator's last gradients of each epoch."),
     ("g-norm", "g_grad_norm", "gradient norm of G", "Norms of the generator's last gradients of each epoch."),
 )
+LOGARITHMIC = ("nfd", "d-norm", "g-norm")
 
 
 class Arm:
@@ -30,8 +33,12 @@ class Arm:
         self.name, self.records = name, records
 
     def curve(self, column):
-        """Return the curve of a column: the runs' mean at each epoch, with their standard deviation as a band."""
-        rows = [{row["epoch"]: row[column] for row in record.history} for record in self.records if record.history]
+        """Return the curve of a column: the runs' mean at each epoch, with their standard deviation as a band.
+
+        The column is one of history.csv or of metrics.csv; runs that do not have it do not count.
+        """
+        tables = [record.metrics if column in METRICS else record.history for record in self.records]
+        rows = [{row["epoch"]: row.get(column, math.nan) for row in rows} for rows in tables if rows]
         if not rows:
             return None
         # of runs that are not finished, the mean goes as far as all have come
@@ -87,8 +94,14 @@ def comparison_body(arms, before=()):
     drawn, figures = {}, []
     for name, column, label, caption in PLOTS:
         curves = [curve for curve in (arm.curve(column) for arm in shown) if curve is not None]
-        drawn[name] = plots.plot(label, curves, log=column.endswith("norm"))
+        drawn[name] = plots.plot(label, curves, log=name in LOGARITHMIC)
         figures.append(plots.figure(name, caption, drawn[name]))
+    counts = {row["samples"] for record in records for row in record.metrics}
+    if len(counts) > 1:
+        notes.append(
+            f"The curves of nFD are of {min(counts):,} to {max(counts):,} samples: nFD depends on their number, so do "
+            "not compare them."
+        )
     several = any(len(arm.records) > 1 for arm in arms)
     bands = "A curve is the mean of the seeds, the band around it their standard deviation. " if several else ""
     keys = f"{bands}Hover over a plot, or move along it with the arrow keys."

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from minigan.errors import FileError, MiniganError
 from minigan.files import printable, read_file
-from minigan.training.checkpoints import COLUMNS, RATES
+from minigan.training.checkpoints import COLUMNS, JUDGED_AT, METRICS, RATES
 from minigan.training.config import RunConfig
 from minigan.training.folder import LOCK, OWNER, RunFolder
 from minigan.training.sharpness import COLUMNS as SHARPNESS_COLUMNS
@@ -64,6 +64,7 @@ class Record:
     """What is known of a run.
 
     history     rows of history.csv: a dict of numbers for each epoch, NaN among them
+    metrics     rows of metrics.csv: a dict of numbers for each time the samples were judged, NaN where there are none
     scores      what `evaluate` wrote, or None; raw_scores: of the generator without its average
     sharpness   rows of sharpness.csv
     troubles    a sentence for each file that is damaged
@@ -72,6 +73,7 @@ class Record:
     folder: RunFolder
     config: RunConfig
     history: list = field(default_factory=list)
+    metrics: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     sessions: list = field(default_factory=list)
     scores: dict | None = None
@@ -106,6 +108,7 @@ def read_record(path):
     folder.refuse_links()
     record = Record(folder, config)
     record.history = read_part(record, "history.csv", read_history) or []
+    record.metrics = read_part(record, "metrics.csv", read_metrics) or []
     record.sharpness = read_part(record, "sharpness.csv", read_sharpness) or []
     record.scores = read_part(record, "evaluation.json", read_scores)
     record.raw_scores = read_part(record, "evaluation_raw.json", read_scores)
@@ -146,6 +149,26 @@ def history_row(values, before):
         raise ValueError
     row["step"] = int(step)
     return row
+
+
+def read_metrics(text, say):
+    """Return the rows of metrics.csv up to the first wrong line."""
+    found = text.partition("\n")[0].rstrip("\r").split(",")
+    columns = (*JUDGED_AT, *(name for name in METRICS if name in found))
+    return read_table("metrics.csv", text, say, columns, lambda values, before: metrics_row(columns, values, before))
+
+
+def metrics_row(columns, values, before):
+    """Return the numbers of a line, NaN for an empty text; ValueError if they cannot follow the row before."""
+    row = dict(zip(columns, (float(value) if value else math.nan for value in values), strict=True))
+    step, epoch, samples = (row[name] for name in JUDGED_AT)
+    if not (step.is_integer() and 0 < step < 1e15 and samples.is_integer() and 0 < samples < 1e15 and 0 < epoch < 1e15):
+        raise ValueError
+    if before and not (step > before["step"] and epoch > before["epoch"]):
+        raise ValueError
+    if any(abs(value) > 1e300 for value in row.values()):  # infinity too
+        raise ValueError
+    return {**row, "step": int(step), "samples": int(samples)}
 
 
 def read_sharpness(text, say):

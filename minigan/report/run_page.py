@@ -2,10 +2,11 @@
 
 from minigan.files import printable
 from minigan.pages import element, section, table
-from minigan.report import grids, plots, words
+from minigan.report import epoch_metrics, grids, plots, words
 from minigan.report.grids import evenly
 from minigan.report.networks import summary_of
 from minigan.report.run_pictures import ROOM, Room, average_part, nearest_part, samples_part
+from minigan.training.checkpoints import METRICS
 
 MOST_ROWS = 500  # of a table
 MOST_LISTED = 300  # notes of health
@@ -23,7 +24,8 @@ def run_body(record, generator=None):
     read = grids.read_grids(record, notes.append)
     real_grid = grids.without_zoom(grids.open_picture(folder / "real.png")) if real else None
     measures, relative = grids.measured(read, real_grid, record.config.image_shape)
-    drawn = plots.plots_of_run(record, measures, relative)
+    judged = epoch_metrics.plots_of_metrics(record.metrics, plots.marks_of(record))
+    drawn = {**judged, **plots.plots_of_run(record, measures, relative)}
     others = [*evaluation_part(record, room, notes.append)]
     averaged = average_part(record, read, room, notes.append)
     samples, slider = samples_part(record, real, read, room, notes)
@@ -78,6 +80,9 @@ def glance(record):
     figures += [
         (heading, text) for heading, text, _ in words.metric_rows(scores) if heading in ("nFD", "score", "modes")
     ]
+    newest = epoch_metrics.newest_nfd(record.metrics)
+    if newest and "nfd" not in scores:
+        figures.append(newest)
     return element(
         "dl", [element("div", element("dt", name), element("dd", value)) for name, value in figures], class_="glance"
     )
@@ -93,6 +98,7 @@ def curves_part(record, drawn):
         "rates": "Learning rates at the end of each epoch.",
         "samples": "What the grids of samples tell: are the samples alike, are they noise, do they still change?",
         "sharpness": "The largest eigenvalues of the Hessian of both losses (docs/second_order.md).",
+        **{name: epoch_metrics.caption_of(name, record.metrics) for name in drawn if name in METRICS},
     }
     few = (
         element("p", "There is one epoch, so each curve is one point.", class_="soft")
@@ -119,7 +125,8 @@ def curves_part(record, drawn):
     numbers = element(
         "details", element("summary", "The numbers as a table"), table(behind, headings, cells), id="numbers"
     )
-    return [few, broken, keys, element("div", figures, class_="plots"), numbers]
+    judged = epoch_metrics.metrics_table(record.metrics)
+    return [few, broken, keys, element("div", figures, class_="plots"), numbers, judged]
 
 
 def health_part(record):
@@ -150,7 +157,7 @@ def evaluation_part(record, room, say):
     """Return the metrics with what they mean, and the nearest training images."""
     if record.scores is None and record.raw_scores is None:
         how = element("code", f"python -m minigan evaluate {words.shlex.quote(str(record.path))}")
-        return [element("p", "The samples of this run are not judged yet. To judge them: ", how)]
+        return [element("p", "The samples of this run are not judged yet. To judge them: ", how), over_epochs(record)]
     parts = []
     for scores, title, nearest, old in (
         (record.scores, "the samples", "nearest.png", "evaluation.png"),
@@ -168,6 +175,14 @@ def evaluation_part(record, room, say):
             )
         parts += [class_bars(scores), nearest_part(record, nearest, old, room, say)]
     return [*parts, element("p", f"More about each metric, and what fools it: {LOOKED_AT}.", class_="soft")]
+
+
+def over_epochs(record):
+    """Return where the metrics over the epochs stand, or which option of `train` gives them."""
+    if record.metrics:
+        return element("p", f"The curves above show metrics of {epoch_metrics.samples_text(record.metrics)}.")
+    option = element("code", "train --judge-every N")
+    return element("p", option, " judges the samples after every N-th epoch, too.", class_="soft")
 
 
 def class_bars(scores):
