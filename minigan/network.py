@@ -317,7 +317,8 @@ class Sequential(Container):
     def from_onnx(cls, path: PathLike | IO[bytes], device: str = "cpu") -> "Sequential":
         """Read an ONNX model of operators that minigan has as layers, its own or another program's.
 
-        Images come and go with the channels last, (n, h, w, c), even if the model has them first.
+        Images come and go with the channels last, (n, h, w, c), even if the model has them first. A second input of
+        the model, a vector of integers, are the labels.
         path       the file's name, or a binary file object, which is read from its position to its end
         Errors     OptionError without the package onnx (pip install "minigan[onnx]"); CheckpointError if the file is
                    missing or damaged, or names the first operator that minigan does not have. docs/interop.md

@@ -71,11 +71,18 @@ class Rows:
         self.work, self.used, self.climbed = work, set(), 0
         self.gates, self.depths = {work.model.input: None}, {work.model.input: 0}
         for name, step in work.steps.items():  # in the order of the nodes
-            self.gates[name] = gate = self.common(step.inputs)
-            self.depths[name] = self.depths[gate] + 1
+            gate = self.common(step.inputs)
+            if gate is not None:
+                self.gates[name], self.depths[name] = gate, self.depths[gate] + 1
 
     def common(self, names):
-        """Return the last tensor that lies on all ways from the input to these tensors."""
+        """Return the last tensor that lies on all ways from the input to these tensors; None if there are no such ways.
+
+        Tensors that are made from the labels alone do not count: they can begin anywhere.
+        """
+        names = [name for name in names if name in self.gates]
+        if not names:
+            return None
         first, *others = names
         for other in others:
             while first != other:
@@ -93,7 +100,7 @@ class Rows:
         if depth > DEEPEST:
             raise ValueError(f"it has more than {DEEPEST} branches within branches")
         row = []
-        while end != start:
+        while end != start and end is not None:  # None: what is made from the labels alone begins here
             if end in self.used or end not in self.work.steps:
                 raise ValueError("its branches are crossed: minigan needs branches that begin and end together")
             self.used.add(end)
@@ -105,7 +112,7 @@ class Rows:
                 end = gate
             else:
                 row += reversed(step.layers)
-                (end,) = step.inputs
+                (end,) = step.inputs or [None]
         return row[::-1]
 
 
@@ -142,8 +149,8 @@ def fill(row):
 
 def require_minigans_order(work):
     """Raise ValueError if the output is a vector that was an image with the channels first."""
-    tensor = work.tensors.get(work.model.output)
-    if tensor is None:
+    if not work.is_made(work.model.output):
         raise ValueError("its output is not made from its input")
+    tensor = work.tensors[work.model.output]
     if not isinstance(permutation(tensor.order), slice):
         raise ValueError("its output is an image as a vector, with the channels first: minigan has them last")

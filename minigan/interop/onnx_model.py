@@ -12,7 +12,7 @@ from minigan.options import shown
 
 OLDEST = 13  # opset; before, Softmax, Squeeze and others meant something else
 NUMBERS = {1: np.dtype("float32"), 11: np.dtype("float64"), 6: np.dtype("int32"), 7: np.dtype("int64")}
-BOOL = 9
+BOOL, INTEGERS = 9, (6, 7)
 DTYPES = {1: "float32", 11: "float64"}  # of networks
 DEFAULT_DOMAINS = ("", "ai.onnx")
 
@@ -102,6 +102,16 @@ def known_types(onnx):
     return onnx.TensorProto.DataType.values()
 
 
+def sizes_of(tensor):
+    """Return the sizes of a tensor of the file, None for each that can be any number."""
+    return [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
+
+
+def is_labels(tensor):
+    """Return whether an input can be labels: a vector of integers."""
+    return tensor.elem_type in INTEGERS and len(tensor.shape.dim) == 1
+
+
 class Model:
     """The nodes and constants of a file, in an order in which every node finds its inputs made before it."""
 
@@ -136,27 +146,37 @@ class Model:
             )
 
     def read_ends(self, graph):
-        """Read the name, shape and type of the one input, and the name of the output."""
+        """Read the name, shape and type of the input, the names of the output and, if there are any, of the labels."""
         inputs = [value for value in graph.input if value.name not in self.constants]
+        labels = [value for value in inputs if is_labels(value.type.tensor_type)] if len(inputs) == 2 else []
+        if len(labels) == 1:
+            inputs.remove(labels[0])
         for what, values in (("input", inputs), ("output", graph.output)):
             if len(values) != 1:
                 names = ", ".join(shown(value.name) for value in values[:5])
-                raise ValueError(f"it has {len(values)} {what}s ({names}), and a Sequential has one")
+                more = ", and perhaps labels, a vector of integers" if what == "input" else ""
+                raise ValueError(f"it has {len(values)} {what}s ({names}), and a Sequential has one{more}")
         tensor = inputs[0].type.tensor_type
         if tensor.elem_type not in DTYPES:
             raise ValueError(f"its input {shown(inputs[0].name)} is not of float32 or float64")
         self.input, self.output, self.dtype = inputs[0].name, graph.output[0].name, DTYPES[tensor.elem_type]
-        batch, *sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim] or [None]
+        batch, *sizes = sizes_of(tensor) or [None]
         if not sizes or None in sizes or min(sizes) < 1:
             raise ValueError(
                 f"its input {shown(self.input)} has the shape {shown((batch, *sizes))}: minigan needs to know all but "
                 "the first axis, the batch"
             )
         self.batch, self.input_shape = batch, tuple(sizes)
+        self.labels = labels[0].name if len(labels) == 1 else ""
+        if self.labels and sizes_of(labels[0].type.tensor_type) != [batch]:
+            raise ValueError(
+                f"it has {shown(sizes_of(labels[0].type.tensor_type)[0])} labels for {shown(batch)} samples, and "
+                "minigan has one label for each (None: any number)"
+            )
 
     def require_order(self):
         """Raise ValueError unless each node's inputs are made before it, and each tensor is made once."""
-        made = {"", self.input, *self.constants}
+        made = {"", self.input, self.labels, *self.constants}
         for node in self.nodes:
             if node.domain not in DEFAULT_DOMAINS:
                 raise ValueError(f"{node} is an operator of {shown(node.domain)}, not one of ONNX itself")

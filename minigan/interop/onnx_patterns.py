@@ -51,7 +51,10 @@ def found(work, nodes, layer, arrays=None, **laid_out):
 
 def part(work, node):
     """Refuse an operator that is read only together with one before it."""
-    raise ValueError("minigan reads it only as a part of a layer: Erf of GELU, LSTM with time first between Transposes")
+    raise ValueError(
+        "minigan reads it only as a part of a layer: Erf of GELU, LSTM with time first between Transposes, ReduceSum "
+        "of Projection"
+    )
 
 
 def gelu(work, node):
@@ -61,7 +64,8 @@ def gelu(work, node):
             found(work, nodes, GELU(approximate))
             return
     raise ValueError(
-        f"minigan has {node.operator} only as a part of other layers: of SiLU, GELU, and GroupNorm as PyTorch writes it"
+        f"minigan has {node.operator} only as a part of other layers: of SiLU, GELU, GroupNorm as PyTorch writes it, "
+        "and of ConditionalBatchNorm and Projection as minigan writes them"
     )
 
 

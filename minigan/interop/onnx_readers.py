@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from minigan.interop import onnx_image_readers as images
+from minigan.interop import onnx_labels as labels
 from minigan.interop import onnx_patterns as patterns
 from minigan.interop.onnx_image_readers import require_first
 from minigan.interop.onnx_integers import BATCH
@@ -35,11 +36,7 @@ from minigan.layers import (
 
 
 def gemm(work, node):
-    node.require("transA", 0, default=0)
-    node.require("alpha", 1.0, default=1.0)
-    node.require("beta", 1.0, default=1.0)
-    W = work.constant(node, 1)
-    dense(work, node, W.T if node.option("transB", 0) else W, work.constant(node, 2, optional=True))
+    dense(work, node, *work.weights(node))
 
 
 def matmul(work, node):
@@ -59,8 +56,8 @@ def dense(work, node, W, b, output=None):
         W = W[permutation(x.order)]
     arrays = {"W": W}
     if b is not None:
-        if b.size != W.shape[1]:
-            raise ValueError(f"expected a bias of {W.shape[1]} numbers, found {b.size}")
+        if b.size != W.shape[1] or b.shape[-1:] not in ((b.size,), ()):  # a column would count for the samples
+            raise ValueError(f"expected a bias of {W.shape[1]} numbers, found the shape {b.shape}")
         arrays["b"] = b.reshape(-1)
     work.add(node, Dense(W.shape[1], use_bias=b is not None), arrays, order=None, output=output)
 
@@ -74,6 +71,8 @@ def batch_norm(work, node):
     channels = x.shape[-1]
     names = ("gamma", "beta", "mean", "variance")
     arrays = {name: work.vector(node, place, channels, x) for place, name in enumerate(names, start=1)}
+    if labels.conditional_batch_norm(work, node, arrays):
+        return
     work.add(node, BatchNorm(node.option("momentum", 0.9), node.option("epsilon", 1e-5)), arrays)
 
 
@@ -110,6 +109,11 @@ def activation(make):
     return lambda work, node: work.add(node, make(node))
 
 
+def multiply(work, node):
+    if not labels.projection(work, node):
+        patterns.gelu(work, node)
+
+
 def sigmoid(work, node):
     if not patterns.silu(work, node):
         work.add(node, Sigmoid())
@@ -131,7 +135,7 @@ def flatten(work, node):
 
 
 def reshape(work, node):
-    if patterns.group_norm(work, node):
+    if labels.found_everywhere(work, node) or patterns.group_norm(work, node):
         return
     x, target = work.tensor(node), work.integers(node.input(1))
     if target is None or target.ndim != 1 or not len(target):
@@ -216,6 +220,8 @@ def concat(work, node):
     all_axes = len(first.shape) + 1
     if axis not in ((1, 1 - all_axes) if first.first else (all_axes - 1, -1)):
         raise ValueError(f"minigan puts channels side by side, and axis={axis} is another one")
+    if labels.concatenate_label(work, node):
+        return
     if any(not is_neutral(work.tensor(node, place).order) for place in range(len(node.inputs))):
         raise ValueError("minigan cannot put vectors side by side that were images with the channels first")
     join(work, node, Concatenate)
@@ -276,6 +282,7 @@ READERS = {
     "Erf": patterns.part,
     "Expand": zeros,
     "Flatten": flatten,
+    "Gather": labels.gather,
     "Gelu": activation(lambda node: GELU(node.option("approximate", "none"))),
     "Gemm": gemm,
     "GlobalAveragePool": images.global_average_pool,
@@ -287,8 +294,10 @@ READERS = {
     "LeakyRelu": activation(lambda node: LeakyReLU(node.option("alpha", 0.01))),
     "MatMul": matmul,
     "MaxPool": images.pooling,
-    "Mul": patterns.gelu,
+    "Mul": multiply,
+    "OneHot": labels.one_hot,
     "ReduceMean": images.reduce_mean,
+    "ReduceSum": patterns.part,
     "Relu": activation(lambda node: ReLU()),
     "Reshape": reshape,
     "Resize": images.resize,

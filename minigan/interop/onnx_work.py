@@ -13,7 +13,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from minigan.interop.onnx_integers import BATCH, CALCULATIONS, integers_of
-from minigan.layers import ELU, GELU, BatchNorm, Dense, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from minigan.layers import (
+    ELU,
+    GELU,
+    BatchNorm,
+    Dense,
+    Embedding,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from minigan.options import shown
 
 IMAGE_OPERATORS = {
@@ -43,7 +56,10 @@ class Tensor:
 
 @dataclass
 class Step:
-    """How a tensor was made: from one other by layers in a row, or from several by a layer that joins branches."""
+    """How a tensor was made: from one other by layers in a row, or from several by a layer that joins branches.
+
+    Without inputs: from the labels alone.
+    """
 
     inputs: list
     layers: list = field(default_factory=list)  # of (layer, arrays by name, shape of its input, shape of its output)
@@ -68,9 +84,25 @@ class Work:
     def tensor(self, node, place=0):
         """Return what an input of a node is. Errors: ValueError if it is no result of a layer"""
         name = node.input(place)
-        if name not in self.tensors:
+        if not self.is_made(name):
             raise ValueError(f"expected its input {place} from the operators before, found {shown(name)}")
         return self.tensors[name]
+
+    def is_made(self, name):
+        """Return whether layers make a tensor. Rows of a table that no other layer has taken are an Embedding."""
+        table = None if name in self.tensors else self.table(name)
+        if table is not None:
+            if table.ndim != 2:
+                raise ValueError(f"minigan's Embedding has a vector for each class, found a table {table.shape}")
+            self.begin(name, Embedding(*table.shape), {"E": table})
+        return name in self.tensors
+
+    def table(self, name):
+        """Return the constant table (classes, ...) whose rows for the labels are a tensor; None for another tensor."""
+        node = self.makers.get(name)
+        if node is None or node.operator != "Gather" or not self.model.labels or node.input(1) != self.model.labels:
+            return None
+        return self.constant(node, 0)  # the axis is 0, or the node itself is refused
 
     def constant(self, node, place, *, optional=False):
         """Return a constant of floats that a node takes, in the network's dtype; None for one that is left out."""
@@ -86,9 +118,17 @@ class Work:
         values = self.constant(node, place, optional=optional)
         if values is None:
             return None
-        if values.size != size or max(values.shape, default=1) != size:
+        if values.size != size or values.shape[-1:] not in ((size,), ()):
             raise ValueError(f"expected its input {place} with {size} numbers, found the shape {values.shape}")
         return values.reshape(-1)[permutation(tensor.order)]
+
+    def weights(self, node):
+        """Return W (in, out) and b of a Gemm; None for a b that is left out."""
+        node.require("transA", 0, default=0)
+        node.require("alpha", 1.0, default=1.0)
+        node.require("beta", 1.0, default=1.0)
+        W = self.constant(node, 1)
+        return W.T if node.option("transB", 0) else W, self.constant(node, 2, optional=True)
 
     def integers(self, name):
         """Return the integers that a tensor holds, or None."""
@@ -134,11 +174,22 @@ class Work:
         laid_out   first, order: how ONNX has the output; by default as the input
         """
         x, output = self.tensor(node), output or node.outputs[0]
-        probe = copy.copy(layer)
-        probe.name = type(layer).__name__
-        made = tuple(probe.build(x.shape, np.random.default_rng(0), np.dtype(self.model.dtype), np))
+        made = self.shape_made_by(layer, x.shape)
         self.steps[output] = Step([node.input(0)], [(layer, arrays or {}, x.shape, made)])
         self.tensors[output] = Tensor(made, **{"first": x.first, "order": x.order, **laid_out})
+
+    def shape_made_by(self, layer, shape):
+        """Return the shape that a layer gives, without changing it."""
+        probe = copy.copy(layer)
+        probe.name = type(layer).__name__
+        return tuple(probe.build(shape, np.random.default_rng(0), np.dtype(self.model.dtype), np))
+
+    def begin(self, output, layer, arrays):
+        """Let a layer make a tensor from the labels alone: it takes no notice of the tensor that it stands behind."""
+        shape = self.tensors[self.model.input].shape
+        made = self.shape_made_by(layer, shape)
+        self.steps[output] = Step([], [(layer, arrays, shape, made)])
+        self.tensors[output] = Tensor(made)
 
     def alias(self, node, output=None, **laid_out):
         """Let the output of a node be its first input, perhaps laid out in another way."""
@@ -186,8 +237,10 @@ class Work:
 
     def axes_of(self, node):
         """Return the axes of a reduction: an option until opset 17, an input since 18."""
-        axes = self.integers(node.input(1)) if node.input(1) else node.option("axes", [])
-        return [] if axes is None else [int(axis) for axis in axes]
+        if not node.input(1):
+            return node.option("axes", [])
+        axes = self.integers(node.input(1))
+        return [] if axes is None else axes.reshape(-1).tolist()
 
     def put_in_order(self, name, order):
         """Let a vector have its numbers in the order of a flattened image, by turning the weights that make it."""
