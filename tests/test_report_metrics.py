@@ -33,7 +33,7 @@ def test_nfd_score_and_coverage_over_the_epochs(run):
         (curve,) = data[name]["curves"]
         assert curve["x"] == [1, 2, 3] and curve["y"] == [row[name] for row in rows]
         assert len(data[name]["marks"]) == 2, "the notes of health, as in the other plots"
-    assert "nFD of 2,000 samples. How far the features of the samples" in text
+    assert "The nFD of 2,000 samples. How far the features of the samples" in text
     assert "nFD of 2,000 samples12.50 %" in text, "at the top"
     assert "The curves above show metrics of 2,000 samples." in text and "train --judge-every N" not in text
     assert "The metrics as a table" in text and "metrics.csv: 3 of 3 rows" in text
@@ -143,5 +143,13 @@ def test_the_plots_in_a_browser(run, open_page, width):
     page.keyboard.press("Home")
     assert plot.get_attribute("aria-valuetext").startswith("epoch 1, nFD: 50")
     assert "nFD of 2,000 samples" in plot.get_attribute("aria-label")
+    losses = page.locator('[data-plot="losses"]')
+    losses.scroll_into_view_if_needed()
+    box = losses.bounding_box()
+    page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + box["height"] / 2)
+    edges = losses.locator(".readout").bounding_box()
+    assert edges["x"] + edges["width"] <= width
+    heights = losses.locator(".readout td").evaluate_all("cells => cells.map(cell => cell.offsetHeight)")
+    assert len(heights) == 2 and max(heights) < 30, "each number on one line"
     page.locator("#epoch-metrics summary").click()
     assert page.get_by_role("cell", name="50.00 %").is_visible()

@@ -44,7 +44,7 @@ def name_of(name):
 def caption_of(name, rows):
     """Return what stands below the plot of a metric: its name, of how many samples, and what it means."""
     meaning = next(meaning for _, key, _, meaning in words.METRICS if key == name)
-    return f"{name_of(name)} of {samples_text(rows)}. {meaning}"
+    return f"The {name_of(name)} of {samples_text(rows)}. {meaning}"
 
 
 def samples_text(rows):
