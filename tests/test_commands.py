@@ -314,6 +314,27 @@ def test_info_about_a_gpu(monkeypatch):
     assert information.gpu() == {"none": "no CUDA device"}
 
 
+# like the report
+
+
+def test_train_like_the_report(tmp_path, capsys):
+    options = ("--dataset", "digits", "--steps", 1, "--batch-size", 32, "--quiet", "--no-report")
+    assert run("train", "a1", "--like-the-report", "--g-lr", 0.001, *options, "--out", tmp_path / "run") == 0
+    assert load_trained(tmp_path / "run").experiment.name == "A1-as-reported+g_lr=0.001"
+    assert run("resume", tmp_path / "run", "--steps", 2, "--quiet", "--no-report") == 0
+    capsys.readouterr()
+    assert run("train", "A4", "--like-the-report", *options, "--out", tmp_path / "other") == 2
+    assert one_line(capsys, "A4 has no setting that gives what its report saw. These have one: A1, A2, A3, D1")
+    assert not (tmp_path / "other").exists()
+
+
+def test_an_explosion_like_that_of_the_report_is_told(tmp_path, capsys):
+    options = ("--dataset", "digits", "--steps", 3, "--batch-size", 256, "--quiet", "--out", tmp_path / "run")
+    assert run("train", "D1", "--like-the-report", *options) == 2
+    assert one_line(capsys, "step 1: the parameters of both networks hold NaN")
+    assert "takes the logarithm of 0. NonSaturating is the same loss" in (tmp_path / "run" / "notes.txt").read_text()
+
+
 # errors
 
 

@@ -1,12 +1,17 @@
 """The named experiments: each trains and draws, has the layers of its report, and is found by its name."""
 
+import warnings
+
 import numpy as np
 import pytest
 from run_helpers import one_of_each_kind
 
-from minigan.errors import OptionError, ShapeError
+from minigan import data
+from minigan.errors import NonFiniteWarning, OptionError, ShapeError
 from minigan.experiments import EXPERIMENTS, find
+from minigan.experiments.catalogue import like_the_report
 from minigan.gan import latent, objectives
+from minigan.gan.description import describe_gan, differences
 from minigan.layers import LSTM, BatchNorm, Conv2D, Conv2DTranspose, Dense, Dropout, MaxPool2D, ReLU, UpSampling2D
 from minigan.optimizers import SGD, Adam, RMSProp
 
@@ -130,6 +135,55 @@ def test_what_the_variants_change():
     assert find("E6-upsampling01").data_range == find("E6-transpose01").data_range == (0, 1)
     assert len(convolutions(networks("E5-deep")[1])) == 3 and find("E5-noise").objective.label_noise
     assert find("E7").dataset == "fashion-mnist" and find("C4").dataset == "svhn" and find("E8").dataset == "cifar10"
+
+
+def changes_to_report(name):
+    """What differs between an experiment and the one that gives what its report saw."""
+    one, other = (describe_gan(find(known).make_gan()) for known in (name, f"{name}-as-reported"))
+    return {where: (before, after) for where, before, after in differences(one, other)}
+
+
+@pytest.mark.parametrize("name", ["A1", "A2", "A3"])
+def test_random_images_come_from_latents_with_a_mean(name):
+    assert changes_to_report(name) == {"latent, low": (None, 0)}, "high stays 1"
+
+
+@pytest.mark.parametrize("name", ["D1", "D1-units128", "D1-units512"])
+def test_explosions_come_from_large_weights_and_a_naive_loss(name):
+    changes = changes_to_report(name)
+    assert changes.pop("objective, class") == ("NonSaturating", "NaiveNonSaturating")
+    weights = {where: after for where, (_, after) in changes.items() if "initializer" in where}
+    assert len([where for where, after in weights.items() if after == "RandomNormal"]) == 6, "three in each network"
+    assert all("initializer" in where or "objective" in where for where in changes)
+    for net in networks(f"{name}-as-reported"):
+        for layer in net.layers:
+            if isinstance(layer, Dense):
+                assert 0.08 < layer.params["W"].std() < 0.12
+
+
+def test_all_but_one_of_the_sizes_of_d1_explode():
+    """In the first step; and none with the loss on the logits, or with smaller weights."""
+    images = data.scale(data.load("digits").images[:256])
+
+    def explodes(name):
+        gan = find(name).make_gan()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NonFiniteWarning)
+            losses = [gan.train_step(images) for _ in range(2)]
+        return not np.isfinite(losses).all()
+
+    names = ["D1-units128", "D1", "D1-units512"]
+    assert [explodes(f"{name}-as-reported") for name in names] == [False, True, True]
+    assert not any(explodes(f"{name}-as-reported+objective=non-saturating") for name in names)
+    assert not any(explodes(f"{name}+objective=naive-non-saturating") for name in names)
+
+
+def test_the_experiment_that_gives_what_a_report_saw():
+    assert like_the_report("A1") == "A1-as-reported" and like_the_report("d1-UNITS128") == "D1-units128-as-reported"
+    assert like_the_report("A3+g_lr=0.001+d_lr=0.001") == "A3-as-reported+g_lr=0.001+d_lr=0.001"
+    for name in ("A4", "mlp-gan", "A1-as-reported", "A77", "my_gan.py:A1"):
+        with pytest.raises(OptionError, match=f"{name} has no .*: A1, A2, A3, D1, D1-units128, D1-units512"):
+            like_the_report(name)
 
 
 def test_recipes_of_the_reports():

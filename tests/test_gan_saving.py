@@ -44,6 +44,7 @@ OBJECTIVES = {
     "label noise": lambda: objectives.NonSaturating(label_noise=True),
     "smoothing": lambda: objectives.NonSaturating(smoothing=0.1),
     "Minimax": lambda: objectives.Minimax(label_noise=True),
+    "NaiveNonSaturating": objectives.NaiveNonSaturating,
     "LeastSquares": objectives.LeastSquares,
     "Hinge": objectives.Hinge,
     "Wasserstein": lambda: objectives.Wasserstein(clip=0.02),

@@ -5,12 +5,21 @@ import pytest
 
 from minigan import GAN, Sequential
 from minigan.errors import DtypeError, OptionError, ShapeError
-from minigan.gan.objectives import Hinge, LeastSquares, Minimax, NonSaturating, Objective, Wasserstein
+from minigan.gan.objectives import (
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NaiveNonSaturating,
+    NonSaturating,
+    Objective,
+    Wasserstein,
+)
 from minigan.layers import BatchNorm, Dense, LeakyReLU
 from minigan.losses import BinaryCrossEntropy
 from minigan.optimizers import SGD, RMSProp
 
 ALL = [NonSaturating, Minimax, LeastSquares, Hinge, Wasserstein]
+WITH_NAIVE = [NaiveNonSaturating, *ALL]  # whose losses are not finite for extreme logits
 NOISY = [NonSaturating(label_noise=True), NonSaturating(smoothing=0.1), Minimax(label_noise=True)]
 
 
@@ -30,7 +39,7 @@ def sigmoid(x):
 # formulas
 
 
-@pytest.mark.parametrize("objective", [*(make() for make in ALL), *NOISY], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("objective", [*(make() for make in WITH_NAIVE), *NOISY], ids=lambda o: type(o).__name__)
 def test_gradients_against_central_differences(objective, rng):
     logits = 2 * rng.standard_normal((40, 1))
     logits[abs(abs(logits) - 1) < 1e-3] += 0.1  # away from the kinks of the hinge
@@ -102,6 +111,25 @@ def test_extreme_logits_in_float32(make):
         np.testing.assert_array_equal(logits, kept)
 
 
+@pytest.mark.filterwarnings("error")
+def test_where_the_naive_loss_breaks():
+    """In float32 s is 1 for a logit of 17, and 0 for one of -89. Both losses are the same in between."""
+    logits = np.arange(-88, 17, dtype="float32")[:, None]
+    for name, loss in losses(NaiveNonSaturating()).items():
+        inside = logits if name != "fake" else logits[logits > -15][:, None]  # 1 - s keeps few digits of a small s
+        value, gradient = loss(inside)
+        expected = losses(NonSaturating())[name](inside)
+        assert value.dtype == gradient.dtype == np.float32
+        np.testing.assert_allclose(value, expected[0], rtol=1e-2, err_msg=name)
+        np.testing.assert_allclose(gradient, expected[1], rtol=1e-2, atol=1e-7, err_msg=name)
+    for name, logit in (("real", -89), ("fake", 17), ("generator", -89)):
+        for extreme in (logit, 5 * logit):
+            value, gradient = losses(NaiveNonSaturating())[name](np.array([[extreme]], "float32"))
+            assert value == np.inf and np.isnan(gradient).all()
+            value, gradient = losses(NonSaturating())[name](np.array([[extreme]], "float32"))
+            assert value == abs(extreme) and abs(gradient.item()) == 1
+
+
 def test_where_the_generators_gradient_vanishes():
     """D sure that the image is generated: Minimax gives nearly nothing, all others a full gradient."""
     rejected = np.array([[-20.0]])
@@ -110,7 +138,7 @@ def test_where_the_generators_gradient_vanishes():
     assert max(gradients.values()) < -0.999
 
 
-@pytest.mark.parametrize("objective", [make() for make in ALL], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("objective", [make() for make in WITH_NAIVE], ids=lambda o: type(o).__name__)
 def test_nothing_waits_for_a_number(objective, standin, monkeypatch):
     """On a GPU a value stays there, as an array of one number: to read it is to wait."""
     monkeypatch.setattr("minigan.backend.cupy", standin)
@@ -167,7 +195,7 @@ def tiny_gan(objective, optimizer=lambda net: SGD(net, 0.1), **options):
     return GAN(generator, discriminator, objective=objective, **optimizers, **options)
 
 
-@pytest.mark.parametrize("make", [*ALL[:-1], lambda: Wasserstein(clip=10)])
+@pytest.mark.parametrize("make", [*WITH_NAIVE[:-1], lambda: Wasserstein(clip=10)])
 def test_both_networks_go_downhill(make, rng):
     """A small enough step of a network lowers its own loss on the batch that it learned from."""
     gan, objective, images = (
@@ -238,14 +266,37 @@ def test_the_hook_comes_after_the_update_of_the_discriminator_and_before_the_gen
     np.testing.assert_array_equal(after_two, gan.discriminator.flat_params)
 
 
+def torch_naive(torch):
+    """The losses of NaiveNonSaturating as PyTorch computes them: on real, on generated images, and G's."""
+    return (
+        lambda x: -torch.log(torch.sigmoid(x)),
+        lambda x: -torch.log(1 - torch.sigmoid(x)),
+        lambda x: -torch.log(torch.sigmoid(x)),
+    )
+
+
+@pytest.mark.torch
+def test_the_naive_loss_breaks_where_that_of_torch_does():
+    torch = pytest.importorskip("torch")
+    for logit in (-100, -89, -88, -20, 0, 16, 17, 20, 100):
+        for ours, theirs in zip(losses(NaiveNonSaturating()).values(), torch_naive(torch), strict=True):
+            x = torch.tensor([[float(logit)]], requires_grad=True)
+            loss = theirs(x)
+            loss.backward()
+            value, gradient = ours(x.detach().numpy())
+            np.testing.assert_allclose(gradient, x.grad.numpy(), rtol=1e-6, atol=1e-37, err_msg=str(logit))
+            np.testing.assert_allclose(value, loss.item(), rtol=1e-6, atol=2e-7, err_msg=str(logit))
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("max_grad_norm", [None, 0.05])
-@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("make", WITH_NAIVE)
 def test_steps_as_in_torch(make, max_grad_norm, rng):
     torch = pytest.importorskip("torch")
     functional = torch.nn.functional
     log_s = functional.logsigmoid
     real_loss, fake_loss, g_loss = {
+        NaiveNonSaturating: torch_naive(torch),
         NonSaturating: (lambda x: -log_s(x), lambda x: -log_s(-x), lambda x: -log_s(x)),
         Minimax: (lambda x: -log_s(x), lambda x: -log_s(-x), lambda x: log_s(-x)),
         LeastSquares: (lambda x: (x - 1) ** 2 / 2, lambda x: x**2 / 2, lambda x: (x - 1) ** 2 / 2),
@@ -290,7 +341,7 @@ def test_steps_as_in_torch(make, max_grad_norm, rng):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("make", WITH_NAIVE)
 def test_the_same_on_a_gpu(make, rng):
     from minigan.backend import to_cpu
 
@@ -309,7 +360,7 @@ def test_the_same_on_a_gpu(make, rng):
 # errors
 
 
-@pytest.mark.parametrize("objective", [make() for make in ALL], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("objective", [make() for make in WITH_NAIVE], ids=lambda o: type(o).__name__)
 def test_wrong_logits(objective):
     name = type(objective).__name__
     for loss in losses(objective).values():

@@ -158,7 +158,9 @@ def test_label_noise_and_own_objectives_see_the_whole_batch():
             close(alone[1][0][name], array, 1e-9)
 
 
-@pytest.mark.parametrize("kind", ["NonSaturating", "Minimax", "LeastSquares", "Hinge", "Wasserstein"])
+@pytest.mark.parametrize(
+    "kind", ["NonSaturating", "Minimax", "NaiveNonSaturating", "LeastSquares", "Hinge", "Wasserstein"]
+)
 def test_every_objective(kind):
     def make():
         nets = [

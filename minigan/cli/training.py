@@ -8,6 +8,7 @@ from pathlib import Path
 from minigan import machine
 from minigan.cli.arguments import DATA, add_option, add_recipe, add_source, data_options, positive, with_recipe
 from minigan.errors import MiniganError
+from minigan.experiments.catalogue import like_the_report
 from minigan.experiments.from_files import find_or_hint, from_file, names_a_file
 from minigan.experiments.variants import SEPARATOR
 from minigan.parallel.mpi import ONE, started
@@ -25,6 +26,12 @@ def add_to(commands):
     for name in (*options, *DATA, "--quiet"):
         add_option(train, name)
     add_recipe(train)
+    train.add_argument(
+        "--like-the-report",
+        action="store_true",
+        help="with the setting that gives what the report saw, where ours does not: train A1 --like-the-report is "
+        "train A1-as-reported",
+    )
     train.add_argument("--out", type=Path, metavar="DIR", help="the folder of the run; default: out/NAME-seedSEED")
     train.add_argument(
         "--every", type=positive, metavar="N", default=1, help="draw a grid of samples after every N epochs; default: 1"
@@ -49,7 +56,7 @@ def add_to(commands):
 
 
 def train_command(args):
-    name = with_recipe(args)
+    name = like_the_report(with_recipe(args)) if args.like_the_report else with_recipe(args)
     source = from_file(name) if names_a_file(name) else None
     experiment = source.experiment if source else find_or_hint(name)
     tell_of_size(experiment, args.image_size)

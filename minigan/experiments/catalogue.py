@@ -8,6 +8,8 @@ from minigan.experiments.experiment import Experiment
 from minigan.experiments.variants import SEPARATOR, by_name
 from minigan.options import shown
 
+AS_REPORTED = "-as-reported"  # how the names end of the experiments that give what a report saw
+
 EXPERIMENTS = {
     experiment.name: experiment
     for module in (own, conditional, report_a, report_b, report_c, report_d, report_e)
@@ -34,3 +36,18 @@ def find(name: str) -> Experiment:
     near = difflib.get_close_matches(name.lower(), by_lower, n=4, cutoff=0.4)
     hint = f" Did you mean {', '.join(by_lower[n][0] for n in near)}?" if near else ""
     raise OptionError(f"there is no experiment {name!r}.{hint} All names: python -m minigan list")
+
+
+def like_the_report(name: str) -> str:
+    """Return the name of the experiment that gives what the report saw: A1-as-reported for A1. Options stay.
+
+    Errors     OptionError if there is none, with the names of those that have one
+    """
+    base, *options = name.split(SEPARATOR)
+    reported = {known.lower(): known + AS_REPORTED for known in EXPERIMENTS if known + AS_REPORTED in EXPERIMENTS}
+    if base.lower() not in reported:
+        raise OptionError(
+            f"{base} has no setting that gives what its report saw. These have one: "
+            f"{', '.join(known for known in EXPERIMENTS if known.lower() in reported)}. See docs/as_reported.md"
+        )
+    return SEPARATOR.join([reported[base.lower()], *options])

@@ -4,6 +4,8 @@ In every formula x is a logit, s the sigmoid, n the number of images; all values
 How they differ, and what to watch: docs/gan.md
 """
 
+import numpy as np
+
 from minigan.backend import array_module, is_array
 from minigan.errors import DtypeError, OptionError, ShapeError
 from minigan.hints import Array, Rng
@@ -109,6 +111,43 @@ class Minimax(NonSaturating):
         self.check(logits)
         value, dlogits = self.loss(logits, 0)
         return -value, -dlogits  # (3)
+
+
+class NaiveNonSaturating(NonSaturating):
+    """NonSaturating typed in as its formula stands: first the sigmoid, then the logarithm. Do not use it: it breaks.
+
+    D          minimises  mean -log s on real images + mean -log(1 - s) on generated ones,    s = 1 / (1 + e^-x)
+    G          minimises  mean -log s
+    Gradient   the chain rule, factor by factor, as a framework with automatic differentiation computes it
+               (1) real       -1/s       s (1 - s) / n
+               (2) fake        1/(1 - s) s (1 - s) / n
+               (3) generator  -1/s       s (1 - s) / n
+    While no s rounds to 0 or 1, these are the numbers of NonSaturating. In float32, s is 1 for x of 17 and more. Then
+    log(1 - s) is -infinity, and (2) is infinity times 0: NaN. So are (1) and (3) for x of -89 and less, where e^-x
+    overflows and s is 0. It is here to show why the losses take logits: docs/layers/losses.md, docs/as_reported.md
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def real(self, logits, rng):
+        return self.minus_log(logits, True)  # (1)
+
+    def fake(self, logits, rng):
+        return self.minus_log(logits, False)  # (2)
+
+    def generator(self, logits):
+        return self.minus_log(logits, True)  # (3)
+
+    def minus_log(self, logits: Array, of_s: bool) -> tuple[float, Array]:
+        """Return the mean of -log s, or of -log(1 - s), and its gradient."""
+        xp = self.check(logits)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # the infinities that this is about
+            s = 1 / (1 + xp.exp(-logits))
+            ds = s * (1 - s) / logits.size
+            if of_s:
+                return mean(-xp.log(s)), -1 / s * ds
+            return mean(-xp.log(1 - s)), 1 / (1 - s) * ds
 
 
 class LeastSquares(Objective):

@@ -33,6 +33,7 @@ PARTS = {  # the parts of a GAN besides its networks: the base class, and the cl
         (
             objectives.NonSaturating,
             objectives.Minimax,
+            objectives.NaiveNonSaturating,
             objectives.LeastSquares,
             objectives.Hinge,
             objectives.Wasserstein,

@@ -17,16 +17,18 @@ def mlp_generator(
     batch_norm: bool = False,
     dropout: float = 0,
     first: Initializer | None = None,
+    initializer: Initializer | None = None,
 ) -> list[Layer]:
     """Return latent -> Dense widths[0] -> ... -> Dense(pixels) -> tanh -> image.
 
     Each hidden Dense has an activation behind it. `batch_norm` puts a BatchNorm between the two, `dropout` a Dropout
-    after the activation; `first` is the initializer of the first Dense.
+    after the activation. `initializer` draws the weights of every Dense; if `first` is given, it draws those of the
+    first one.
     """
     height, width, channels = image_sizes("mlp_generator", image_shape)
     return [
-        *hidden_layers("mlp_generator", widths, activation, batch_norm, dropout, first),
-        Dense(height * width * channels),
+        *hidden_layers("mlp_generator", widths, activation, batch_norm, dropout, first, initializer),
+        Dense(height * width * channels, initializer=initializer),
         Tanh(),
         Reshape(image_shape),
     ]
@@ -37,16 +39,17 @@ def mlp_discriminator(
     activation: Callable[[], Layer] = LeakyReLU,
     dropout: float = 0,
     first: Initializer | None = None,
+    initializer: Initializer | None = None,
 ) -> list[Layer]:
     """Return image -> Flatten -> Dense widths[0] -> ... -> one logit; the options are those of mlp_generator."""
     return [
         Flatten(),
-        *hidden_layers("mlp_discriminator", widths, activation, False, dropout, first),
-        Dense(1),
+        *hidden_layers("mlp_discriminator", widths, activation, False, dropout, first, initializer),
+        Dense(1, initializer=initializer),
     ]
 
 
-def hidden_layers(owner, widths, activation, batch_norm, dropout, first):
+def hidden_layers(owner, widths, activation, batch_norm, dropout, first, initializer):
     """Return for each width: Dense, BatchNorm if wanted, the activation, Dropout if wanted."""
     widths, batch_norm = require_counts(owner, widths=widths), require_flag(owner, batch_norm=batch_norm)
     dropout = require_share(owner, dropout=dropout)
@@ -59,7 +62,8 @@ def hidden_layers(owner, widths, activation, batch_norm, dropout, first):
     layers = []
     for width in widths:
         # the shift of BatchNorm takes the place of the bias, which it would subtract again
-        layers.append(Dense(width, use_bias=not batch_norm, initializer=None if layers else first))
+        own = initializer if layers or first is None else first
+        layers.append(Dense(width, use_bias=not batch_norm, initializer=own))
         if batch_norm:
             layers.append(BatchNorm())
         layers.append(activation())

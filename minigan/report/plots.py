@@ -15,6 +15,7 @@ MOST_POINTS = 1_000  # of a curve: a screen has no more columns
 MOST_MARKS = 200
 MARK_TEXT = 200  # characters of a note in a plot
 UNDECIDED = 2 * math.log(2)
+LOG_2 = ("NonSaturating", "NaiveNonSaturating")  # the objectives with a loss of G of log 2 if D cannot tell
 
 
 def figure(name, caption, plot):
@@ -79,11 +80,11 @@ def plots_of_run(record, measures, relative):
 def undecided(record):
     """Return the lines of the losses where D cannot tell real from generated, for the losses that they hold for."""
     objective = (record.config.settings or {}).get("objective")
-    if not isinstance(objective, dict) or objective.get("class") not in ("NonSaturating", "Minimax"):
+    if not isinstance(objective, dict) or objective.get("class") not in (*LOG_2, "Minimax"):
         return []
     return [
         {"y": UNDECIDED, "name": "2 log 2: D cannot tell"},
-        *([{"y": UNDECIDED / 2, "name": "log 2: G's loss then"}] if objective["class"] == "NonSaturating" else []),
+        *([{"y": UNDECIDED / 2, "name": "log 2: G's loss then"}] if objective["class"] in LOG_2 else []),
     ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigan import backend
 from minigan.errors import NonFiniteError
-from minigan.gan.objectives import NonSaturating
+from minigan.gan.objectives import NaiveNonSaturating, NonSaturating
 from minigan.gan.state import state_arrays
 from minigan.ops import squares
 from minigan.training.watchers.replay import Fault, Watched, all_finite, replay_step
@@ -128,11 +128,18 @@ class Health(Watcher):
         with np.errstate(all="ignore"):
             place = f"{self.first_fault()} {self.largest_parameters()}"
         shorter = "a smaller max_grad_norm" if self.gan.max_grad_norm else "shortened gradients, max_grad_norm=1.0"
+        cause = (
+            "the steps are too large, so the weights grow from step to step until a number overflows. Try lower "
+            f"learning rates, or {shorter}. Check that the images are scaled to the range of the generator's output."
+        )
+        if isinstance(self.gan.objective, NaiveNonSaturating):
+            cause = (
+                "a sigmoid rounds to 0 or 1, and the objective takes the logarithm of 0. NonSaturating is the same "
+                "loss, computed from the logits: it stays finite."
+            )
         raise NonFiniteError(
-            f"step {step:,}: {place} Probable cause: the steps are too large, so the weights grow from step to step "
-            f"until a number overflows. Try lower learning rates, or {shorter}. Check that the images are scaled to "
-            "the range of the generator's output. The last checkpoint is from before this step and is good. But "
-            "resuming from it without a change would lead to the same step again."
+            f"step {step:,}: {place} Probable cause: {cause} The last checkpoint is from before this step and is good. "
+            "But resuming from it without a change would lead to the same step again."
         )
 
     def first_fault(self):
