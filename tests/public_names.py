@@ -50,7 +50,15 @@ MODULES = (
 INTERNAL = {
     *("fans", "one_hot", "noisy_targets", "minus_mean", "enlarge", "show_grid", "save_figure"),
     *("shape_text", "array_bytes", "check_logits", "checked_targets", "checked_frames", "checked_initializer"),
-    *("checked_axes", "first_values", "tell_of_far_targets", "EachBlock", "as_schedule"),
+    *(
+        "checked_axes",
+        "first_values",
+        "tell_of_far_targets",
+        "EachBlock",
+        "as_schedule",
+        "rounded_sigmoid",
+        "minus_log",
+    ),
     *(
         "checked_layers",
         "is_own_class",

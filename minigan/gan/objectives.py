@@ -131,23 +131,19 @@ class NaiveNonSaturating(NonSaturating):
         super().__init__()
 
     def real(self, logits, rng):
-        return self.minus_log(logits, True)  # (1)
+        self.check(logits)
+        s, ds = rounded_sigmoid(logits)
+        return minus_log(s, ds)  # (1)
 
     def fake(self, logits, rng):
-        return self.minus_log(logits, False)  # (2)
+        self.check(logits)
+        s, ds = rounded_sigmoid(logits)
+        return minus_log(1 - s, -ds)  # (2)
 
     def generator(self, logits):
-        return self.minus_log(logits, True)  # (3)
-
-    def minus_log(self, logits: Array, of_s: bool) -> tuple[float, Array]:
-        """Return the mean of -log s, or of -log(1 - s), and its gradient."""
-        xp = self.check(logits)
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # the infinities that this is about
-            s = 1 / (1 + xp.exp(-logits))
-            ds = s * (1 - s) / logits.size
-            if of_s:
-                return mean(-xp.log(s)), -1 / s * ds
-            return mean(-xp.log(1 - s)), 1 / (1 - s) * ds
+        self.check(logits)
+        s, ds = rounded_sigmoid(logits)
+        return minus_log(s, ds)  # (3)
 
 
 class LeastSquares(Objective):
@@ -250,3 +246,16 @@ def noisy_targets(logits, rng, low, high):
 def minus_mean(logits):
     """Return -mean x and its gradient: the loss that raises logits without a limit."""
     return -mean(logits), array_module(logits).full_like(logits, -1 / logits.size)
+
+
+def rounded_sigmoid(x):
+    """Return s = 1 / (1 + e^-x), which rounds to 0 or 1 far from 0, and its slope s (1 - s)."""
+    with np.errstate(over="ignore"):
+        s = 1 / (1 + array_module(x).exp(-x))
+    return s, s * (1 - s)
+
+
+def minus_log(p, slope):
+    """Return the mean of -log p and its gradient -1/p dp/dx / n: infinity and NaN where p is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return mean(-array_module(p).log(p)), -1 / p * slope / p.size
