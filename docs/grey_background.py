@@ -1,0 +1,115 @@
+"""Measure how black the background of samples is, for small and large batches: for docs/causes.md.
+
+    python docs/grey_background.py          E3 with batches of 32, 128, 512 and 1024, on the built-in digits
+
+A watcher looks at 200 samples before the first step, after each epoch, and at the steps STEPS. The background are the
+pixels that are black in all images of the data set. The program writes docs/results/causes/grey_background.csv, a row
+for each look, and docs/images/causes/grey_background.png.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from causes import PICTURES, RESULTS, save_small, train, write_rows
+
+from minigan import pictures
+from minigan.training.watchers import Watcher
+
+EPOCHS = 5
+STEPS = (5, 10, 20, 45, 95, 195, 390)  # 45, 95 and 390: EPOCHS epochs of 10,000 images for 1024, 512 and 128
+EQUAL = 195  # steps at which the samples are compared, too
+SAMPLES, SHOWN = 200, 8
+# title: (variant of E3, steps; None: EPOCHS epochs)
+ARMS = {
+    "32": ("E3+batch_size=32", None),
+    "128": ("E3+batch_size=128", None),
+    "512": ("E3+batch_size=512", EQUAL),
+    "1024": ("E3+batch_size=1024", None),
+    "512, rates x 4": ("E3+batch_size=512+d_lr=0.0008+g_lr=0.0008", None),
+}
+
+
+class Background(Watcher):
+    """Look at the background of samples: `rows` for each look, `samples` by their steps."""
+
+    def __init__(self):
+        self.rows, self.samples = [], {}
+
+    def start(self, training):
+        self.training = training
+        self.black = ~training.images.any(axis=0)
+        self.look(0)
+
+    def after_step(self, step, batch, d_loss, g_loss, labels=None):
+        if step in STEPS:
+            self.look(step)
+
+    def after_epoch(self, row, picture):
+        if row["step"] not in STEPS:
+            self.look(row["step"])
+
+    def look(self, step):
+        """Add a row: the background of samples, from 0 (black) to 1 (white)."""
+        images = (self.training.gan.sample(SAMPLES, seed=0) + 1) / 2
+        background = images[:, self.black]
+        self.samples[step] = images[:SHOWN]
+        self.rows.append(
+            {
+                "step": step,
+                "epoch": step / self.training.config.steps_per_epoch,
+                "background": float(background.mean()),
+                "background in %": f"{100 * background.mean():.2f}",
+                "ink": float(images.mean()),
+            }
+        )
+
+
+def draw(path, rows, samples):
+    """Draw the background over epochs and over steps, and samples at equal epochs and at equal steps."""
+    figure = pictures._figure(11, 8)
+    for place, unit in enumerate(("epoch", "step"), start=1):
+        axes = figure.add_subplot(2, 2, place, title=f"by {unit}s", yscale="log", xscale="log")
+        for arm in samples:
+            own = [row for row in rows if row["batch"] == arm and row["step"]]
+            axes.plot([row[unit] for row in own], [row["background"] for row in own], marker=".", label=f"batch {arm}")
+        axes.set(xlabel=unit, ylabel="background (0 black, 1 white)")
+        axes.legend(fontsize="small")
+    last = {arm: at_epoch(rows, arm) for arm in samples}
+    for place, title, steps in (
+        (3, f"after {EPOCHS} epochs", last),
+        (4, f"after {EQUAL} steps", {arm: EQUAL for arm in samples}),
+    ):
+        found = [arm for arm, step in steps.items() if step in samples[arm]]
+        if found:
+            lines = ", ".join(f"{arm} ({steps[arm]} steps)" for arm in found)
+            axes = figure.add_subplot(2, 2, place)
+            pictures.show_grid(
+                axes, pictures.grid(np.concatenate([samples[arm][steps[arm]] for arm in found]), SHOWN, 0, 1)
+            )
+            axes.set_title(f"{title}; rows: batch {lines}", fontsize="small")
+    save_small(path, figure)
+
+
+def at_epoch(rows, batch):
+    """Return the step at which a run has completed EPOCHS epochs, or None."""
+    return next((row["step"] for row in rows if row["batch"] == batch and row["epoch"] == EPOCHS), None)
+
+
+def measure(folder, results=RESULTS, images=PICTURES, arms=tuple(ARMS), **options):
+    """Train all runs in a folder, and write the file and the picture."""
+    rows, samples = [], {}
+    for arm in arms:
+        name, steps = ARMS[arm]
+        watcher = Background()
+        options_of_run = {"dataset": "digits", "epochs": EPOCHS, "steps": steps, **options}
+        train(name, folder / name, watcher, seed=0, **options_of_run)
+        rows += [{"batch": arm, **row} for row in watcher.rows]
+        samples[arm] = watcher.samples
+        write_rows(results / "grey_background.csv", rows)
+    draw(images / "grey_background.png", rows, samples)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        measure(Path(folder))

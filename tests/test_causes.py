@@ -1,0 +1,84 @@
+"""The programs of docs/causes.md run, their measures measure, and the page holds what their files say."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minigan import metrics
+from minigan.metrics.classifier import make_classifier
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+sys.path.insert(0, str(DOCS))
+import causes  # noqa: E402
+import gradient_norms  # noqa: E402
+import grey_background  # noqa: E402
+import one_picture  # noqa: E402
+
+PAGE = (DOCS / "causes.md").read_text(encoding="utf-8")
+
+
+def test_the_page_holds_what_the_files_say():
+    assert causes.filled(PAGE) == PAGE, "python docs/causes.py"
+    used = {source.strip() for source in re.findall(r"<!-- measured: (.*?);", PAGE)}
+    assert used == {path.name for path in causes.RESULTS.glob("*.csv")}
+
+
+def test_the_page_shows_every_picture_and_names_every_program():
+    assert {*re.findall(r"images/causes/(\w+\.png)", PAGE)} == {path.name for path in causes.PICTURES.glob("*.png")}
+    for program in re.findall(r"python (docs/\w+\.py)", PAGE):
+        assert (DOCS.parent / program).exists(), program
+
+
+def test_the_share_over_samples(rng):
+    same = np.repeat(rng.standard_normal((1, 5)), 200, axis=0)
+    assert causes.share_over_samples(same) == pytest.approx(0, abs=1e-12)
+    assert causes.share_over_samples(rng.standard_normal((2000, 5))) == pytest.approx(1, abs=0.01)
+    assert causes.share_over_samples(1 + rng.standard_normal((2000, 5))) == pytest.approx(0.5, abs=0.05)
+    assert causes.share_over_samples(np.zeros((3, 2))) == 0
+
+
+def test_tables_and_numbers_of_a_page(tmp_path):
+    causes.write_rows(tmp_path / "a.csv", [{"step": step, "norm": step / 3} for step in (0, 1, 2)])
+    table = "<!-- measured: a.csv; columns: step, norm as length; rows: step=0,2 --><!-- measured end -->"
+    number = "<!-- measured: a.csv; columns: norm; rows: step=1; in a sentence -->9<!-- measured end -->"
+    text = causes.filled(f"{table} It is {number}.", tmp_path)
+    assert "\n| step | length |\n| --- | --- |\n| 0 | 0 |\n| 2 | 0.6667 |\n<!-- measured end -->" in text
+    assert "-->0.3333<!-- measured end -->." in text and causes.filled(text, tmp_path) == text
+    assert causes.filled(text.replace("0.6667", "0.7"), tmp_path) == text
+
+
+def test_the_gradients_of_an_lstm_gan(tmp_path, no_pictures):
+    gradient_norms.measure("D4", tmp_path / "run", 0, tmp_path, tmp_path, dataset="digits", steps=2, batch_size=16)
+    (start,) = causes.read_rows(tmp_path / "d4_gradients.csv")  # before the first step
+    steps = causes.read_rows(tmp_path / "d4_steps.csv")
+    assert float(start["D grad"]) > 1 and float(start["G grad"]) > 0.1
+    layers = [float(start[f"G {name} grad"]) for name in ("1.LSTM", "3.LSTM", "5.Dense")]
+    assert np.linalg.norm(layers) == pytest.approx(float(start["G grad"]), rel=1e-3)
+    assert [row["layer"] for row in steps] == ["1.LSTM", "3.LSTM"] * 2
+    along = [float(steps[1][f"t={t}"]) for t in range(1, 29)]
+    assert along == sorted(along) and steps[2]["t=11"] == ""  # D reads 28 rows, G makes 10 steps
+    assert np.linalg.norm(along) == pytest.approx(float(start["D 3.LSTM dx"]), rel=0.5)
+
+
+def test_what_is_left_of_the_latent(tmp_path, no_pictures, monkeypatch):
+    monkeypatch.setattr(metrics, "trained_classifier", lambda dataset, quiet: make_classifier((28, 28, 1), 10))
+    monkeypatch.setattr(one_picture, "JUDGED", 8)
+    monkeypatch.setattr(one_picture, "LATENTS", 16)
+    one_picture.measure(tmp_path, tmp_path, tmp_path, [("E1", 0), ("E2", 0)], steps=2, batch_size=4)
+    layers = {
+        (row["experiment"], row["layer"]): float(row["share"])
+        for row in causes.read_rows(tmp_path / "one_picture_layers.csv")
+    }
+    assert layers["E1", "6.Dense"] < 0.7 < 0.9 < layers["E2", "0.Dense"]
+    steps = {row["experiment"]: float(row["ratio"]) for row in causes.read_rows(tmp_path / "one_picture_steps.csv")}
+    assert steps["E1"] > 2 * steps["E2"]
+
+
+def test_the_background(tmp_path, no_pictures, monkeypatch):
+    monkeypatch.setattr(grey_background, "SAMPLES", 8)
+    grey_background.measure(tmp_path, tmp_path, tmp_path, ("32",), steps=2, batch_size=8)
+    rows = causes.read_rows(tmp_path / "grey_background.csv")
+    assert float(rows[0]["background"]) == pytest.approx(0.5, abs=0.05)  # an untrained generator is grey
