@@ -121,6 +121,7 @@ ALSO = {
     "objective": {"part", "none"},
     "g_optimizer": {"part"},
     "d_optimizer": {"part"},
+    "optimizer": {"part", "number"},  # a number: the learning rate of microscope
     "test": {"none"},
     "labels": {"none", "sequence", "array", "number"},  # a number: GAN.sample
     "generator": {"part"},  # some parts can be called
@@ -141,6 +142,7 @@ ALSO = {
     "value_range": {"sequence"},
     "classes": {"sequence", "number"},
     "given": {"dict"},
+    "metadata": {"dict"},
 }
 
 

@@ -349,5 +349,7 @@ def test_mistakes():
         minigan.microscope(net, x, dy, optimizer=-1)
     with pytest.raises(ShapeError, match="expected dy of shape"):
         minigan.microscope(net, x, x)
+    with pytest.raises(OptionError, match="expected dy as an array, or a function of y alone"):
+        minigan.microscope(net, x, lambda y, targets: y)
     with pytest.raises(AttributeError, match="no attribute 'telescope'"):
         _ = minigan.telescope

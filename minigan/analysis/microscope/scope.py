@@ -1,6 +1,7 @@
 """The microscope: one batch forward and back through a network, with everything that happens in between."""
 
 import copy
+import inspect
 from collections.abc import Callable, Sequence
 
 from minigan.analysis.microscope.explain import explanation_of
@@ -108,6 +109,8 @@ def microscope(
     training = require_flag(OWNER, training=training)
     if isinstance(dy, type) or not callable(dy):
         require_array(OWNER, dy=dy)
+    elif not takes_one_argument(dy):
+        raise OptionError(f"{OWNER}: expected dy as an array, or a function of y alone, got {shown(dy)}.")
     if max_grad_norm is not None:
         max_grad_norm = require_positive(OWNER, max_grad_norm=max_grad_norm)
     before, (twin, step) = copy.deepcopy(net), copies(net, optimizer)
@@ -123,6 +126,17 @@ def microscope(
         step.step()
         record_updates(twin, views, twin.flat_params - start)
     return Microscope(views, training, on_cpu(y))
+
+
+def takes_one_argument(function):
+    """Return whether a function can be called with one argument; True also for those that do not say what they take."""
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # of some functions in C
+        return True
+    return True
 
 
 def copies(net, optimizer):
