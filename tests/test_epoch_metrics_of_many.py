@@ -85,7 +85,7 @@ def test_the_runs_of_a_study_have_their_metrics_over_the_epochs(tmp_path):
             "of as many samples; results have 7 digits"
         )
     data = write_study_page(tmp_path).read_text("utf-8")
-    assert "nFD of samples that were judged during the training" in data
+    assert "nFD of 60 samples that were judged during the training" in data
 
 
 def test_a_study_remembers_its_judge(tmp_path):

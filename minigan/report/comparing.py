@@ -17,7 +17,7 @@ MOST_CURVES = 18  # in a plot: more cannot be told apart
 MOST_GRIDS = 24
 LONGEST_VALUE, MOST_SETTINGS = 300, 60
 PLOTS = (
-    ("nfd", "nfd", "nFD in percent", "nFD of samples that were judged during the training; 0 is best."),
+    ("nfd", "nfd", "nFD in percent", "nFD of {samples} that were judged during the training; 0 is best."),
     ("d-loss", "d_loss", "loss of D", "Mean losses of the discriminator."),
     ("g-loss", "g_loss", "loss of G", "Mean losses of the generator."),
     ("d-norm", "d_grad_norm", "gradient norm of D", "Norms of the discriminator's last gradients of each epoch."),
@@ -92,11 +92,12 @@ def comparison_body(arms, before=()):
     for record in records:
         notes += [f"{printable(record.path.name)}: {text}" for text in record.troubles]
     drawn, figures = {}, []
+    counts = {row["samples"] for record in records for row in record.metrics}
+    samples = f"{min(counts):,} samples" if len(counts) == 1 else "samples"
     for name, column, label, caption in PLOTS:
         curves = [curve for curve in (arm.curve(column) for arm in shown) if curve is not None]
         drawn[name] = plots.plot(label, curves, log=name in LOGARITHMIC)
-        figures.append(plots.figure(name, caption, drawn[name]))
-    counts = {row["samples"] for record in records for row in record.metrics}
+        figures.append(plots.figure(name, caption.format(samples=samples), drawn[name]))
     if len(counts) > 1:
         notes.append(
             f"The curves of nFD are of {min(counts):,} to {max(counts):,} samples: nFD depends on their number, so do "
