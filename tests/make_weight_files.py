@@ -70,13 +70,32 @@ def torch_modules():
         nn.Linear(5, 1),
     )
     mlp = nn.Sequential(nn.Linear(4, 12), nn.Tanh(), nn.Unflatten(1, (3, 2, 2)))
-    return {
+    modules = {
         "generator": (Named(), torch.randn(3, 6)),
         "discriminator": (discriminator, torch.randn(3, 2, 6, 6)),
         "mlp": (mlp, torch.randn(3, 4)),
         "sequence": (Sequence(), torch.randn(3, 5, 3)),
         "labels": (Labels(), torch.tensor([4, 0, 2])),
     }
+
+    class Normed(nn.Module):
+        """Every layer that has a spectral norm here, too; norm: PyTorch's newer or older spectral_norm."""
+
+        def __init__(self, norm):
+            super().__init__()
+            self.table, self.fc = norm(nn.Embedding(5, 4)), norm(nn.Linear(4, 18))
+            self.up = norm(nn.ConvTranspose2d(2, 4, 4, 2, 1))
+            self.conv1, self.norm = norm(nn.Conv2d(4, 6, 3, 2, 1, groups=2, bias=False)), nn.BatchNorm2d(6)
+            self.fc1, self.fc2 = norm(nn.Linear(6 * 3 * 3, 5)), norm(nn.Linear(5, 3, bias=False))
+
+        def forward(self, labels):
+            x = torch.tanh(self.fc(self.table(labels))).view(-1, 2, 3, 3)
+            x = torch.relu(self.norm(self.conv1(torch.tanh(self.up(x)))))
+            return self.fc2(torch.tanh(self.fc1(x.flatten(1))))
+
+    for name, norm in (("spectral", nn.utils.parametrizations.spectral_norm), ("older", nn.utils.spectral_norm)):
+        modules[name] = Normed(norm), torch.tensor([4, 0, 2])
+    return modules
 
 
 def torch_files():
@@ -85,6 +104,9 @@ def torch_files():
 
     torch.set_num_threads(1)
     modules = torch_modules()
+    for name in ("spectral", "older"):
+        for _ in range(500):  # the power iteration converges
+            modules[name][0].train()(torch.arange(5))
     for name, (module, x) in modules.items():
         if x.dtype == torch.float32:
             module.train()(torch.randn(20, *x.shape[1:]) + 1)  # the running statistics move
@@ -142,20 +164,39 @@ def keras_files():
         [keras.Input((), dtype="int32"), layers.Embedding(5, 4), layers.Dense(3, name="last")], name="labels"
     )
     rng = np.random.default_rng(0)
-    for model in (images, sequence, words):
+    normed = keras.Sequential([keras.Input((6, 6, 2)), *normed_layers(layers)], name="spectral")
+    for model in (images, sequence, words, normed):
         values = [rng.normal(0.1, 0.2, weight.shape).astype("float32") for weight in model.weights]
         model.set_weights(
             [np.abs(v) if "variance" in w.path else v for v, w in zip(values, model.weights, strict=True)]
         )
         x = rng.normal(0, 1, (3, *model.input_shape[1:])).astype("float32")
         x = np.array([4, 0, 2]) if model is words else x
+        for _ in range(500 if model is normed else 0):  # the power iteration converges
+            model(x, training=True)
         y = keras.ops.convert_to_numpy(model(x, training=False))
         np.savez(FILES / f"keras_{model.name}_outputs.npz", x=x, y=y)
         model.save(FILES / f"keras_{model.name}.keras")
+    normed.save_weights(FILES / "keras_spectral.weights.h5")
+    normed.save(FILES / "keras_spectral.h5")
+    np.savez(FILES / "keras_spectral_list.npz", **{f"array_{k:02}": a for k, a in enumerate(normed.get_weights())})
     images.save_weights(FILES / "keras_images.weights.h5")
     images.save(FILES / "keras_images.h5")
     np.savez(FILES / "keras_images_list.npz", **{f"array_{k:02}": a for k, a in enumerate(images.get_weights())})
     print(f"keras {keras.__version__}, {keras.backend.backend()}")
+
+
+def normed_layers(layers):
+    """Return layers of Keras, those with weights under a spectral norm."""
+    normed = layers.SpectralNormalization
+    return [
+        normed(layers.Conv2D(4, 3, strides=2, padding="same"), name="first_normed"),
+        layers.LeakyReLU(),
+        normed(layers.Conv2D(4, 3, padding="same", groups=2, use_bias=False)),
+        layers.Flatten(),
+        normed(layers.Dense(5)),
+        normed(layers.Dense(5, use_bias=False)),
+    ]
 
 
 if __name__ == "__main__":

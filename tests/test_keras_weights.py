@@ -168,7 +168,7 @@ def test_what_are_no_weights(weights, tmp_path, monkeypatch):
 
 
 def test_layers_without_a_counterpart():
-    for layer in (layers.SpectralNorm(Dense(2)), layers.Projection(3)):
+    for layer in (layers.SpectralNorm(layers.Projection(3)), layers.Projection(3)):
         with pytest.raises(OptionError, match="has no counterpart in Keras"):
             to_keras(Sequential([layer], (3,)))
     for net in (None, Dense(3), Sequential([Dense(3)])):

@@ -24,6 +24,7 @@ NAMES = {
     "layer_normalization": ("gamma", "beta"),
     "group_normalization": ("gamma", "beta"),
     "embedding": ("embeddings",),
+    "spectral_normalization": ("kernel", "vector_u", "bias"),
     "lstm": ("kernel", "recurrent_kernel", "bias"),
 }
 CONTAINERS = ("Sequential", "Functional", "Model")
@@ -123,6 +124,7 @@ def new_groups(file, datasets, config):
         if found is None or found[1].endswith("seed_generator") or path.startswith("optimizer"):
             continue
         groups.setdefault(found[1], {})[int(found[2])] = dataset
+    join_spectral_norms(groups)
     described = {} if config is None else dict(layers_of(config, ""))
     result, options = [], {}
     for path, arrays in groups.items():
@@ -138,6 +140,15 @@ def new_groups(file, datasets, config):
         groups[path] = name
     order = None if config is None else [groups[path] for path in described if path in groups]
     return result, order, options
+
+
+def join_spectral_norms(groups):
+    """Put the bias of each layer in a SpectralNormalization beside its kernel and vector_u, which stand outside."""
+    for path in [path for path in groups if re.search(r"/spectral_normalization(_\d+)?/layer$", path)]:
+        outer = path.removesuffix("/layer")
+        if outer in groups:
+            _, *bias = groups.pop(path).values()
+            groups[outer].update(enumerate(bias, start=2))
 
 
 def names_of(stem, arrays, own):
@@ -182,6 +193,10 @@ def older_groups(file, datasets, config):
             module, _, leaf = weight.partition(":")[0].rpartition("/")
             module = module.removesuffix("/lstm_cell")
             groups.setdefault(f"{layer}: {module}", {})[leaf] = datasets[f"{root}{layer}/{weight}"]
+    for label in [label for label, arrays in groups.items() if set(arrays) == {"vector_u"}]:
+        for inner in [inner for inner in groups if inner.startswith(f"{label}/")]:  # of a SpectralNormalization
+            arrays = groups.pop(inner)
+            groups[label] |= {"kernel" if leaf == "embeddings" else leaf: arrays[leaf] for leaf in arrays}
     described = {own.get("name"): (kind, own) for _, (kind, own) in layers_of(config or {}, "")}
     result, options = [], {}
     for label, arrays in groups.items():

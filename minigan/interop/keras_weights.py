@@ -14,7 +14,8 @@ from minigan.errors import CheckpointError, OptionError
 from minigan.hints import Array, PathLike
 from minigan.interop.keras_files import read_groups
 from minigan.interop.matching import Group, difference, full_names, listed, match
-from minigan.interop.places import places_of
+from minigan.interop.places import checked_places
+from minigan.interop.spectral import matrix_of, require_length, tell_of_sigma
 from minigan.interop.tensors import numbers
 from minigan.interop.torch_weights import require_names, write
 from minigan.layers import (
@@ -27,10 +28,11 @@ from minigan.layers import (
     GroupNorm,
     InstanceNorm,
     LayerNorm,
+    SpectralNorm,
 )
 from minigan.network import Sequential
 from minigan.ops.convolution.windows import pads, reach
-from minigan.options import require_built, require_instance, shown
+from minigan.options import shown
 
 KERNEL, SCALE = {"W": "kernel", "b": "bias"}, {"gamma": "gamma", "beta": "beta"}
 # layer -> (the classes of Keras that it can stand for, our names -> theirs, in the order of get_weights())
@@ -45,6 +47,8 @@ LAYERS = {
     LSTM: (("LSTM",), {"W": "kernel", "U": "recurrent_kernel", "b": "bias"}),
     Embedding: (("Embedding",), {"E": "embeddings"}),
 }
+NORMED = {Dense, Conv2D, Embedding}  # of Conv2DTranspose, Keras takes the norm of another matrix: spectral.py
+TRAIN = "There: call the layer some times with training=True, which changes its kernel, and save again."
 
 
 def from_keras(net: Sequential, weights: list | PathLike, names: list[str] | None = None) -> Sequential:
@@ -55,9 +59,10 @@ def from_keras(net: Sequential, weights: list | PathLike, names: list[str] | Non
     names      the names of the Keras layers with weights in the order of the network's, if the file does not say it
     A .keras file holds the options of the layers, too. They are compared: epsilon, strides, padding and so on.
     Errors     CheckpointError if arrays are missing, left over or of other shapes, and for other options
+    Warnings   MisuseWarning where a SpectralNorm divides by another number than 1: Keras divides in training alone
     """
     owner = "from_keras"
-    places = checked_places(net, owner)
+    places = checked_places(net, owner, "Keras", LAYERS, NORMED, reordered=False)
     require_names(names)
     needs = [needs_of(place) for place in places]
     if isinstance(weights, (str, bytes, os.PathLike)):
@@ -78,33 +83,49 @@ def from_keras(net: Sequential, weights: list | PathLike, names: list[str] | Non
             name: numbers(np.asarray(group.arrays[name]), group.full_name(name), net.dtype, owner)
             for name in group.arrays
         }
-        new.append({ours: arrays[theirs] for ours, theirs in LAYERS[type(place.layer)][1].items() if theirs in arrays})
+        new.append(ours_of(place, arrays))
     write(places, new)
+    for place in places:
+        if isinstance(place.layer, SpectralNorm):
+            tell_of_sigma(owner, place, 1.0, "Keras", TRAIN)
     return net
 
 
 def to_keras(net: Sequential) -> list[Array]:
-    """Return the weights of a network as model.set_weights takes them: a list of NumPy arrays, layer by layer."""
-    return [
-        np.array(arrays_of(place)[ours], order="C")
-        for place in checked_places(net, "to_keras")
-        for ours in LAYERS[type(place.layer)][1]
-        if ours in arrays_of(place)
-    ]
+    """Return the weights of a network as model.set_weights takes them: a list of NumPy arrays, layer by layer.
+
+    SpectralNorm is SpectralNormalization there, with W / sigma as the kernel.
+    """
+    places = checked_places(net, "to_keras", "Keras", LAYERS, NORMED, reordered=False)
+    return [np.array(array, order="C") for place in places for array in theirs_of(place).values()]
 
 
-def checked_places(net, owner):
-    """Return the places of a network; OptionError for layers that Keras does not have."""
-    require_instance(owner, Sequential, "Sequential([Dense(1)], input_shape=(3,))", net=net)
-    require_built(owner, net=net)
-    places = places_of(net, reordered=False)
-    for place in places:
-        if type(place.layer) not in LAYERS:
-            raise OptionError(
-                f"{owner}: {place.layer.name} has no counterpart in Keras. Layers that have one: "
-                f"{', '.join(sorted(kind.__name__ for kind in LAYERS))}."
-            )
-    return places
+def keras_names(layer):
+    """Return the names of a layer's arrays, ours -> theirs, in the order of get_weights()."""
+    if isinstance(layer, SpectralNorm):
+        name, of_u = matrix_of(layer)
+        return {name: "kernel", of_u: "vector_u", "b": "bias"}
+    return LAYERS[type(layer)][1]
+
+
+def theirs_of(place):
+    """Return the arrays that a layer is in Keras: name -> array, in the order of get_weights()."""
+    layer, arrays = place.layer, arrays_of(place)
+    if isinstance(layer, SpectralNorm):
+        name, of_u = matrix_of(layer)
+        arrays[name] = backend.to_cpu(layer.divided(layer.measured()).params[name])
+        arrays[of_u] = arrays[of_u][None]
+    return {theirs: arrays[ours] for ours, theirs in keras_names(layer).items() if ours in arrays}
+
+
+def ours_of(place, arrays):
+    """Return our arrays by name; arrays: Keras's by name."""
+    found = {ours: arrays[theirs] for ours, theirs in keras_names(place.layer).items() if theirs in arrays}
+    if isinstance(place.layer, SpectralNorm):
+        _, of_u = matrix_of(place.layer)
+        found[of_u] = found[of_u][0]
+        require_length(found[of_u], f"from_keras: vector_u of {place.layer.name}", f"Was it trained? {TRAIN}")
+    return found
 
 
 def arrays_of(place):
@@ -115,8 +136,7 @@ def arrays_of(place):
 
 def needs_of(place):
     """Return which arrays a layer needs of Keras: name -> shape, in the order of get_weights()."""
-    arrays = arrays_of(place)
-    return {theirs: arrays[ours].shape for ours, theirs in LAYERS[type(place.layer)][1].items() if ours in arrays}
+    return {name: array.shape for name, array in theirs_of(place).items()}
 
 
 def completed(group):
@@ -182,7 +202,12 @@ def require_same_options(layer, name, kind, options):
     """Raise CheckpointError if a layer of Keras computes something else with the same weights; kind None: not known."""
     if kind is None:
         return
-    kinds, _ = LAYERS[type(layer)]
+    if isinstance(layer, SpectralNorm) and kind == "SpectralNormalization":
+        inner = options.get("layer") if isinstance(options.get("layer"), dict) else {}
+        kind, options = inner.get("class_name"), inner.get("config")
+        require_same_options(layer.built, name, kind, options if isinstance(options, dict) else {})
+        return
+    kinds = ("SpectralNormalization",) if isinstance(layer, SpectralNorm) else LAYERS[type(layer)][0]
     if kind not in kinds:
         raise CheckpointError(f"from_keras: {layer.name} stands where the model has {shown(name)}, a {kind}.")
     for option, ours, theirs in compared(layer, options):

@@ -7,15 +7,17 @@ everything between the two that has a number for each unit, such as a BatchNorm,
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from minigan.errors import OptionError
-from minigan.layers import ConcatenateLabel, Dense, Layer, Reshape
+from minigan.layers import ConcatenateLabel, Dense, Embedding, Layer, Reshape, SpectralNorm
 from minigan.layers.branches import Branches
 from minigan.layers.container import Container
 from minigan.network import Sequential
+from minigan.options import require_built, require_instance
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,56 @@ class Place:
     path: str
     before: np.ndarray | None = None
     after: np.ndarray | None = None
+
+
+def checked_places(
+    net: Sequential, owner: str, library: str, counterparts: Collection[type], normed: Collection[type], reordered: bool
+) -> list[Place]:
+    """Return the places of a network; OptionError for layers that the other library does not have.
+
+    counterparts   the classes of the layers that it has; normed: those that it has in a spectral norm
+    """
+    require_instance(owner, Sequential, "Sequential([Dense(1)], input_shape=(3,))", net=net)
+    require_built(owner, net=net)
+    places = places_of(net, reordered)
+    for place in places:
+        if type(place.layer) is SpectralNorm and type(place.layer.inner) in normed:
+            continue
+        if type(place.layer) in counterparts:
+            continue
+        raise OptionError(
+            f"{owner}: {described(place.layer)} has no counterpart in {library}. Layers that have one: "
+            f"{listed_kinds(counterparts)}; SpectralNorm around {listed_kinds(normed)}. Exchange the arrays of this "
+            f"layer yourself, in these axes: {', '.join(by_hand(net, place.layer))}. {flattened(place)}For the others, "
+            "make a network of those alone: docs/interop.md."
+        )
+    return places
+
+
+def described(layer):
+    """Return the name of a layer, with that of the layer in a SpectralNorm."""
+    return f"{layer.name} of {type(layer.inner).__name__}" if isinstance(layer, SpectralNorm) else layer.name
+
+
+def listed_kinds(kinds):
+    return ", ".join(sorted(kind.__name__ for kind in kinds))
+
+
+def flattened(place):
+    """Return a sentence about the order of what was an image."""
+    if place.before is None:
+        return ""
+    return "What it takes was an image: sort its numbers from (c, h, w), the order there, to (h, w, c). "
+
+
+def by_hand(net, layer):
+    """Return texts that name the arrays of a layer in a network: net.params['3.Projection.E'] (10, 64)"""
+    return [
+        f"net.{kind}[{full!r}] {array.shape}"
+        for kind in ("params", "state")
+        for full, array in getattr(net, kind).items()
+        if any(array is own for own in getattr(layer, kind).values())
+    ]
 
 
 def places_of(network: Sequential, reordered: bool) -> list[Place]:
@@ -71,7 +123,9 @@ def follow(layers, order, reordered):
             continue
         if reordered and isinstance(layer, Reshape):
             order = reshaped(layer, before)
-        elif isinstance(layer, Dense):
+        elif isinstance(inner_of(layer), Embedding):
+            order = None  # nothing of its input is left
+        elif isinstance(inner_of(layer), Dense):
             order = wanted(layers[number + 1 :]) if reordered else None
         elif isinstance(layer, ConcatenateLabel) and before is not None:
             order = np.append(before, np.arange(len(before), layer.output_shape[0]))
@@ -80,6 +134,11 @@ def follow(layers, order, reordered):
         if layer.params:
             found.append(Place(layer, path, before, order))
     return found, order
+
+
+def inner_of(layer):
+    """Return the layer in a SpectralNorm, or the layer itself."""
+    return layer.inner if isinstance(layer, SpectralNorm) else layer
 
 
 def image_order(shape):
@@ -95,7 +154,7 @@ def wanted(layers):
     for _, layer in layers:
         if isinstance(layer, Reshape) and len(layer.output_shape) == 3:
             return image_order(layer.output_shape)
-        if isinstance(layer, (Dense, Branches)) or len(layer.output_shape) != 1:
+        if isinstance(inner_of(layer), (Dense, Branches)) or len(layer.output_shape) != 1:
             return None
         if layer.output_shape != layer.input_shape:
             return None

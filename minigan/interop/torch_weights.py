@@ -7,6 +7,7 @@ BatchNorm               BatchNorm1d, 2d  weight, bias, running_mean, running_var
 LayerNorm, InstanceNorm, GroupNorm       weight, bias are gamma, beta
 LSTM                    LSTM             weight_ih (4 u, in), weight_hh (4 u, u): W, U transposed; bias_ih + bias_hh: b
 Embedding               Embedding        weight is E
+SpectralNorm            spectral_norm    those of the inner layer; u and v of the power iteration: spectral.py
 
 A vector that was an image, or becomes one, has its units in another order: places.py.
 """
@@ -18,8 +19,9 @@ import numpy as np
 from minigan import backend
 from minigan.errors import CheckpointError, OptionError
 from minigan.hints import Array, PathLike
-from minigan.interop.matching import Group, match
-from minigan.interop.places import places_of
+from minigan.interop.matching import Group, listed, match
+from minigan.interop.places import checked_places
+from minigan.interop.spectral import direction, is_embedding, matrix_of, require_length, tell_of_sigma
 from minigan.interop.tensors import numbers, tensors_of
 from minigan.layers import (
     LSTM,
@@ -31,11 +33,15 @@ from minigan.layers import (
     GroupNorm,
     InstanceNorm,
     LayerNorm,
+    SpectralNorm,
 )
 from minigan.network import Sequential
-from minigan.options import require_built, require_instance, shown
+from minigan.options import shown
 
 COUNTER = "num_batches_tracked"  # of PyTorch's BatchNorm: it is not needed
+ORIGINAL, LEFT, RIGHT = (f"parametrizations.weight.{name}" for name in ("original", "0._u", "0._v"))
+OLDER = {"weight_orig": ORIGINAL, "weight_u": LEFT, "weight_v": RIGHT}  # of the older torch.nn.utils.spectral_norm
+OF_SPECTRAL_NORM = re.compile(r"(?:(.*)\.)?(parametrizations\.weight\.(?:original|0\._[uv]))", re.DOTALL)
 OF_LSTM = re.compile(r"((?:weight|bias)_[ih]h)(?:_l(\d+))?(_reverse)?", re.ASCII)
 
 
@@ -123,6 +129,42 @@ class OfEmbedding(Conversion):
         return {"E": found["weight"]}
 
 
+class OfSpectralNorm(Conversion):
+    """SpectralNorm: the arrays of the inner layer, and both vectors of the power iteration.
+
+    Their u belongs to the rows of their matrix: the outputs, but in an Embedding the classes.
+    """
+
+    def theirs(self, place, arrays):
+        _, of_u = matrix_of(place.layer)
+        found = CONVERSIONS[type(place.layer.inner)].theirs(place, arrays)
+        weight, own = found.pop("weight"), arrays[of_u]
+        matrix = self.matrix(place, weight)
+        if is_embedding(place.layer):
+            u, v = direction(matrix @ own), own
+        else:
+            u = put_back(own, place.after)
+            v = direction(matrix.T @ u)
+        return {ORIGINAL: weight, **found, LEFT: u, RIGHT: v}
+
+    def ours(self, place, found):
+        _, of_u = matrix_of(place.layer)
+        inner = CONVERSIONS[type(place.layer.inner)].ours(place, {**found, "weight": found[ORIGINAL]})
+        u = found[RIGHT] if is_embedding(place.layer) else arranged(found[LEFT], place.after)
+        require_length(u, f"{place.layer.name}: the vector of its power iteration", "Is it from another weight?")
+        return {**inner, of_u: u}
+
+    def matrix(self, place, weight):
+        """Return PyTorch's weights as its matrix: a row for each output, which is axis 1 of ConvTranspose2d."""
+        axis = 1 if isinstance(place.layer.inner, Conv2DTranspose) else 0
+        return np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1)
+
+    def sigma(self, place, found):
+        """Return what PyTorch divides by, in inference."""
+        return float(found[LEFT] @ self.matrix(place, found[ORIGINAL]) @ found[RIGHT])
+
+
+OF_NORMED = OfSpectralNorm()
 CONVERSIONS: dict[type, Conversion] = {
     Dense: OfDense(),
     Conv2D: OfConvolution(),
@@ -133,7 +175,10 @@ CONVERSIONS: dict[type, Conversion] = {
     GroupNorm: OfNorm(),
     LSTM: OfLSTM(),
     Embedding: OfEmbedding(),
+    SpectralNorm: OF_NORMED,
 }
+COUNTERPARTS = set(CONVERSIONS) - {SpectralNorm}
+NORMED = {Dense, Conv2D, Conv2DTranspose, Embedding}  # of an LSTM, PyTorch has a norm for each array, or for some
 
 
 def from_torch(net: Sequential, tensors: dict | PathLike, names: list[str] | None = None) -> Sequential:
@@ -144,22 +189,31 @@ def from_torch(net: Sequential, tensors: dict | PathLike, names: list[str] | Non
     names      the names of the modules in the order of the layers, needed only if their shapes and numbers do not say
                it: ["fc", "conv1", "bn1"]
     A state_dict does not hold options: compare strides, padding, slopes and epsilon yourself. docs/interop.md has a
-    table. BatchNorm's momentum is 1 - that of PyTorch.
+    table. BatchNorm's momentum is 1 - that of PyTorch. SpectralNorm reads both kinds of PyTorch's spectral_norm.
     Errors     CheckpointError if arrays are missing, left over or of other shapes; OptionError for a pickle
+    Warnings   MisuseWarning where a spectral norm is another number here than there
     """
-    places, where = checked_places(net, "from_torch"), "from_torch"
+    where = "from_torch"
+    places = checked_places(net, where, "PyTorch", COUNTERPARTS, NORMED, reordered=True)
+    require_groups(places, where)
     require_names(names)
     groups = grouped(tensors_of(tensors, where), where)
+    require_as_many_norms(places, groups, where)
     needs = [
         {name: array.shape for name, array in CONVERSIONS[type(place.layer)].theirs(place, arrays_of(place)).items()}
         for place in places
     ]
     found = match(places, needs, groups, names, where)
-    new = []
-    for place, group in zip(places, found, strict=True):
-        arrays = {name: numbers(array, group.full_name(name), net.dtype, where) for name, array in group.arrays.items()}
-        new.append(CONVERSIONS[type(place.layer)].ours(place, arrays))
+    read = [
+        {name: numbers(array, group.full_name(name), net.dtype, where) for name, array in group.arrays.items()}
+        for group in found
+    ]
+    new = [CONVERSIONS[type(place.layer)].ours(place, arrays) for place, arrays in zip(places, read, strict=True)]
     write(places, new)
+    for place, arrays in zip(places, read, strict=True):
+        if isinstance(place.layer, SpectralNorm):
+            theirs = OF_NORMED.sigma(place, arrays)
+            tell_of_sigma(where, place, theirs, "PyTorch", "There: module.train(), then some passes, and save again.")
     return net
 
 
@@ -169,8 +223,10 @@ def to_torch(net: Sequential, names: list[str] | None = None) -> dict[str, Array
     names      the names of the modules in the order of the layers with weights; by default the numbers of the layers,
                as in a torch.nn.Sequential with a module for each layer
     To load it there: module.load_state_dict({name: torch.from_numpy(array) for name, array in found.items()})
+    SpectralNorm is what torch.nn.utils.parametrizations.spectral_norm makes of a module.
     """
-    places = checked_places(net, "to_torch")
+    places = checked_places(net, "to_torch", "PyTorch", COUNTERPARTS, NORMED, reordered=True)
+    require_groups(places, "to_torch")
     require_names(names)
     if names is not None and len(names) != len(places):
         raise OptionError(f"to_torch: expected {len(places)} names, one for each layer with weights, got {len(names)}.")
@@ -187,23 +243,27 @@ def to_torch(net: Sequential, names: list[str] | None = None) -> dict[str, Array
     return state
 
 
-def checked_places(net, owner):
-    """Return the places of a network; OptionError for layers that PyTorch does not have."""
-    require_instance(owner, Sequential, "Sequential([Dense(1)], input_shape=(3,))", net=net)
-    require_built(owner, net=net)
-    places = places_of(net, reordered=True)
+def require_groups(places, owner):
+    """Raise OptionError for groups of units that are other ones in PyTorch."""
     for place in places:
-        if type(place.layer) not in CONVERSIONS:
-            raise OptionError(
-                f"{owner}: {place.layer.name} has no counterpart in PyTorch. Layers that have one: "
-                f"{', '.join(sorted(kind.__name__ for kind in CONVERSIONS))}. (Weights under a spectral norm: remove "
-                "it there first, torch.nn.utils.remove_spectral_norm.)"
-            )
         if isinstance(place.layer, GroupNorm) and place.before is not None:
             raise OptionError(
                 f"{owner}: {place.layer.name} has other units in its groups than in PyTorch, behind a Flatten."
             )
-    return places
+
+
+def require_as_many_norms(places, groups, where):
+    """Raise CheckpointError if not as many layers as modules have a spectral norm."""
+    theirs = [group.name for group in groups if ORIGINAL in group.arrays]
+    ours = [place.layer.name for place in places if isinstance(place.layer, SpectralNorm)]
+    if len(theirs) != len(ours):
+        raise CheckpointError(
+            f"{where}: {len(theirs)} modules there have weights under a spectral norm ({listed(theirs) or 'none'}), "
+            f"and {len(ours)} layers here ({listed(ours) or 'none'}). Make the same layers here, such as "
+            "SpectralNorm(Dense(64)). Or take the norm away there: "
+            "torch.nn.utils.parametrize.remove_parametrizations(module, 'weight'); of the older spectral_norm: "
+            "torch.nn.utils.remove_spectral_norm(module)."
+        )
 
 
 def require_names(names):
@@ -233,13 +293,17 @@ def grouped(tensors, where):
         name, _, leaf = full.rpartition(".")
         if leaf == COUNTER:
             continue
-        if leaf in ("weight_orig", "weight_u", "weight_v", "weight_g") or ".parametrizations." in f".{full}":
+        spectral = OF_SPECTRAL_NORM.fullmatch(full)
+        if spectral:
+            name, leaf = spectral[1] or "", spectral[2]
+        elif leaf == "weight_g" or ".parametrizations." in f".{full}":
             raise CheckpointError(
-                f"{where}: {shown(full)} belongs to a weight that PyTorch computes anew in each pass. Make it a plain "
-                "weight there first: torch.nn.utils.remove_spectral_norm(module), or "
-                "torch.nn.utils.parametrize.remove_parametrizations(module, 'weight')."
+                f"{where}: {shown(full)} belongs to a weight that PyTorch computes anew in each pass, by another rule "
+                "than the spectral norm. Make it a plain weight there first: "
+                "torch.nn.utils.parametrize.remove_parametrizations(module, 'weight'); of the older weight_norm: "
+                "torch.nn.utils.remove_weight_norm(module)."
             )
-        number = 0
+        leaf, number = OLDER.get(leaf, leaf), 0
         lstm = OF_LSTM.fullmatch(leaf)
         if lstm:
             if lstm[3]:
