@@ -33,7 +33,7 @@ peaks = [0]  # the most memory that this process had, at each call of the collec
 
 
 def pytest_runtest_logfinish():
-    """Free networks that refer to themselves: Python counts objects, not megabytes, so it would wait too long."""
+    """Free what refers to itself, as errors do: Python counts objects, not megabytes, so it would wait too long."""
     if resource is not None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if peak > 1.1 * peaks[-1]:

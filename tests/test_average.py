@@ -200,7 +200,7 @@ def test_a_captured_step_follows_the_warm_up(gpu):
     for batch in batches(eager, 4 * WARM_UP):
         eager.train_step(batch)
         captured.train_step(batch)
-    assert captured._step.graphs and captured.moving_average.steps == 4 * WARM_UP
+    assert captured._graphs.graphs and captured.moving_average.steps == 4 * WARM_UP
     assert_same(eager, captured, 1e-9)
 
 

@@ -96,7 +96,7 @@ def test_a_captured_step_holds_its_sums(fake):
             gan.train_step(batch)
         counts.append(fake.calls - before)
         alone.train_step(same)
-    assert len(gan._step.graphs) == 1
+    assert len(gan._graphs.graphs) == 1
     assert len(set(counts)) == 1 and counts[0] == 8, "the sums of a step, also when it is a graph"
     close(state(alone), state(gan))
     assert graphs.WARM_UP < 8

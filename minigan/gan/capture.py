@@ -10,9 +10,9 @@ class CaptureWarning(UserWarning):
     """A step cannot be captured as a CUDA graph, so it runs kernel by kernel."""
 
 
-def capture_steps(gan, say):
-    """Return a function that takes the steps of a GAN: as graphs on a GPU, else `gan.compute_step` itself."""
-    return GraphSteps(gan, warn if say is None else say) if captures(gan.generator.xp) else gan.compute_step
+def graphs_for(gan, say):
+    """Return the GraphSteps of a GAN on a GPU, else None."""
+    return GraphSteps(warn if say is None else say) if captures(gan.generator.xp) else None
 
 
 def warn(text):
@@ -21,26 +21,28 @@ def warn(text):
 
 
 class GraphSteps:
-    """The steps of a GAN on a GPU, called as gan.compute_step: the first ones run as usual, the others as a graph.
+    """The steps of a GAN on a GPU: the first ones run as usual, the others as a graph.
 
     Each kind of step has its own graph: kinds differ in the shape of the batch, in whether the generator is trained
     (with d_steps > 1, not always), in the penalties that count (lazy ones not always), and in which layers are frozen.
     say        a function that is called once with a text if there can be no graph
+    The GAN holds its GraphSteps, which do not hold the GAN: so its memory is free as soon as nobody else holds it.
     """
 
-    def __init__(self, gan, say):
-        self.gan, self.say, self.possible = gan, say, True
+    def __init__(self, say):
+        self.say, self.possible = say, True
         self.taken, self.graphs = {}, {}
 
-    def __call__(self, images, trains_generator, labels=None):
-        layers = (*self.gan.generator.inner_layers(), *self.gan.discriminator.inner_layers())
+    def step(self, gan, images, trains_generator, labels=None):
+        """Take a step as gan.compute_step does."""
+        layers = (*gan.generator.inner_layers(), *gan.discriminator.inner_layers())
         frozen = tuple(i for i, layer in enumerate(layers) if not layer.trainable)
-        kind = images.shape, trains_generator, self.gan.penalties_due(), frozen
+        kind = images.shape, trains_generator, gan.penalties_due(), frozen
         self.taken[kind] = self.taken.get(kind, 0) + 1
         if kind not in self.graphs and self.possible and self.taken[kind] > WARM_UP:
-            self.record(kind, images, trains_generator, labels)
+            self.record(gan, kind, images, trains_generator, labels)
         if kind not in self.graphs:
-            return self.gan.compute_step(images, trains_generator, labels)
+            return gan.compute_step(images, trains_generator, labels)
         batch, of_batch, graph = self.graphs[kind]
         batch[...] = images
         if labels is not None:
@@ -48,9 +50,9 @@ class GraphSteps:
         # copies, since the next launch overwrites the results
         return [loss.copy() for loss in graph.launch()]
 
-    def record(self, kind, images, trains_generator, labels):
+    def record(self, gan, kind, images, trains_generator, labels):
         """Record the graph of a kind of step; if that is impossible, say so and never try again."""
-        gan, batch, of_batch = self.gan, images.copy(), None if labels is None else labels.copy()
+        batch, of_batch = images.copy(), None if labels is None else labels.copy()
         # recording runs only the Python code of a step, nothing on the GPU; if it fails, it must leave no trace
         counters = [part for part in (gan.g_optimizer, gan.d_optimizer, gan.moving_average) if part]
         steps, random_state = [part.steps for part in counters], copy.deepcopy(gan.rng.bit_generator.state)

@@ -11,7 +11,7 @@ from minigan import backend
 from minigan.errors import DataError, NonFiniteWarning, OptionError
 from minigan.gan.accumulation import step_in_parts
 from minigan.gan.average import MovingAverage
-from minigan.gan.capture import capture_steps
+from minigan.gan.capture import graphs_for
 from minigan.gan.latent import Latent, Normal
 from minigan.gan.misuse import tell_of_images, tell_of_networks, tell_of_penalties
 from minigan.gan.objectives import NonSaturating, Objective
@@ -94,7 +94,7 @@ class GAN:
         self.norms_before_clipping = {}
         self.told = False  # of losses that are not finite
         self.group = ALONE
-        self._step = self.compute_step
+        self._graphs = None  # of steps, on a GPU that captures them
         require_fitting(self)
         tell_of_networks(self)
         tell_of_penalties(self)
@@ -109,12 +109,11 @@ class GAN:
 
     def __getstate__(self):
         """Return what copies and pickles hold: everything but captured steps and the group of processes."""
-        return {name: value for name, value in vars(self).items() if name not in ("_step", "group")}
+        return {name: value for name, value in vars(self).items() if name not in ("_graphs", "group")}
 
     def __setstate__(self, values):
         vars(self).update(values)
-        self.group = ALONE
-        self._step = self.compute_step
+        self.group, self._graphs = ALONE, None
 
     def train_step(self, images: Array, labels: Labels | None = None) -> tuple[float, float]:
         """Train the discriminator on a batch of real images, then (in every `d_steps`-th call) the generator.
@@ -134,7 +133,10 @@ class GAN:
         trains_generator = (self.d_updates + 1) % self.d_steps == 0
         # BLAS's own threads would wait for work on the cores of the workers
         with one_blas_thread() if self.workers > 1 else nullcontext():
-            losses = self._step(images, trains_generator, labels)
+            if self._graphs is None:
+                losses = self.compute_step(images, trains_generator, labels)
+            else:
+                losses = self._graphs.step(self, images, trains_generator, labels)
         self.d_updates += 1
         if trains_generator:
             self.g_loss = losses[1]
@@ -183,7 +185,7 @@ class GAN:
         """
         if say is not None and not callable(say):
             raise OptionError(f"GAN.capture: expected say as a function of one text, such as print, got {shown(say)}.")
-        self._step = capture_steps(self, say)
+        self._graphs = graphs_for(self, say)
 
     def parallel(self, workers: int | str = "auto") -> int:
         """Let threads share every batch from now on, in both networks and in both updates. Returns their number.

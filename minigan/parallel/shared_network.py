@@ -6,6 +6,7 @@ their flat gradients, each a part of the vector's length.
 """
 
 import copy
+import weakref
 
 from minigan.ops.pieces import in_pieces
 from minigan.parallel.group import ALONE, set_group
@@ -21,12 +22,18 @@ class SharedNetwork:
     def __init__(self, net, workers, least_flops=0):
         self.size, self.meeting, self.least_flops = workers, Meeting(workers), least_flops
         self.members = [Threads(rank, self.meeting) for rank in range(workers)]
-        self.networks = [net, *(twin_of(net) for _ in range(workers - 1))]
+        self.net = weakref.ref(net)  # which holds this object: a circle would keep both until Python looks for circles
+        self.twins = [twin_of(net) for _ in range(workers - 1)]
         self.layers = [network.inner_layers() for network in self.networks]
         states = [list(network.state.values()) for network in self.networks]
         self.states = [(own, state) for twin in states[1:] for own, state in zip(twin, states[0], strict=True)]
         self.meets = any(layer.asks_group for layer in self.layers[0])
         self.flops = net.flops()
+
+    @property
+    def networks(self):
+        """Return the network of each worker."""
+        return [self.net(), *self.twins]
 
     def shares(self, n):
         """Return whether a batch of n rows is shared: each worker needs a row, and it has to be worth it."""
@@ -54,7 +61,7 @@ class SharedNetwork:
 
     def forward(self, x, training, labels):
         """Return y for a batch that `shares` says is shared."""
-        net = self.networks[0]
+        net = self.net()
         y = net.xp.empty((len(x), *net.output_shape), net.dtype)
 
         def work(rank, network, rows):
@@ -70,7 +77,7 @@ class SharedNetwork:
 
     def backward(self, dy, param_grads, input_grad):
         """Return dx of a shared batch, and add to the gradients of the network itself."""
-        net = self.networks[0]
+        net = self.net()
         dx = net.xp.empty((len(dy), *net.input_shape), net.dtype) if input_grad else None
 
         def work(rank, network, rows):
@@ -89,7 +96,7 @@ class SharedNetwork:
 
     def tangent(self, xdot):
         """Return ydot of a shared batch, and add to the gradients of the network itself."""
-        net = self.networks[0]
+        net = self.net()
         ydot = net.xp.empty((len(xdot), *net.output_shape), net.dtype)
 
         def work(rank, network, rows):
@@ -105,7 +112,7 @@ class SharedNetwork:
 
     def tangent_backward(self, dy, param_grads, input_grad):
         """Return dx of a shared batch with the bends, and add to the gradients of the network itself."""
-        net = self.networks[0]
+        net = self.net()
         n = sum(len(network.layers[0].upstream) for network in self.networks)
         dx = net.xp.zeros((n, *net.input_shape), net.dtype) if input_grad else None
 
@@ -133,7 +140,7 @@ class SharedNetwork:
 
     def update(self, optimizer, numbers):
         """Let each worker update its part of the parameters: an update treats each number by itself."""
-        net = self.networks[0]
+        net = self.net()
         params, grads = net.flat_params, net.flat_grads
 
         def part(rank):
@@ -143,8 +150,8 @@ class SharedNetwork:
 
     def clear_cache(self):
         """Forget what forward saved in all twins."""
-        for network in self.networks[1:]:
-            network.clear_cache()
+        for twin in self.twins:
+            twin.clear_cache()
 
 
 def twin_of(net):
