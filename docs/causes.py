@@ -8,7 +8,8 @@ No number that was measured is written by hand. The page says where a table come
     <!-- measured end -->
 
 `columns` are all of the file unless some are named, each with the title that it gets; `rows` keeps the rows whose
-column has one of the values. One number in a sentence needs one row and one column:
+column has one of the values (a space is written as _, and a comma with a space as /). One number in a sentence needs
+one row and one column:
 
     <!-- measured: d4_gradients.csv; columns: d_loss; rows: step=0; in a sentence -->1.39<!-- measured end -->
 
@@ -88,15 +89,15 @@ def numbers(rows, column):
     return [float(row[column] or "nan") for row in rows]
 
 
-def save_small(path, figure):
-    """Write a figure as a PNG of 64 colours: the pages need small pictures."""
+def save_small(path, figure, colours=64):
+    """Write a figure as a PNG of a few colours: the pages need small pictures."""
     from PIL import Image
 
     from minigan import pictures
 
     path.parent.mkdir(parents=True, exist_ok=True)
     pictures.save_figure(path, figure)
-    Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(colours).save(path, optimize=True)
 
 
 def filled(text, folder=RESULTS):
@@ -111,7 +112,7 @@ def content(words, folder):
     rows = read_rows(folder / source)
     for condition in options.get("rows", "").split():
         column, _, values = condition.partition("=")
-        rows = [row for row in rows if row[column] in values.split(",")]
+        rows = [row for row in rows if row[column].replace(", ", "/").replace(" ", "_") in values.split(",")]
     titles = {name: name for name in rows[0]}
     if "columns" in options:
         titles = dict(part.strip().partition(" as ")[::2] for part in options["columns"].split(","))

@@ -16,9 +16,9 @@ from causes import PICTURES, RESULTS, save_small, train, write_rows
 from minigan import pictures
 from minigan.training.watchers import Watcher
 
-EPOCHS = 5
-STEPS = (5, 10, 20, 45, 95, 195, 390)  # 45, 95 and 390: EPOCHS epochs of 10,000 images for 1024, 512 and 128
-EQUAL = 195  # steps at which the samples are compared, too
+EPOCHS = 3
+STEPS = (9, 18, 27, 57, 76, 114, 152, 234)  # 27, 57 and 234: EPOCHS epochs of 10,000 images for 1024, 512 and 128
+EQUAL = 152  # steps at which the samples are compared, too
 SAMPLES, SHOWN = 200, 8
 # title: (variant of E3, steps; None: EPOCHS epochs)
 ARMS = {

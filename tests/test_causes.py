@@ -67,12 +67,10 @@ def test_what_is_left_of_the_latent(tmp_path, no_pictures, monkeypatch):
     monkeypatch.setattr(metrics, "trained_classifier", lambda dataset, quiet: make_classifier((28, 28, 1), 10))
     monkeypatch.setattr(one_picture, "JUDGED", 8)
     monkeypatch.setattr(one_picture, "LATENTS", 16)
-    one_picture.measure(tmp_path, tmp_path, tmp_path, [("E1", 0), ("E2", 0)], steps=2, batch_size=4)
-    layers = {
-        (row["experiment"], row["layer"]): float(row["share"])
-        for row in causes.read_rows(tmp_path / "one_picture_layers.csv")
-    }
-    assert layers["E1", "6.Dense"] < 0.7 < 0.9 < layers["E2", "0.Dense"]
+    one_picture.measure(tmp_path, tmp_path, tmp_path, [("E1", 0, 1), ("E2", 0, 1)], steps=2, batch_size=4)
+    layers = {(row["experiment"], row["layer"]): row for row in causes.read_rows(tmp_path / "one_picture_layers.csv")}
+    start = {layer: float(row["step 0"]) for layer, row in layers.items()}
+    assert start["E1", "6.Dense"] < 0.7 < 0.9 < start["E2", "0.Dense"]
     steps = {row["experiment"]: float(row["ratio"]) for row in causes.read_rows(tmp_path / "one_picture_steps.csv")}
     assert steps["E1"] > 2 * steps["E2"]
 
