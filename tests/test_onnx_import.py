@@ -272,6 +272,12 @@ def test_a_dropout_and_an_identity_vanish():
         ([("Add", "x c", "y", {})], ["n", 3], "from the operators before, found 'c'"),
         ([("Gemm", "x W", "y", {"alpha": 2.0})], ["n", 3], "no layer for alpha=2.0"),
         ([("Gemm", "x W", "y", {"transA": 1})], ["n", 3], "transA=1"),
+        ([("Gemm", "x W", "y", {})], ["n", 4], "expected weights with 4 rows, found 3"),
+        (
+            [("Conv", "x K", "i", {}), ("Flatten", "i", "f", {}), ("Gemm", "f W", "y", {})],
+            ["n", 1, 3, 3],
+            "with 4 rows",
+        ),
         ([("Gemm", "x W column", "y", {})], ["n", 3], r"a bias of 2 numbers, found the shape \(2, 1\)"),
         ([("MatMul", "x W", "m", {}), ("Add", "m column", "y", {})], ["n", 3], r"the shape \(2, 1\)"),
         ([("MatMul", "x W", "y", {})], ["n", 2, 3], "Dense: expected vectors"),

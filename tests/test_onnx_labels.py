@@ -1,5 +1,6 @@
 """ONNX models with labels as networks: minigan's own back again, others' that are the same, those that only look so."""
 
+import io
 import random
 
 import numpy as np
@@ -143,7 +144,37 @@ def test_a_scale_for_each_class_with_the_channels_first():
     assert kinds(require_same(by_class())) == [Conv2D, ConditionalBatchNorm]
 
 
-def test_a_projection_follows_the_order_of_the_channels():
+def test_a_scale_for_each_class_with_a_reshape():
+    """self.gamma(labels).view(-1, c, 1, 1) * self.norm(x) + self.beta(labels).view(-1, c, 1, 1) in PyTorch."""
+    tables = {"G": numbers(3, 2), "B": numbers(3, 2), "K": numbers(2, 1, 2, 2), "shape": np.array([-1, 2, 1, 1])}
+    nodes = [
+        ("Conv", "x K", "c", {}),
+        ("Gather", "G k", "g0", {}),
+        ("Reshape", "g0 shape", "g", {}),
+        ("Gather", "B k", "b0", {}),
+        ("Reshape", "b0 shape", "b", {}),
+        *BY_CLASS[2:],
+    ]
+    assert kinds(require_same(labelled(nodes, ["n", 1, 3, 3], NORM | tables))) == [Conv2D, ConditionalBatchNorm]
+    for shape in ([-1, 1, 2, 1], [2, -1, 1, 1], [1, -1, 2, 1, 1]):
+        with pytest.raises(CheckpointError, match=r"Mul only as a part|expected tables|reshapes each sample"):
+            imported(labelled(nodes, ["n", 1, 3, 3], NORM | tables | {"shape": np.array(shape)}))
+
+
+def test_a_table_becomes_an_image():
+    """An Embedding that a Reshape makes an image of is a branch, not a scale."""
+    nodes = [
+        ("Gather", "E k", "e", {}),
+        ("Reshape", "e shape", "i", {}),
+        ("Concat", "x i", "c", {"axis": 1}),
+        ("Conv", "c K", "y", {}),
+    ]
+    constants = {"E": numbers(4, 9), "shape": np.array([-1, 1, 3, 3]), "K": numbers(2, 2, 2, 2)}
+    assert kinds(require_same(labelled(nodes, ["n", 1, 3, 3], constants))) == [Concatenate, Conv2D]
+
+
+@pytest.mark.parametrize("factors", ["a r", "r a"])
+def test_a_projection_follows_the_order_of_the_channels(factors):
     """An image becomes a vector: the rows of w and the columns of E are sorted, and so are the scales of classes."""
     norm = {name: np.resize(value, 8) for name, value in NORM.items()}
     tables = {"G": numbers(3, 8), "B": numbers(3, 8), "E": numbers(3, 8), "w": numbers(1, 8), "K": numbers(2, 1, 2, 2)}
@@ -154,7 +185,7 @@ def test_a_projection_follows_the_order_of_the_channels():
         ("Add", "b s", "a", {}),
         ("Gather", "E k", "r", {}),
         ("Gemm", "a w", "f", {"transB": 1}),
-        ("Mul", "a r", "p", {}),
+        ("Mul", factors, "p", {}),
         ("ReduceSum", "p axis", "l", {}),
         ("Add", "l f", "y", {}),
     ]
@@ -349,3 +380,65 @@ def test_damaged_files():
         for _ in range(rng.choice([1, 1, 2, 5])):
             damaged[rng.randrange(len(damaged))] = rng.randrange(256)
         read_or_refuse(bytes(damaged))
+
+
+# models of PyTorch
+
+
+def torch_modules():
+    """{name: (module, shape of an input, the layers it becomes)}"""
+    from torch import cat, nn
+
+    class Beside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.fc = nn.Embedding(10, 4), nn.Linear(9, 3)
+
+        def forward(self, z, labels):
+            return self.fc(cat((z, self.table(labels)), 1))
+
+    class Before(Beside):
+        def forward(self, z, labels):
+            return self.fc(cat((self.table(labels), z), 1))
+
+    class Projects(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc, self.table = nn.Conv2d(1, 4, 3, 2, 1), nn.Linear(16, 1), nn.Embedding(10, 16)
+
+        def forward(self, x, labels):
+            h = self.conv(x).flatten(1)
+            return self.fc(h) + (self.table(labels) * h).sum(1, keepdim=True)
+
+    class Scales(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = nn.ConvTranspose2d(1, 4, 3, padding=1), nn.BatchNorm2d(4, affine=False)
+            self.gamma, self.beta = nn.Embedding(10, 4), nn.Embedding(10, 4)
+
+        def forward(self, x, labels):
+            gamma, beta = (table(labels).view(-1, 4, 1, 1) for table in (self.gamma, self.beta))
+            return gamma * self.norm(self.conv(x)) + beta
+
+    return {
+        "beside": (Beside(), (5,), [ConcatenateLabel, Dense]),
+        "before": (Before(), (5,), [Concatenate, Dense]),
+        "projects": (Projects(), (1, 4, 4), [Conv2D, Flatten, Projection]),
+        "scales": (Scales(), (1, 4, 4), [Conv2DTranspose, ConditionalBatchNorm]),
+    }
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["beside", "before", "projects", "scales"])
+@pytest.mark.filterwarnings("ignore")
+def test_models_of_pytorch(name):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    module, shape, expected = torch_modules()[name]
+    x, k, file = torch.randn(3, *shape), torch.tensor([4, 0, 9]), io.BytesIO()
+    axes = {"x": {0: "n"}, "k": {0: "n"}}
+    torch.onnx.export(module.eval(), (x, k), file, dynamo=False, input_names=["x", "k"], dynamic_axes=axes)
+    net = imported(file.getvalue())
+    assert kinds(net) == expected
+    y = net.predict(np.ascontiguousarray(channels(x.numpy(), 1, -1)), labels=k.numpy())
+    np.testing.assert_allclose(y, channels(module(x, k).detach().numpy(), 1, -1), rtol=1e-5, atol=1e-6)

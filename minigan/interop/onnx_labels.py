@@ -63,7 +63,7 @@ def conditional_batch_norm(work, node, numbers):
         before = nodes[-1].outputs[0]
         after = work.next_node(before)
         others = [name for name in after.inputs if name != before] if after and after.operator == operator else []
-        table = work.table(others[0]) if len(others) == 1 else None
+        table = table_of(work, others[0]) if len(others) == 1 else None
         if table is None:
             return False
         nodes.append(after)
@@ -88,9 +88,31 @@ def conditional_batch_norm(work, node, numbers):
     return True
 
 
+def scales_channels(work, node):
+    """Return whether a Reshape lets rows of a table count for channels, (n, c) -> (n, c, 1, 1), in a Mul or Add."""
+    table, target = work.table(node.input(0)), work.integers(node.input(1))
+    if table is None or table.ndim != 2 or target is None or target.ndim != 1 or len(target) < 3:
+        return False
+    after = work.next_node(node.outputs[0])
+    if after is None or after.operator not in ("Mul", "Add"):
+        return False
+    node.require("allowzero", 0, default=0)
+    return target[0] in (0, -1, BATCH) and target[1] == table.shape[1] and (target[2:] == 1).all()
+
+
+def table_of(work, name):
+    """Return the table whose rows a tensor holds, with 1 for each axis of pixels that a Reshape has added; or None."""
+    node = work.makers.get(name)
+    if node is None or node.operator != "Reshape" or not scales_channels(work, node):
+        return work.table(name)
+    table, axes = work.table(node.input(0)), len(work.integers(node.input(1)))
+    return table.reshape(*table.shape, *(1,) * (axes - 2))
+
+
 def projection(work, node):
     """A product of x and rows, its sum for each sample, and x w + b. Returns whether it is one."""
-    x, rows = node.input(0), node.input(1)
+    place = 1 if work.table(node.input(1)) is None else 0  # of x
+    x, rows = node.input(place), node.input(1 - place)
     table, along = work.table(rows), work.next_node(node.outputs[0])
     if table is None or along is None or along.operator != "ReduceSum":
         return False
@@ -101,7 +123,7 @@ def projection(work, node):
     gemm = work.makers.get(others[0]) if len(others) == 1 else None
     if gemm is None or gemm.operator != "Gemm" or gemm.input(0) != x or work.next_node(others[0]) is not after:
         return False
-    tensor, (W, b) = work.tensor(node), work.weights(gemm)
+    tensor, (W, b) = work.tensor(node, place), work.weights(gemm)
     size = tensor.shape[-1]
     if len(tensor.shape) != 1 or table.shape != (len(table), size):
         raise ValueError(
@@ -115,7 +137,8 @@ def projection(work, node):
     along.read.add("noop_with_empty_axes")  # there are axes
     p = permutation(tensor.order)
     arrays = {"w": W[p], "E": table[:, p]} | ({} if b is None else {"b": b.reshape(1)})
-    found(work, [node, along, gemm, after], Projection(len(table), use_bias=b is not None), arrays, order=None)
+    layer = Projection(len(table), use_bias=b is not None)
+    found(work, [node, along, gemm, after], layer, arrays, place=place, order=None)
     return True
 
 

@@ -53,6 +53,8 @@ def dense(work, node, W, b, output=None):
     if W.ndim != 2:
         raise ValueError(f"expected weights with 2 axes, found {W.ndim}")
     if len(x.shape) == 1:
+        if len(W) != x.shape[0]:
+            raise ValueError(f"expected weights with {x.shape[0]} rows, found {len(W)}")
         W = W[permutation(x.order)]
     arrays = {"W": W}
     if b is not None:
@@ -135,7 +137,7 @@ def flatten(work, node):
 
 
 def reshape(work, node):
-    if labels.found_everywhere(work, node) or patterns.group_norm(work, node):
+    if labels.found_everywhere(work, node) or labels.scales_channels(work, node) or patterns.group_norm(work, node):
         return
     x, target = work.tensor(node), work.integers(node.input(1))
     if target is None or target.ndim != 1 or not len(target):

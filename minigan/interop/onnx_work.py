@@ -167,15 +167,15 @@ class Work:
 
     # what is found out
 
-    def add(self, node, layer, arrays=None, *, output=None, shape=None, **laid_out):
-        """Let a layer make the output of a node from its first input, with parameters and state by name.
+    def add(self, node, layer, arrays=None, *, place=0, output=None, **laid_out):
+        """Let a layer make the output of a node from its input `place`, with parameters and state by name.
 
         output     the tensor that it makes, if not the node's own output
         laid_out   first, order: how ONNX has the output; by default as the input
         """
-        x, output = self.tensor(node), output or node.outputs[0]
+        x, output = self.tensor(node, place), output or node.outputs[0]
         made = self.shape_made_by(layer, x.shape)
-        self.steps[output] = Step([node.input(0)], [(layer, arrays or {}, x.shape, made)])
+        self.steps[output] = Step([node.input(place)], [(layer, arrays or {}, x.shape, made)])
         self.tensors[output] = Tensor(made, **{"first": x.first, "order": x.order, **laid_out})
 
     def shape_made_by(self, layer, shape):
