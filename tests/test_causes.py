@@ -16,6 +16,7 @@ import causes  # noqa: E402
 import gradient_norms  # noqa: E402
 import grey_background  # noqa: E402
 import one_picture  # noqa: E402
+import ranges  # noqa: E402
 
 PAGE = (DOCS / "causes.md").read_text(encoding="utf-8")
 
@@ -77,6 +78,24 @@ def test_what_is_left_of_the_latent(tmp_path, no_pictures, monkeypatch):
 
 def test_the_background(tmp_path, no_pictures, monkeypatch):
     monkeypatch.setattr(grey_background, "SAMPLES", 8)
-    grey_background.measure(tmp_path, tmp_path, tmp_path, ("32",), steps=2, batch_size=8)
+    grey_background.measure(tmp_path, tmp_path, tmp_path, {"8": "E3+batch_size=8"}, steps=2)
     rows = causes.read_rows(tmp_path / "grey_background.csv")
     assert float(rows[0]["background"]) == pytest.approx(0.5, abs=0.05)  # an untrained generator is grey
+
+
+def test_the_background_of_ranges(tmp_path, no_pictures):
+    from minigan.experiments import find
+    from minigan.training.loop import start_run
+
+    for name in ("E6-upsampling", "E6-upsampling01"):
+        options = {"dataset": "digits", "steps": 1, "batch_size": 4, "workers": 1}
+        start_run(find(name), tmp_path / f"{name}-seed0", **options).run(quiet=True)
+    (tmp_path / "results.csv").write_text("a copy")
+    ranges.main(tmp_path, tmp_path, tmp_path, tmp_path / "copy.csv", steps=1, batch_size=4)
+    at_minus_1, at_0, sigmoid, _, real = causes.read_rows(tmp_path / "ranges.csv")
+    assert (at_minus_1["images"], at_0["images"]) == ("-1 to 1", "0 to 1")
+    # an untrained generator makes numbers near 0: grey in one range, black in the other
+    assert float(at_minus_1["background"]) == pytest.approx(0.5, abs=0.05) and float(at_0["background"]) < 0.1
+    assert float(at_minus_1["grey"]) > 0.99 and 0.05 < float(real["grey"]) < 0.15
+    assert float(sigmoid["background"]) > 0.1 and float(sigmoid["below black"]) == 0
+    assert 0.05 < float(at_0["below black"]) < 0.95 and (tmp_path / "copy.csv").exists()
