@@ -85,11 +85,11 @@ def main(study, results=RESULTS, images=PICTURES, copy=DOCS / "results" / "range
             shown[name] = samples[:SHOWN]
     rows.append({"experiment": "real images", "background": 0.0, "grey": grey(real), "spread": 1.0})
     write_rows(results / "ranges.csv", rows)
-    figure = pictures._figure(9, 8)
+    figure = pictures._figure(9, 6.5)
     for place, (name, samples) in enumerate(shown.items(), start=1):
         axes = figure.add_subplot(3, 2, place, title=name)
         pictures.show_grid(axes, pictures.grid(samples, 8, 0, 1))
-    save_small(images / "ranges.png", figure, colours=16)
+    save_small(images / "ranges.png", figure, colours=8)
     shutil.copyfile(study / "results.csv", copy)
 
 
