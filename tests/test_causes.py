@@ -37,7 +37,7 @@ def test_the_share_over_samples(rng):
     same = np.repeat(rng.standard_normal((1, 5)), 200, axis=0)
     assert causes.share_over_samples(same) == pytest.approx(0, abs=1e-12)
     assert causes.share_over_samples(rng.standard_normal((2000, 5))) == pytest.approx(1, abs=0.01)
-    assert causes.share_over_samples(1 + rng.standard_normal((2000, 5))) == pytest.approx(0.5, abs=0.05)
+    assert causes.share_over_samples(1 + 2 * rng.standard_normal((2000, 5))) == pytest.approx(0.8, abs=0.05)
     assert causes.share_over_samples(np.zeros((3, 2))) == 0
 
 
