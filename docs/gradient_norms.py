@@ -147,7 +147,9 @@ def draw(results, images, stem):
     axes = figure.add_subplot(2, 2, 3, title="how much depends on the latent, layer by layer of G", yscale="log")
     for column in [name for name in rows[0] if name.startswith("G") and name.endswith(" share")]:
         axes.plot(x, numbers(rows, column), label=column.removesuffix(" share"))
-    axes.plot(x, numbers(rows, "Dropout share"), "k:", label="of the image on Dropout")
+    of_dropout = numbers(rows, "Dropout share")
+    if max(of_dropout) > 1e-6:  # less is rounding: G has no Dropout
+        axes.plot(x, of_dropout, "k:", label="of the image on Dropout")
     over_training(axes, "variance / mean square")
     if along.exists():
         axes = figure.add_subplot(2, 2, 4, title="dx over the steps of each LSTM", yscale="log")
