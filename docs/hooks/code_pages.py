@@ -12,7 +12,8 @@ from pygments.util import ClassNotFound
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("minigan", "examples", "benchmarks")
-FILES = ("tests/broken_layers.py",)  # what pages link to elsewhere
+# what pages link to elsewhere
+FILES = [ROOT / "tests/broken_layers.py", *sorted(ROOT.glob("docs/*.py")), *sorted(ROOT.glob("docs/results/**/*.csv"))]
 KINDS = {".py", ".js", ".css", ".cu", ".md", ".cfg", ".toml"}
 
 
@@ -42,7 +43,7 @@ def collect_pages(app):
                 yield page_name(path), *listing(path, sorted(path.iterdir(), key=lambda p: (p.is_dir(), p.name)))
             elif path.suffix in KINDS:
                 yield page_name(path), *page(path, code(path))
-    for path in (ROOT / name for name in FILES):
+    for path in FILES:
         yield page_name(path), *page(path, code(path))
 
 
