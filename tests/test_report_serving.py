@@ -134,7 +134,9 @@ def test_wrong_calls(run, tmp_path, capsys):
 def test_ctrl_c_ends_it_in_one_line(run):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "minigan", "report", str(run), "--watch", "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    # a program that was started in the background ignores Ctrl-C, and so do those that it starts
+    listen = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, **listen)
     address = process.stderr.readline()
     assert re.match(r"http://127\.0\.0\.1:\d+/ shows .* Ctrl-C ends this\.\n", address)
     process.send_signal(signal.SIGINT)
