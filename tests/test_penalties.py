@@ -212,7 +212,7 @@ class NoGradient(penalties.R1):
         return 1.0
 
 
-@pytest.mark.parametrize("name", ["wgan-gp", "r1-gan"])
+@pytest.mark.parametrize("name", ["wgan-gp", "r1-gan", "r1-dcgan"])
 def test_the_experiments_have_their_penalties(name):
     experiment = find(name)
     gan = experiment.make_gan()
