@@ -18,6 +18,11 @@ One number of the losses over the epochs of the runs, for example how far they s
 
     <!-- loss: results/losses/report_a.csv; row: A5; column: d_loss; of: deviation -->0.07<!-- end -->
 
+The list of the verdicts that the headings of the page give; how they must look is in docs/verdicts.py:
+
+    <!-- verdicts: this page -->
+    <!-- end -->
+
 tests/test_tables.py compares: it fails if a page does not hold what its results say.
 """
 
@@ -29,17 +34,24 @@ DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from losses import loss, read_losses  # noqa: E402
+from verdicts import verdicts  # noqa: E402
 
 from minigan.errors import MiniganError  # noqa: E402
 from minigan.study.results import read_csv  # noqa: E402
 from minigan.study.table import number, table  # noqa: E402
 
 MARKED = re.compile(
-    r"(?P<start><!-- (?P<kind>table|number|loss): (?P<sources>[^;]*?)(?P<options>;.*?)? -->).*?(?P<end><!-- end -->)",
+    r"(?P<start><!-- (?P<kind>table|number|loss|verdicts): (?P<sources>[^;]*?)(?P<options>;.*?)? -->).*?"
+    r"(?P<end><!-- end -->)",
     re.S,
 )
-STRAY = re.compile(r"<!-- (table|number|loss|end)\b")
-OPTIONS = {"table": {"columns", "rows"}, "number": {"row", "column"}, "loss": {"row", "column", "of"}}
+STRAY = re.compile(r"<!-- (table|number|loss|verdicts|end)\b")
+OPTIONS = {
+    "table": {"columns", "rows"},
+    "number": {"row", "column"},
+    "loss": {"row", "column", "of"},
+    "verdicts": set(),
+}
 
 
 class PageError(MiniganError):
@@ -50,11 +62,11 @@ def filled(text, folder):
     """Return the text of a page with all its tables and numbers as the results say; `folder` is the page's."""
     if STRAY.search(MARKED.sub("", text)):
         raise PageError("a mark without its end, or an end without its mark: <!-- table: FILE --> ... <!-- end -->")
-    return MARKED.sub(lambda mark: f"{mark['start']}{content(mark, folder)}{mark['end']}", text)
+    return MARKED.sub(lambda mark: f"{mark['start']}{content(mark, folder, text)}{mark['end']}", text)
 
 
-def content(mark, folder):
-    """Return what belongs between two marks."""
+def content(mark, folder, text):
+    """Return what belongs between two marks of a page with this text."""
     kind, options = mark["kind"], {}
     for part in filter(str.strip, (mark["options"] or "").split(";")):
         name, _, words = part.partition(":")
@@ -62,9 +74,11 @@ def content(mark, folder):
     unknown = set(options) - OPTIONS[kind]
     if unknown or not mark["sources"].split() or not all(options.values()):
         raise PageError(f"{mark['start']}: expected a file, and of the options {', '.join(OPTIONS[kind])} those needed")
-    read = read_losses if kind == "loss" else read_csv
-    rows = [row for source in mark["sources"].split() for row in read(folder / source)]
     try:
+        if kind == "verdicts":
+            return f"\n{verdicts(text)}\n"
+        read = read_losses if kind == "loss" else read_csv
+        rows = [row for source in mark["sources"].split() for row in read(folder / source)]
         if kind == "table":
             return f"\n{table(rows, options.get('columns'), options.get('rows'))}\n"
         (row,), (column,) = options["row"], options["column"]

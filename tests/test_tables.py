@@ -77,6 +77,8 @@ def test_a_number_that_is_changed_by_hand_is_noticed(results):
         "<!-- number: a.csv; row: A1 --><!-- end -->",
         "<!-- number: a.csv; row: A1 A2; column: nfd --><!-- end -->",
         "<!-- table: page.md --><!-- end -->",
+        "### A1: random? Perhaps\n<!-- verdicts: this page --><!-- end -->",
+        "<!-- verdicts: this page -->",
     ],
 )
 def test_wrong_marks(results, text):
@@ -85,3 +87,17 @@ def test_wrong_marks(results, text):
     with pytest.raises(SystemExit) as end:
         tables.main([page])
     assert str(end.value).startswith(f"error: {page}: ") and page.read_text() == f"text\n\n{text}\n"
+
+
+def test_the_verdicts_are_those_of_the_headings(results):
+    headings = (
+        "### A1: random images? Refuted\n### A2, A3: in [0, 1], better? Confirmed. Faster? Partly\n### B0: the base\n"
+    )
+    page = tables.filled(f"# P\n<!-- verdicts: this page --><!-- end -->\n{headings}### An older run\n", results)
+    assert "3 claims: 1 confirmed, 1 refuted, 1 partly.\n" in page
+    assert (
+        "| [A2, A3](#a2-a3-in-0-1-better-confirmed-faster-partly) | in [0, 1], better? Confirmed. Faster? Partly |"
+        in page
+    )
+    assert "| [B0](#b0-the-base) | the base |" in page and "older run]" not in page
+    assert tables.filled(page, results) == page
