@@ -81,6 +81,16 @@ def run_on(workers, images, folder, seeds, retries=0):
     return run_study(study, folder, lambda runs, say: nullcontext(workers), retries, quiet=True)
 
 
+def test_dask_leaves_the_cores_to_the_runs(workers):
+    """Its profile and its clock would take 9 % of a core from a run; also a process that is started again has this."""
+    import dask
+
+    for name, value in cluster.RARELY.items():
+        assert set(workers.client.run(dask.config.get, name).values()) == {value}
+    workers.client.restart()
+    assert set(workers.client.run(dask.config.get, "distributed.worker.profile.enabled").values()) == {False}
+
+
 def test_runs_on_processes_of_this_machine(workers, images, tmp_path):
     report = run_on(workers, images, tmp_path, seeds=(0, 1))
     assert not report.failed and len(report.rows) == 2
