@@ -12,7 +12,7 @@ from run_helpers import SMALL, files
 
 from minigan import data, machine, pictures
 from minigan.data import dataset
-from minigan.errors import CheckpointError, DataError, FileError, MiniganError, OptionError
+from minigan.errors import CheckpointError, DataError, FileError, MiniganError, MisuseWarning, OptionError
 from minigan.experiments import EXPERIMENTS, find
 from minigan.experiments.parts import adam, mlp_discriminator, mlp_generator
 from minigan.files import printable
@@ -273,6 +273,19 @@ def test_lost_checkpoints_are_told_and_nothing_is_overwritten(done):
         resume_run(done)
     with pytest.raises(CheckpointError, match="its checkpoints are lost"):
         load_trained(done)
+
+
+def test_an_end_that_another_end_cuts_off_is_told(tmp_path, no_pictures):
+    """SMALL has 5 steps an epoch. Of epochs and steps, what comes first ends a run; nobody should wonder which."""
+    with pytest.warns(MisuseWarning, match=r"not take 12 steps. It ends after its 2 epochs, at step 10. .*, too: 3 \("):
+        start_run(SMALL, tmp_path / "a", epochs=2, steps=12)
+    run = start_run(SMALL, tmp_path / "b", epochs=2, steps=3)  # steps are meant to end within an epoch
+    run.run(quiet=True)
+    with pytest.warns(MisuseWarning, match=r"not take 4 epochs. It ends at step 3, .* give more steps, too: 20 \("):
+        resume_run(tmp_path / "b", epochs=4).folder.release()
+    with pytest.warns(MisuseWarning, match=r"does not take 5,000 steps. It ends after its 4 epochs, at step 20"):
+        resume_run(tmp_path / "b", steps=5000).folder.release()
+    resume_run(tmp_path / "b", epochs=4, steps=17).folder.release()
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(tmp_path, no_pictures):

@@ -6,11 +6,14 @@ import os
 import shlex
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 from minigan.__main__ import main
+from minigan.cli.program import words_for_warnings
+from minigan.errors import MisuseWarning
 from minigan.training.trained import load_trained
 
 # the folder of the package may be another than that of a test
@@ -139,3 +142,11 @@ def test_ctrl_c_while_a_script_imports_minigan_is_the_scripts_own():
     script = INTERRUPTED.format(module="minigan.network", program="my_script.py", start="import minigan")
     result = subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
     assert "KeyboardInterrupt" in result.stderr
+
+
+def test_a_warning_of_a_command_is_a_sentence_without_a_line_of_code():
+    usual = warnings.formatwarning
+    with words_for_warnings():
+        assert warnings.formatwarning("few images", MisuseWarning, "file.py", 7) == "warning: few images\n"
+        assert "file.py:7: DeprecationWarning: old" in warnings.formatwarning("old", DeprecationWarning, "file.py", 7)
+    assert warnings.formatwarning is usual

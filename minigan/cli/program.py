@@ -10,6 +10,7 @@ written there is dropped: a training run must not depend on whether somebody rea
 import os
 import signal
 import sys
+import warnings
 from contextlib import contextmanager, suppress
 
 from minigan.cli.several import Failed, nowhere, one_of_several, refuse_several
@@ -29,10 +30,27 @@ def program():
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = open_streams()
     try:
-        with one_of_several(), words_for_errors():
+        with one_of_several(), words_for_warnings(), words_for_errors():
             yield
     finally:
         sys.stdout, sys.stderr = streams
+
+
+@contextmanager
+def words_for_warnings():
+    """Show the warnings that are for a user as a sentence. The line of code that gives one tells nothing to them."""
+    usual = warnings.formatwarning
+
+    def in_words(message, category, *where, **line):
+        return (
+            f"warning: {message}\n" if issubclass(category, UserWarning) else usual(message, category, *where, **line)
+        )
+
+    warnings.formatwarning = in_words
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import json
 import math
 import platform
 import re
+import warnings
 from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 import minigan
 from minigan import backend, machine
 from minigan.data.dataset import OPTION_NAMES
-from minigan.errors import CheckpointError, OptionError
+from minigan.errors import CheckpointError, MisuseWarning, OptionError
 from minigan.files import as_path
 from minigan.parallel.sharing import MOST_WORKERS
 from minigan.training.settings import quoted, require_same
@@ -255,6 +256,25 @@ def require_right(config):
             f"the learning rates of this run fall until step {config.lr_steps:,}, as its schedule was planned when it "
             f"was started, so it cannot go on to step {config.total_steps:,}. For a longer run, train again into "
             "another folder, with more epochs from the start."
+        )
+
+
+def warn_of_earlier_end(config, epochs, steps):
+    """Warn if a run ends before the epochs or steps that were asked for (or None): the other of the two comes first."""
+    whole = config.epochs * config.steps_per_epoch
+    if steps is not None and steps > whole:
+        warnings.warn(
+            f"the run does not take {steps:,} steps. It ends after its {config.epochs:,} epochs, at step {whole:,}. "
+            f"For more steps, give more epochs, too: {-(-steps // config.steps_per_epoch):,} (--epochs).",
+            MisuseWarning,
+            stacklevel=3,
+        )
+    elif steps is None and epochs is not None and config.total_steps < whole:
+        warnings.warn(
+            f"the run does not take {epochs:,} epochs. It ends at step {config.steps:,}, the number of steps that it "
+            f"was started with. For more, give more steps, too: {whole:,} (--steps).",
+            MisuseWarning,
+            stacklevel=3,
         )
 
 

@@ -13,7 +13,7 @@ from minigan.hints import PathLike, Seed
 from minigan.options import require_instance
 from minigan.parallel import processes
 from minigan.training import sharing
-from minigan.training.config import JUDGE_SAMPLES, RunConfig, absolute, require_right, versions
+from minigan.training.config import JUDGE_SAMPLES, RunConfig, absolute, require_right, versions, warn_of_earlier_end
 from minigan.training.folder import RunFolder
 from minigan.training.judging import require_judgeable
 from minigan.training.run_data import checksum, classes_for
@@ -100,6 +100,7 @@ def start_run(
             f"batch_size is {config.batch_size}, but {dataset_name} has only {len(dataset)} images here, so no batch "
             f"would be full. Choose a --batch-size of at most {len(dataset)}."
         )
+    warn_of_earlier_end(config, config.epochs, config.steps)
     if experiment.lr_schedule != "constant":
         config.lr_steps = config.total_steps
     gan = experiment.make_gan(dataset.images.shape[1:], seed, config.device, config.schedule_steps, config.classes)
@@ -158,6 +159,7 @@ def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, wor
             f"{len(dataset):,} images now, {config.images:,} then, with other bytes. Give the folder with the old "
             "images (--data-dir DIR), or train again into another folder."
         )
+    warn_of_earlier_end(config, epochs, steps)
     before = config.device, config.sharers
     xp = backend.device_module(config.device if device is None else device)
     config.device, group = backend.device_name(xp), group.on(xp)
