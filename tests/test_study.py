@@ -1,14 +1,18 @@
 """Studies without Dask: the plan, one run, what is kept, skipped, failed and continued, results and tables."""
 
+import csv
+import io
 import json
 import os
 import signal
 import statistics
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from run_helpers import files
 from study_helpers import Here, make_small_world
 
@@ -21,7 +25,7 @@ from minigan.gan import GAN
 from minigan.study import cluster, job, studying
 from minigan.study.job import FINISHED, SKIPPED, STOPPED, RunError, stop_session, work
 from minigan.study.plan import Study
-from minigan.study.results import COLUMNS, csv_text, read_csv, read_result
+from minigan.study.results import COLUMNS, checked_row, csv_text, read_csv, read_result
 from minigan.study.studying import run_study, summary
 from minigan.study.table import number, table
 from minigan.training import trainer
@@ -224,6 +228,36 @@ def test_the_results_of_a_run_with_labels_say_how_many_samples_are_of_the_class_
     assert "| asked class |" in table([read_result(tmp_path / one.label)])
 
 
+def test_images_without_labels_are_judged_by_distances_of_pixels(tmp_path, rng):
+    images = tmp_path / "images"
+    images.mkdir()
+    for place in range(12):
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).save(images / f"{place:02}.png")
+    study = Study(
+        ("A1+d_widths=4+g_widths=4",), (0, 1), steps=2, batch_size=4, dataset="folder", data_dir=str(images), samples=20
+    )
+    report, _ = run(study, tmp_path / "study")
+    assert not report.failed
+    rows = read_csv(tmp_path / "study/results.csv")
+    found = json.loads((tmp_path / "study" / study.jobs(tmp_path)[1].label / "evaluation.json").read_text())
+    assert rows[1]["diversity_ratio"] == pytest.approx(found["diversity_ratio"], rel=1e-6) and rows[1]["nfd"] is None
+    assert (
+        (tmp_path / "study/table.md").read_text().startswith("| experiment | run | memorisation | copied | diversity |")
+    )
+
+
+def test_results_of_a_version_without_a_column_can_be_read():
+    text = csv_text([row("A1")])
+    headings, values = (line.split(",") for line in text.splitlines())
+    place = headings.index("diversity_ratio")
+    old = "\n".join(",".join(cells[:place] + cells[place + 1 :]) for cells in (headings, values))
+    path = Path("results.csv")
+    with pytest.raises(DataError, match="expected the columns"):
+        checked_row(dict(zip(headings[1:], values[1:], strict=True)), path)
+    ((before,), (now,)) = (list(csv.DictReader(io.StringIO(one))) for one in (old, text))
+    assert checked_row(before, path) == checked_row(now, path)
+
+
 def test_a_run_of_a_study_is_the_run_that_train_makes(tmp_path):
     (one,) = small_study(seeds=(5,), epochs=1, steps=None).jobs(tmp_path)
     how, _ = work(one)
@@ -402,7 +436,7 @@ def test_a_damaged_result_is_made_again(tmp_path, text):
     ("changes", "expected"),
     [
         ({"batch_size": 601}, "batch_size is 601, but digits has only 600 images"),
-        ({"samples": 1202}, "has only 600 images here. To judge 1,202 samples"),
+        ({"samples": 1202}, "samples is 1,202, and half as many real images are compared"),
         ({"dataset": "mnist", "data_dir": "/missing"}, "/missing"),
     ],
 )
@@ -585,10 +619,12 @@ def test_runs_that_are_not_alike_are_not_averaged():
         assert len(table([row(), row(seed=1, **other)]).splitlines()) == 4, other
     lines = table([row(), row(seed=1, dataset="mnist")]).splitlines()
     assert "| digits, 2 epochs, seed 0 |" in lines[2] and "| mnist, 2 epochs, seed 1 |" in lines[3]
-    both = [row(), row(options="d_lr=1")]
-    assert number(both, "A1,d_lr=1", "nfd") == "1.00"
+    both = [row(nfd=3), row(options="d_lr=1"), row(options="d_lr=2")]
+    assert number(both, "A1,d_lr=1", "nfd") == "1.00" and number(both, "A1", "nfd") == "3.00"
     with pytest.raises(OptionError, match="'A1' has 2 rows"):
-        number(both, "A1", "nfd")
+        number(both[1:], "A1", "nfd")
+    with pytest.raises(OptionError, match="'A1' has 2 rows"):
+        number([row(), row(seed=1, steps=78, epochs=1.0)], "A1", "nfd")
     with pytest.raises(OptionError, match="A1 with seed 0 is there twice"):
         table([row(), row()])
 

@@ -232,7 +232,7 @@ def row_of(job, training, scores, step_time):
         "d_loss": last["d_loss"],
         "g_loss": last["g_loss"],
         "samples": scores["samples"],
-        **{name: scores.get(name) for name in SCORES},  # asked_share only with labels
+        **{name: scores.get(name) for name in SCORES},  # those that this data set has
         "seconds": None if step_time is None else round(training.step * step_time, 2),
         "ms_per_step": None if step_time is None else round(1000 * step_time, 3),
         "device": config.device,

@@ -13,8 +13,9 @@ FILE, TIMES, LIMIT = "result.json", "times.json", 2**20
 INTEGERS = ("seed", "batch_size", "steps", "samples")
 SCORES = (
     *("nfd", "score", "confidence", "class_kl", "smallest_class", "precision", "recall", "density", "coverage"),
-    *("memorisation_ratio", "copied_share", "asked_share"),
+    *("memorisation_ratio", "copied_share", "diversity_ratio", "asked_share"),
 )
+NEW = {"diversity_ratio"}  # columns that a results.csv of an earlier version lacks
 NUMBERS = ("epochs", "d_loss", "g_loss", *SCORES, "seconds", "ms_per_step")
 VERSIONS = ("device", "minigan", "numpy", "python", "cupy", "processor", "BLAS", "BLAS kernels", "BLAS threads")
 # of results.csv
@@ -94,6 +95,7 @@ def read_csv(path):
 
 def checked_row(row, where):
     """Return a row of texts as a row of values; an empty text is None."""
+    row = dict.fromkeys(NEW - set(row), "") | row
     if set(row) != set(COLUMNS) or any(value is None for value in row.values()):
         raise DataError(f"{printable(where)}: expected the columns {', '.join(COLUMNS)}.")
     values = {name: text or None for name, text in row.items()}
@@ -107,7 +109,9 @@ def checked_row(row, where):
         if not re.fullmatch(r"[\w.:=+ -]{0,500}", values[name] or ""):
             raise DataError(f"{printable(where)}: expected {name} as a name, found {row[name][:80]!r}.")
     values["options"] = values["options"] or ""
-    needed = ("experiment", "seed") if values["error"] else ("experiment", "seed", "steps", "nfd")
+    needed = ("experiment", "seed") if values["error"] else ("experiment", "seed", "steps")
+    if values["score"] is not None:  # images without labels have neither
+        needed += ("nfd",)
     for name in needed:
         if values[name] is None:
             raise DataError(f"{printable(where)}: {name} is missing.")

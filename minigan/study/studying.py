@@ -84,15 +84,12 @@ def prepare(jobs, quiet):
         which = name, str(options)
         if which not in images:
             dataset = data.load(name, job.data_dir, **options)
-            if len(dataset) < job.samples // 2:
-                raise OptionError(
-                    f"{name} has only {len(dataset):,} images here. To judge {job.samples:,} samples, half as many are "
-                    f"needed. Choose --samples {2 * len(dataset)} at most."
-                )
+            require_judgeable(dataset, job.samples, "samples")
             if job.judge_every is not None:
                 require_judgeable(dataset, job.judge_samples or JUDGE_SAMPLES, "judge_samples")
-            # the workers may have a GPU where this machine has none
-            trained_classifier(dataset, device="cpu" if job.device == "cpu" else "auto", quiet=quiet)
+            if dataset.labels is not None:  # else distances of pixels judge the samples
+                # the workers may have a GPU where this machine has none
+                trained_classifier(dataset, device="cpu" if job.device == "cpu" else "auto", quiet=quiet)
             images[which] = len(dataset)
         if job.batch_size > images[which]:
             raise OptionError(

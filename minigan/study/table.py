@@ -9,7 +9,7 @@ from minigan.metrics import evaluation
 from minigan.options import hint
 
 # heading, name, format of the columns with numbers
-SCORES = (*evaluation.COLUMNS, ("asked class", "asked_share", ".3f"))
+SCORES = (*evaluation.COLUMNS, ("diversity", "diversity_ratio", ".2f"), ("asked class", "asked_share", ".3f"))
 COLUMNS = (
     *SCORES,
     ("D's loss", "d_loss", ".3f"),
@@ -126,6 +126,8 @@ def table(rows: list[dict], columns: list[str] | None = None, experiments: list[
 def number(rows: list[dict], experiment: str, column: str) -> str:
     """Return one number of the table of `rows`: mean ± standard deviation over the seeds of an experiment."""
     groups = groups_named(groups_of(rows), experiment)
+    exact = [group for group in groups if group.label.replace(" ", "") == experiment]  # A4, and not A4,d_lr=0.001
+    groups = exact or groups
     if len(groups) > 1:
         raise OptionError(f"{experiment!r} has {len(groups)} rows. Name its options, too: A4,d_lr=0.001.")
     return groups[0].value(column)
