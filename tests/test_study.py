@@ -621,6 +621,10 @@ def test_runs_that_are_not_alike_are_not_averaged():
     assert "| digits, 2 epochs, seed 0 |" in lines[2] and "| mnist, 2 epochs, seed 1 |" in lines[3]
     both = [row(nfd=3), row(options="d_lr=1"), row(options="d_lr=2")]
     assert number(both, "A1,d_lr=1", "nfd") == "1.00" and number(both, "A1", "nfd") == "3.00"
+    assert len(table(both, experiments=["A1"]).splitlines()) == 3 and len(table(both).splitlines()) == 5
+    assert len(table(both[1:], experiments=["A1"]).splitlines()) == 4, (
+        "all runs of A1, if there are none without options"
+    )
     with pytest.raises(OptionError, match="'A1' has 2 rows"):
         number(both[1:], "A1", "nfd")
     with pytest.raises(OptionError, match="'A1' has 2 rows"):

@@ -106,7 +106,8 @@ def table(rows: list[dict], columns: list[str] | None = None, experiments: list[
     rows           as `read_csv` returns them
     columns        names of columns with numbers, with a format or without (nfd, score:.1f ...); by default those of
                    `evaluate` that have numbers
-    experiments    names, with options or without (A4, "A4,d_lr=0.001"): only their rows, in this order
+    experiments    names, with options or without (A4, "A4,d_lr=0.001"): only their rows, in this order. A4 are the runs
+                   without options; if there are none, all runs of A4
     Errors         OptionError for unknown names
     """
     groups = groups_of(rows)
@@ -126,16 +127,15 @@ def table(rows: list[dict], columns: list[str] | None = None, experiments: list[
 def number(rows: list[dict], experiment: str, column: str) -> str:
     """Return one number of the table of `rows`: mean ± standard deviation over the seeds of an experiment."""
     groups = groups_named(groups_of(rows), experiment)
-    exact = [group for group in groups if group.label.replace(" ", "") == experiment]  # A4, and not A4,d_lr=0.001
-    groups = exact or groups
     if len(groups) > 1:
         raise OptionError(f"{experiment!r} has {len(groups)} rows. Name its options, too: A4,d_lr=0.001.")
     return groups[0].value(column)
 
 
 def groups_named(groups, name):
-    """Return the groups of an experiment, or the one with this name and options: "A4" or "A4,d_lr=0.001"."""
-    found = [group for group in groups if name in (group.first["experiment"], group.label.replace(" ", ""))]
+    """Return the groups with this name and these options: "A4" or "A4,d_lr=0.001"; if there is no "A4", all of A4."""
+    found = [group for group in groups if group.label.replace(" ", "") == name]
+    found = found or [group for group in groups if group.first["experiment"] == name]
     if not found:
         known = dict.fromkeys(group.label.replace(" ", "") for group in groups)
         raise OptionError(f"the results have no row {name!r}.{hint(name, [*known])} They have: {', '.join(known)}.")
