@@ -8,8 +8,9 @@ No number that was measured is written by hand. The page says where a table come
     <!-- measured end -->
 
 `columns` are all of the file unless some are named, each with the title that it gets; `rows` keeps the rows whose
-column has one of the values (a space is written as _, and a comma with a space as /). One number in a sentence needs
-one row and one column:
+column has one of the values (a space is written as _, and a comma with a space as /). `averaged` are columns of which
+a row shows mean ± standard deviation over all rows that are the same in the other columns: over the seeds. One number
+in a sentence needs one row and one column:
 
     <!-- measured: d4_gradients.csv; columns: d_loss; rows: step=0; in a sentence -->1.39<!-- measured end -->
 
@@ -19,6 +20,7 @@ tests/test_causes.py compares: it fails if the page does not hold what the files
 import csv
 import math
 import re
+import statistics
 import sys
 from pathlib import Path
 
@@ -116,12 +118,30 @@ def content(words, folder):
     titles = {name: name for name in rows[0]}
     if "columns" in options:
         titles = dict(part.strip().partition(" as ")[::2] for part in options["columns"].split(","))
+    if "averaged" in options:
+        rows = averaged(rows, titles, [name.strip() for name in options["averaged"].split(",")])
     table = [[row[name] for name in titles] for row in rows]
     if "in a sentence" in options:
         ((number,),) = table
         return number
     lines = [[title or name for name, title in titles.items()], ["---"] * len(titles), *table]
     return "\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def averaged(rows, columns, names):
+    """Return one row for all rows that are the same in the other columns, with mean ± standard deviation of `names`."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(tuple(row[column] for column in columns if column not in names), []).append(row)
+    result = []
+    for group in groups.values():
+        row = dict(group[0])
+        for name in names:
+            values = numbers(group, name)
+            if len(values) > 1:
+                row[name] = f"{statistics.mean(values):.3g} ± {statistics.stdev(values):.2g}"
+        result.append(row)
+    return result
 
 
 def main():

@@ -1,19 +1,23 @@
 """Measure how black the background of samples is, for small and large batches: for docs/causes.md.
 
-    python docs/grey_background.py          E3 with batches of 128 and 512, on the built-in digits
+    python docs/grey_background.py              E3 with batches of 128 and 512, on the built-in digits
+    python docs/grey_background.py out/study    E3 and the experiments of E4 in the folder of a study
 
 A watcher looks at 200 samples before the first step, after each epoch, and at the steps STEPS. The background are the
 pixels that are black in all images of the data set. The program writes docs/results/causes/grey_background.csv, a row
-for each look, and docs/images/causes/grey_background.png.
+for each look, and docs/images/causes/grey_background.png. With a study, it looks at the samples after the last step,
+and writes docs/results/causes/grey_background_batches.csv, a row for each run.
 """
 
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from causes import PICTURES, RESULTS, save_small, train, write_rows
 
-from minigan import pictures
+from minigan import data, pictures
+from minigan.training.trained import load_trained
 from minigan.training.watchers import Watcher
 
 EPOCHS = 3
@@ -26,6 +30,12 @@ ARMS = {
     "512": "E3+batch_size=512",
     "512, rates x 4": "E3+batch_size=512+d_lr=0.0008+g_lr=0.0008",
 }
+
+
+def images_and_background(gan, black):
+    """Return samples in [0, 1], and their pixels at the places that are black in all real images."""
+    images = (gan.sample(SAMPLES, seed=0) + 1) / 2
+    return images, images[:, black]
 
 
 class Background(Watcher):
@@ -49,8 +59,7 @@ class Background(Watcher):
 
     def look(self, step):
         """Add a row: the background of samples, from 0 (black) to 1 (white)."""
-        images = (self.training.gan.sample(SAMPLES, seed=0) + 1) / 2
-        background = images[:, self.black]
+        images, background = images_and_background(self.training.gan, self.black)
         self.samples[step] = images[:SHOWN]
         self.rows.append(
             {
@@ -106,6 +115,21 @@ def measure(folder, results=RESULTS, images=PICTURES, arms=ARMS, **options):
     draw(images / "grey_background.png", rows, samples)
 
 
+def measure_study(study, results=RESULTS):
+    """Measure the background of all runs of E3 and E4 in the folder of a study, and write the file."""
+    rows = []
+    for folder in sorted({*study.glob("E3-seed*"), *study.glob("E4-*-seed*")}):
+        run = load_trained(folder)
+        black = ~data.load(run.config.dataset).images.any(axis=0)
+        _, background = images_and_background(run.gan, black)
+        row = {"batch": run.config.batch_size, "steps": run.step, "seed": run.config.seed}
+        rows.append(row | {"background in %": 100 * float(background.mean())})
+    write_rows(results / "grey_background_batches.csv", sorted(rows, key=lambda row: (row["batch"], row["seed"])))
+
+
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        measure_study(Path(sys.argv[1]))
+        sys.exit()
     with tempfile.TemporaryDirectory() as folder:
         measure(Path(folder))

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_study import row
 
 from minigan import metrics
 from minigan.metrics.classifier import make_classifier
+from minigan.study.results import read_csv, write_result
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 sys.path.insert(0, str(DOCS))
@@ -83,14 +85,33 @@ def test_the_background(tmp_path, no_pictures, monkeypatch):
     assert float(rows[0]["background"]) == pytest.approx(0.5, abs=0.05)  # an untrained generator is grey
 
 
+def test_the_background_of_the_runs_of_a_study(tmp_path):
+    from minigan.experiments import find
+    from minigan.training.loop import start_run
+
+    for name, batch in (("E3", 4), ("E4-batch32", 2)):
+        options = {"dataset": "digits", "steps": 1, "batch_size": batch, "workers": 1}
+        start_run(find(name), tmp_path / f"{name}-seed0", **options).run(quiet=True)
+    grey_background.measure_study(tmp_path, tmp_path)
+    rows = causes.read_rows(tmp_path / "grey_background_batches.csv")
+    assert [(row["batch"], row["steps"], row["seed"]) for row in rows] == [("2", "1", "0"), ("4", "1", "0")]
+    assert float(rows[0]["background in %"]) == pytest.approx(50, abs=5)
+
+
+def test_a_table_can_have_means_over_seeds(tmp_path):
+    (tmp_path / "a.csv").write_text("batch,seed,grey\n2,0,1\n2,1,3\n4,0,5\n")
+    words = "<!-- measured: a.csv; columns: batch, grey as how grey; averaged: grey --><!-- measured end -->"
+    assert "| batch | how grey |\n| --- | --- |\n| 2 | 2 ± 1.4 |\n| 4 | 5 |\n" in causes.filled(words, tmp_path)
+
+
 def test_the_background_of_ranges(tmp_path, no_pictures):
     from minigan.experiments import find
     from minigan.training.loop import start_run
 
-    for name in ("E6-upsampling", "E6-upsampling01"):
+    for name in ("E3", "E6-upsampling01"):
         options = {"dataset": "digits", "steps": 1, "batch_size": 4, "workers": 1}
         start_run(find(name), tmp_path / f"{name}-seed0", **options).run(quiet=True)
-    (tmp_path / "results.csv").write_text("a copy")
+        write_result(tmp_path / f"{name}-seed0", row(name))
     ranges.main(tmp_path, tmp_path, tmp_path, tmp_path / "copy.csv", steps=1, batch_size=4)
     at_minus_1, at_0, sigmoid, _, real = causes.read_rows(tmp_path / "ranges.csv")
     assert (at_minus_1["images"], at_0["images"]) == ("-1 to 1", "0 to 1")
@@ -98,4 +119,5 @@ def test_the_background_of_ranges(tmp_path, no_pictures):
     assert float(at_minus_1["background"]) == pytest.approx(0.5, abs=0.05) and float(at_0["background"]) < 0.1
     assert float(at_minus_1["grey"]) > 0.99 and 0.05 < float(real["grey"]) < 0.15
     assert float(sigmoid["background"]) > 0.1 and float(sigmoid["below black"]) == 0
-    assert 0.05 < float(at_0["below black"]) < 0.95 and (tmp_path / "copy.csv").exists()
+    assert 0.05 < float(at_0["below black"]) < 0.95
+    assert [row["experiment"] for row in read_csv(tmp_path / "copy.csv")] == ["E6-upsampling", "E6-upsampling01"]
