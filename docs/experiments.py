@@ -5,10 +5,12 @@
     python docs/tables.py
 
 The runs of report A go to docs/results/report_a.csv and docs/results/losses/report_a.csv, and the picture of A1 to
-docs/images/experiments/A1.png. A run that is there already is replaced, the others stay.
+docs/images/experiments/A1.png; runs with options (--set) have no picture. A run that is there already is replaced, the
+others stay.
 """
 
 import csv
+import json
 import sys
 from pathlib import Path
 
@@ -21,10 +23,9 @@ from losses import numbers, read_losses, runs_of, write_losses  # noqa: E402
 from minigan import pictures  # noqa: E402
 from minigan.experiments import EXPERIMENTS  # noqa: E402
 from minigan.study.results import csv_text, read_csv, read_result  # noqa: E402
-from minigan.study.table import label_of  # noqa: E402
 
 RESULTS, LOSSES, IMAGES = DOCS / "results", DOCS / "results" / "losses", DOCS / "images" / "experiments"
-SIDE = 6 * (28 + pictures.GAP) + pictures.GAP  # of the part of a grid that is shown
+SHOWN, ZOOM = 6, 2  # images in a row of a picture; how many times the grids of a run are larger than their images
 ORDER = [*EXPERIMENTS]
 
 
@@ -45,9 +46,8 @@ def main(studies):
         write_losses(path, losses)
         print(f"report {report.upper()}: {len(new)} runs")
         for folder, row in new:
-            if row["seed"] == 0:
-                label = label_of(row).replace(" ", "")
-                draw(folder, runs_of(losses, label), IMAGES / f"{label.replace(',', '+')}.png")
+            if row["seed"] == 0 and not row["options"]:
+                draw(folder, runs_of(losses, row["experiment"]), IMAGES / f"{row['experiment']}.png")
 
 
 def run_of(row):
@@ -79,24 +79,26 @@ def draw(folder, runs, path):
     figure = pictures._figure(8.4, 3.2)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
     grid = pictures.open_png(sorted((folder / "samples").glob("epoch_*.png"))[-1])
-    zoom = 2  # of the grids of a run
-    pictures.show_grid(left, grid[: zoom * SIDE, : zoom * SIDE])
-    for seed, rows in sorted(runs.items()):
-        epochs, width = [row["epoch"] for row in rows], 1.8 if seed == 0 else 0.7
+    *sides, _ = json.loads((folder / "config.json").read_text())["image_shape"]
+    rows, columns = (ZOOM * (SHOWN * (side + pictures.GAP) + pictures.GAP) for side in sides)
+    pictures.show_grid(left, grid[:rows, :columns])
+    for seed, losses in sorted(runs.items()):
+        epochs, width = [row["epoch"] for row in losses], 1.8 if seed == 0 else 0.7
         for name, colour, style, title in (
             ("d_loss", "C0", "-", "discriminator"),
             ("g_loss", "C1", "--", "generator"),
         ):
             right.plot(
                 epochs,
-                [row[name] for row in rows],
+                [row[name] for row in losses],
                 color=colour,
                 linestyle=style,
                 linewidth=width,
-                marker="." if len(rows) < 20 else None,
+                marker="." if len(losses) < 20 else None,
                 label=title if seed == 0 else None,
             )
     right.set(xlabel="epoch", ylabel="loss")
+    right.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     right.legend()
     pictures.save_figure(path, figure)
     reduce_colours(path)

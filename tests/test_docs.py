@@ -3,14 +3,20 @@
 import ast
 import inspect
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from broken_layers import CATALOGUE
 
 from minigan import layers, losses, optimizers
+from minigan.experiments import EXPERIMENTS, find
+from minigan.experiments.catalogue import AS_REPORTED
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+import verdicts  # noqa: E402
+
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 
@@ -81,21 +87,25 @@ def test_terms_are_numbered_in_docstring_code_and_page(kind, page):
 
 
 def test_the_page_of_experiments_leaves_none_out():
-    """Each experiment of the reports is in a row with numbers, or told as run without, or named as not run yet."""
-    from minigan.experiments import EXPERIMENTS
-    from minigan.experiments.catalogue import AS_REPORTED
-
+    """Each experiment of the reports has a verdict in a heading, and figures, or is named as not run yet."""
     page = (ROOT / "docs/experiments.md").read_text()
-    rows = re.findall(r"^\| (\S+) \| .*?\| \d", page, re.M)
-    told = re.findall(r"^(?:- \*\*|### )([A-E][\w-]*)(?:\*\*)?:", page, re.M)
-    missing = re.findall(r"[A-E]\d+[\w-]*", "".join(re.findall(r"^Not run yet: .*", page, re.M)))
-    assert set(rows) <= set(told) and not set(told) & set(missing)
+    told = [name for names, _, _ in verdicts.headings(page) for name in names]
     of_reports = {name for name, entry in EXPERIMENTS.items() if entry.report}
     reported = {name for name in of_reports if name.endswith(AS_REPORTED)}  # on a page of their own
-    assert set(told) | set(missing) == of_reports - reported
+    assert sorted(told) == sorted(of_reports - reported)
     assert set(re.findall(rf"`([A-E]\d+[\w-]*{AS_REPORTED})`", (ROOT / "docs/as_reported.md").read_text())) == reported
-    for name in rows:
+    rows = set(re.findall(r"^\| ([A-E]\d[\w-]*)(?:, \S+)* \| .*?\| -?\d", page, re.M))
+    missing = set(re.findall(r"[A-E]\d+[\w-]*", "".join(re.findall(r"^Not run yet: .*", page, re.M))))
+    other_names = dict(re.findall(r"([A-E]\d[\w-]*) is ([A-E]\d[\w-]*) under another name", page))
+    assert rows | missing | set(other_names) == set(told)
+    assert not missing & rows and set(other_names.values()) <= rows
+    for name in rows & set(re.findall(r"^\| ([A-E]\d[\w-]*) \|", page, re.M)):
         assert f"(images/experiments/{name}.png)" in page and (ROOT / f"docs/images/experiments/{name}.png").exists()
+    for name, other in other_names.items():
+        one, two = find(name), find(other)
+        for network in ("generator", "discriminator"):
+            assert str(getattr(one.make_gan(seed=0), network)) == str(getattr(two.make_gan(seed=0), network))
+        assert (one.dataset, one.batch_size, one.data_range) == (two.dataset, two.batch_size, two.data_range)
 
 
 def imported_parts(path):

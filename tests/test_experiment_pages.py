@@ -5,15 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_study import row
 
 from minigan import pictures
+from minigan.experiments import find
 from minigan.study.results import read_csv, write_result
+from minigan.training.loop import start_run
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 sys.path.insert(0, str(DOCS))
 import experiments  # noqa: E402
 import losses  # noqa: E402
+import side_by_side  # noqa: E402
 import tables  # noqa: E402
 
 
@@ -33,6 +37,7 @@ def make_run(study, name, seed, d_losses, **values):
     write_result(folder, row(name, seed=seed, **values))
     lines = [f"{i},{i},{loss},0.5,1,1" for i, loss in enumerate(d_losses, 1)]
     (folder / "history.csv").write_text("step,epoch,d_loss,g_loss,d_grad_norm,g_grad_norm\n" + "\n".join(lines) + "\n")
+    (folder / "config.json").write_text('{"image_shape": [28, 28, 1]}')
     grid = pictures.grid(np.zeros((64, 28, 28, 1), np.uint8))
     pictures.save_png(folder / "samples" / "epoch_001.png", grid)
 
@@ -74,3 +79,12 @@ def test_a_page_can_say_one_number_of_the_losses(tmp_path):
     for wrong in (mark.format("", "median"), mark.format("", "last").replace("A1,", "A2,")):
         with pytest.raises(tables.PageError, match="expected a row"):
             tables.filled(f"{wrong}<!-- end -->", tmp_path)
+
+
+def test_samples_of_runs_side_by_side(tmp_path):
+    for name in ("A1", "A2"):
+        run = start_run(find(name), tmp_path / name, dataset="digits", steps=1, batch_size=4, workers=1)
+        run.run(quiet=True)
+    side_by_side.main(tmp_path / "both.png", [tmp_path / "A1", tmp_path / "A2"])
+    with Image.open(tmp_path / "both.png") as picture:
+        assert picture.width > 1.5 * picture.height and len(picture.getcolors()) > 10
