@@ -94,10 +94,10 @@ def draw(pair, found, path):
 
 
 def reduce_colours(path):
-    """Keep 64 colours: the pages need small pictures, and these are mostly grey."""
+    """Keep 256 colours that are far apart: the pages need small pictures, but lines should keep their colours."""
     from PIL import Image
 
-    Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 def main(study):
