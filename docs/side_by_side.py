@@ -1,6 +1,8 @@
 """Draw samples of trained runs side by side: for docs/experiments.md.
 
-python docs/side_by_side.py PICTURE.png out/study/D1-seed0 out/study/D2-seed0      the folders of the runs
+    python docs/side_by_side.py PICTURE.png out/study/D1-seed0 out/study/D2-seed0      the folders of the runs
+
+All runs make their samples from the latents of the same seed.
 """
 
 import sys
