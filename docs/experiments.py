@@ -7,10 +7,15 @@
 The runs of report A go to docs/results/report_a.csv and docs/results/losses/report_a.csv, and the picture of A1 to
 docs/images/experiments/A1.png; runs with options (--set) have no picture. A run that is there already is replaced, the
 others stay.
+
+If a run was judged while it trained (--judge-every), each of these moments becomes a row, too: "A1, epoch=5" is
+what a run of 5 epochs would have given, and the picture shows nFD over the epochs.
 """
 
 import csv
 import json
+import math
+import re
 import sys
 from pathlib import Path
 
@@ -22,7 +27,7 @@ from losses import numbers, read_losses, runs_of, write_losses  # noqa: E402
 
 from minigan import pictures  # noqa: E402
 from minigan.experiments import EXPERIMENTS  # noqa: E402
-from minigan.study.results import csv_text, read_csv, read_result  # noqa: E402
+from minigan.study.results import SCORES, csv_text, read_csv, read_result  # noqa: E402
 
 RESULTS, LOSSES, IMAGES = DOCS / "results", DOCS / "results" / "losses", DOCS / "images" / "experiments"
 SHOWN, ZOOM = 6, 2  # images in a row of a picture; how many times the grids of a run are larger than their images
@@ -39,7 +44,8 @@ def main(studies):
         new = [(folder, row) for folder, row in runs.values() if report_of(row) == report]
         path = RESULTS / f"report_{report}.csv"
         old = read_csv(path) if path.exists() else []
-        path.write_text(csv_text(merged(old, [row for _, row in new])), encoding="utf-8")
+        results = merged(old, [result for folder, row in new for result in [*results_before(folder, row), row]])
+        path.write_text(csv_text(results), encoding="utf-8")
         path = LOSSES / path.name
         old = read_losses(path) if path.exists() else []
         losses = merged(old, [epoch for folder, row in new for epoch in losses_of(folder, row)])
@@ -47,12 +53,19 @@ def main(studies):
         print(f"report {report.upper()}: {len(new)} runs")
         for folder, row in new:
             if row["seed"] == 0 and not row["options"]:
-                draw(folder, runs_of(losses, row["experiment"]), IMAGES / f"{row['experiment']}.png")
+                path = IMAGES / f"{row['experiment']}.png"
+                draw(folder, row, results_before(folder, row), runs_of(losses, row["experiment"]), path)
 
 
 def run_of(row):
-    """Return what no two runs share."""
-    return row["experiment"], row["options"], row["seed"]
+    """Return what no two runs share; all moments of a run have it in common."""
+    return row["experiment"], moment_of(row)[0], row["seed"]
+
+
+def moment_of(row):
+    """Return the options of a run, and the epoch of the moment: "d_lr=1", 5.0 of "d_lr=1 epoch=5"; else infinity."""
+    found = re.fullmatch(r"(.*?) ?\bepoch=(\S+)", row["options"])
+    return (found[1], float(found[2])) if found else (row["options"], math.inf)
 
 
 def report_of(row):
@@ -64,20 +77,50 @@ def merged(old, new):
     """Return old and new rows in the order of the catalogue; the new rows of a run take the place of its old ones."""
     replaced = {run_of(row) for row in new}
     rows = [row for row in old if run_of(row) not in replaced] + new
-    return sorted(rows, key=lambda row: (ORDER.index(row["experiment"]), row["options"], row["seed"]))
+    return sorted(rows, key=lambda row: (ORDER.index(row["experiment"]), *moment_of(row), row["seed"]))
 
 
 def losses_of(folder, row):
     """Return the rows of a run's history, with the names of the run."""
     names = {name: row[name] for name in ("experiment", "options", "seed")}
-    with open(folder / "history.csv", newline="", encoding="utf-8") as file:
-        return [names | numbers(epoch) for epoch in csv.DictReader(file)]
+    return [names | numbers(epoch) for epoch in read_table(folder / "history.csv")]
 
 
-def draw(folder, runs, path):
-    """Draw the last samples of a run beside the losses of its epochs; the other seeds are thin lines."""
+def results_before(folder, row):
+    """Return the results of a run at the epochs after which it was judged, but for the last: [] without any."""
+    if not (folder / "metrics.csv").exists():
+        return []
+    losses = {epoch["epoch"]: epoch for epoch in losses_of(folder, row)}
+    found = []
+    for judged in read_table(folder / "metrics.csv"):
+        epoch = float(judged["epoch"])
+        if epoch < row["epochs"] and epoch in losses and judged.get("nfd"):
+            options = f"{row['options']} epoch={epoch:g}".strip()
+            scores = {name: float(judged[name]) if judged.get(name) else None for name in SCORES}
+            counts = {"epochs": epoch, "steps": int(judged["step"]), "samples": int(judged["samples"])}
+            pair = {name: losses[epoch][name] for name in ("d_loss", "g_loss")}
+            found.append(row | {"options": options, "seconds": None} | counts | pair | scores)
+    return found
+
+
+def read_table(path):
+    """Return the rows of a table in the folder of a run, as texts."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def draw(folder, row, before, runs, path):
+    """Draw the last samples of a run beside the losses of its epochs; the other seeds are thin lines.
+
+    before     the results at earlier epochs; if there are some, nFD over the epochs stands below the losses
+    """
     figure = pictures._figure(8.4, 3.2)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
+    places = figure.add_gridspec(2 if before else 1, 2, width_ratios=(1, 1.3))
+    left, right = figure.add_subplot(places[:, 0]), figure.add_subplot(places[0, 1])
+    if before:
+        below, judged = figure.add_subplot(places[1, 1], sharex=right), [*before, row]
+        below.plot([one["epochs"] for one in judged], [one["nfd"] for one in judged], color="C2", marker=".")
+        below.set(xlabel="epoch", ylabel="nFD %", ylim=(0, None))
     grid = pictures.open_png(sorted((folder / "samples").glob("epoch_*.png"))[-1])
     *sides, _ = json.loads((folder / "config.json").read_text())["image_shape"]
     rows, columns = (ZOOM * (SHOWN * (side + pictures.GAP) + pictures.GAP) for side in sides)
@@ -97,7 +140,7 @@ def draw(folder, runs, path):
                 marker="." if len(losses) < 20 else None,
                 label=title if seed == 0 else None,
             )
-    right.set(xlabel="epoch", ylabel="loss")
+    right.set(xlabel=None if before else "epoch", ylabel="loss")
     right.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     right.legend()
     pictures.save_figure(path, figure)

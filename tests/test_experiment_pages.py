@@ -58,6 +58,27 @@ def test_runs_of_studies_are_collected_and_replaced(results, tmp_path, capsys):
     assert {path.name for path in (tmp_path / "images").iterdir()} == {"A1.png", "A3.png", "B0.png"}
 
 
+def test_a_run_that_was_judged_while_it_trained_has_a_row_for_each_moment(results, tmp_path):
+    """The last moment is the end of the run: its row has the seconds, and no option."""
+    make_run(tmp_path / "study", "A1", 0, [4, 3, 2], nfd=6.0, epochs=3.0, steps=3)
+    metrics = tmp_path / "study" / "A1-seed0" / "metrics.csv"
+    metrics.write_text("step,epoch,samples,nfd,coverage\n1,1.0,50,9.5,0.25\n2,2.0,50,,\n3,3.0,50,7,0.5\n")
+    experiments.main([tmp_path / "study"])
+    one, last = sorted(read_csv(results / "report_a.csv"), key=lambda row: row["steps"])
+    names = ("options", "epochs", "steps", "nfd", "coverage", "d_loss", "samples")
+    assert [one[name] for name in names] == ["epoch=1", 1, 1, 9.5, 0.25, 4, 50]
+    assert (one["score"], one["seconds"], one["ms_per_step"]) == (None, None, last["ms_per_step"])
+    assert (last["options"], last["nfd"], last["epochs"]) == ("", 6, 3)
+    with Image.open(tmp_path / "images" / "A1.png") as picture:
+        assert picture.height > 200
+    make_run(tmp_path / "short", "A1", 0, [4], nfd=9.5, epochs=1.0, steps=1, options="epochs=1 d_lr=1")
+    make_run(tmp_path / "again", "A1", 0, [4, 3], nfd=5.0, epochs=2.0, steps=2)
+    experiments.main([tmp_path / "short"])
+    experiments.main([tmp_path / "again"])
+    options = [row["options"] for row in read_csv(results / "report_a.csv")]
+    assert options == ["", "epochs=1 d_lr=1"], "the moments of the run before are gone, other runs stay"
+
+
 def test_a_page_can_say_one_number_of_the_losses(tmp_path):
     names = {"experiment": "A1", "options": "d_lr=1"}
     numbers = dict.fromkeys(losses.NUMBERS, 0.0)

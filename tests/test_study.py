@@ -167,13 +167,47 @@ def test_a_folder_holds_one_study_which_can_grow(tmp_path):
     assert len(small_study(seeds=(0, 1), device="cpu", data_dir="moved").open(tmp_path)) == 2
     for other, expected in (
         (small_study(seeds=(0,)), "such as 'Small-seed1'"),
-        (small_study(steps=4), "there steps is 3, here 4"),
+        (small_study(steps=2), "there steps is 3, here 2"),
+        (small_study(steps=None), "there steps is 3, here None"),
         (small_study(samples=61), "there samples is 60, here 61"),
         (Study(("A1",), (0, 1), steps=3, batch_size=100, samples=60), "2 runs that this command does not have"),
     ):
         with pytest.raises(OptionError) as caught:
             other.open(tmp_path)
         assert expected in str(caught.value) and "--out" in str(caught.value)
+
+
+def test_a_study_can_become_longer(tmp_path):
+    """Finished runs go on, to the bits of a run that was as long from the start; no run becomes shorter."""
+    run(small_study(seeds=(0,), steps=None, epochs=3), tmp_path / "at once")
+    run(small_study(seeds=(0,), steps=None, epochs=1), tmp_path / "longer")
+    grown = small_study(steps=None, epochs=3)
+    report, begun = run(grown, tmp_path / "longer")
+    assert begun == ["Small-seed0", "Small-seed1"] and not report.failed
+    assert [(row["epochs"], row["steps"]) for row in report.rows] == [(3, 18), (3, 18)]
+    assert run(grown, tmp_path / "longer")[1] == []
+    once, longer = (files(tmp_path / name / "Small-seed0") for name in ("at once", "longer"))
+    for name in ("checkpoints/step_00000018.checkpoint", "history.csv", "config.json", "evaluation.json"):
+        assert once[name] == longer[name], name
+    run(small_study(seeds=(0,)), tmp_path / "steps")
+    assert [row["steps"] for row in run(small_study(seeds=(0,), steps=5), tmp_path / "steps")[0].rows] == [5]
+    before = files(tmp_path)
+    for shorter, where, expected in (
+        (small_study(steps=None, epochs=2), "longer", "holds a longer study: there epochs is 3, here 2"),
+        (small_study(steps=4), "steps", "holds a longer study: there steps is 5, here 4"),
+    ):
+        with pytest.raises(OptionError, match=expected):
+            shorter.open(tmp_path / where)
+    assert files(tmp_path) == before
+
+
+def test_a_study_with_the_epochs_of_each_experiment_becomes_longer_but_not_shorter(tmp_path, monkeypatch):
+    monkeypatch.setitem(EXPERIMENTS, "Small", SMALL.but("Small", epochs=2))
+    run(small_study(seeds=(0,), steps=None), tmp_path)
+    with pytest.raises(OptionError, match=r"longer study: Small-seed0 has taken 12 steps, in 2 epochs"):
+        small_study(seeds=(0,), steps=None, epochs=1).open(tmp_path)
+    report, begun = run(small_study(seeds=(0,), steps=None, epochs=3), tmp_path)
+    assert begun == ["Small-seed0"] and report.rows[0]["epochs"] == 3
 
 
 def test_a_folder_with_something_else(tmp_path):

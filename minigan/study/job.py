@@ -14,7 +14,8 @@ from minigan.experiments.from_files import load
 from minigan.files import printable
 from minigan.ops.allocator import keep_freed_memory
 from minigan.report import write_report
-from minigan.study.results import SCORES, add_session, read_result, write_result
+from minigan.study.plan import ENDS
+from minigan.study.results import SCORES, add_session, read_finished, write_result
 from minigan.training.folder import InUseError, RunFolder
 from minigan.training.judging import Judge
 from minigan.training.loop import resume_run, start_run
@@ -65,7 +66,7 @@ def train_and_judge(job, session):
     """Do the work of `work`."""
     keep_freed_memory()
     folder = RunFolder(job.path)
-    row = read_result(folder.path)
+    row = read_finished(job)
     if row:
         return FINISHED, row
     if session in stopped:
@@ -119,8 +120,11 @@ def open_run(job, experiment, source=None):
     folder, watchers = Path(job.path), source.watchers if source else ()
     if (folder / "config.json").exists():
         device = None if job.device == "auto" else job.device
+        _, config = RunFolder.open(folder)
+        later = {name: getattr(job, name) for name in ENDS if is_later(getattr(job, name), getattr(config, name))}
         training = resume_run(
             folder,
+            **later,
             device=device,
             data_dir=job.data_dir,
             experiment=experiment if source else None,
@@ -150,6 +154,11 @@ def open_run(job, experiment, source=None):
         judge_every=job.judge_every,
         judge_samples=job.judge_samples,
     )
+
+
+def is_later(end, found):
+    """Return whether the end that a study wants, in epochs or steps, lies behind the one found in the run."""
+    return end is not None and found is not None and end > found
 
 
 def require_run_of(job, config, source):

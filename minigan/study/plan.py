@@ -16,6 +16,7 @@ from minigan.experiments.variants import SEPARATOR, text_of, value_of
 from minigan.files import atomic_write, is_leftover, make_folder, printable, read_file
 from minigan.options import is_integer, require_count, shown
 from minigan.study.own_files import experiment_of, records_of, require_same_files, require_usable_names
+from minigan.study.results import read_result
 from minigan.training.settings import quoted
 
 FILE, FORMAT, LIMIT = "study.json", "minigan study 1", 2**24
@@ -23,6 +24,7 @@ LONGEST = 200  # letters of a folder's name; most systems allow 255
 OF_THE_RUN = "steps"  # the one option of --set that is not one of the experiment, but of the run
 # settings of all runs; the first ones can be set for each run, too: as an option of the experiment, or by --set
 SETTINGS = ("epochs", "batch_size", "dataset", "steps", "samples", "data_options", "judge_every", "judge_samples")
+ENDS = ("epochs", "steps")  # those of them that can become later: then the runs are continued
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,14 @@ class Job:
     @property
     def label(self):
         return Path(self.path).name
+
+    def is_finished(self, row):
+        """Return whether a run with this row of results has come to the end that this job has, or further."""
+        return (row["epochs"] or 0) >= self.epochs or (self.steps is not None and row["steps"] >= self.steps)
+
+    def is_exceeded(self, row):
+        """Return whether a run with this row of results has gone on behind the end that this job has."""
+        return (row["epochs"] or 0) > self.epochs or (self.steps is not None and row["steps"] > self.steps)
 
 
 @dataclass(frozen=True)
@@ -162,7 +172,8 @@ class Study:
     def open(self, folder: Path) -> list[Job]:
         """Return the runs of the study in its folder: a new one, or the one where this study was begun.
 
-        A study can grow: more experiments, seeds or values than before are added to it.
+        A study can grow: more experiments, seeds or values than before are added to it. With more epochs or steps than
+        before, its runs are continued.
         Errors     OptionError if the folder holds another study, or something else, or a file of yours has changed
         """
         folder = make_folder(folder)
@@ -172,6 +183,7 @@ class Study:
         sources = records_of(self.sources)
         if (folder / FILE).exists():
             require_same_study(folder, settings, labels, sources)
+            require_no_longer_runs(folder, jobs)
         elif any(not is_leftover(path) for path in folder.iterdir()):
             raise OptionError(
                 f"the folder {printable(folder)} is not empty, and holds no study ({FILE}). Choose another one: "
@@ -205,6 +217,21 @@ def require_different(kind, values):
             raise OptionError(f"study: the {kind} {shown(value)} is given twice. Each run is trained once.")
 
 
+def longer_study(folder, how):
+    return OptionError(
+        f"{printable(folder)} holds a longer study: {how}. A study can be continued to a later end, not to an earlier "
+        "one. For shorter runs, choose another folder: --out DIR."
+    )
+
+
+def require_no_longer_runs(folder, jobs):
+    """Raise OptionError if a finished run in the folder is longer than this study wants it."""
+    for job in jobs:
+        row = read_result(Path(job.path))
+        if row and job.is_exceeded(row):
+            raise longer_study(folder, f"{job.label} has taken {row['steps']:,} steps, in {row['epochs']:g} epochs")
+
+
 def require_same_study(folder, settings, labels, sources):
     """Raise OptionError unless the study in the folder has these settings and files, and no runs but these."""
     path = folder / FILE
@@ -217,7 +244,13 @@ def require_same_study(folder, settings, labels, sources):
     if not right:
         raise CheckpointError(f"{printable(path)}: not the file of a study. Choose another folder: --out DIR.")
     for key, value in settings.items():
-        if known.get(key) != value:
+        before_it = known.get(key)
+        if key == "epochs" and None in (before_it, value):  # of each experiment's own epochs, their runs tell
+            continue
+        if key in ENDS and is_integer(before_it) and is_integer(value):
+            if value < before_it:
+                raise longer_study(folder, f"there {key} is {before_it:,}, here {value:,}")
+        elif before_it != value:
             raise OptionError(
                 f"{printable(folder)} holds another study: there {key} is {quoted(known.get(key))}, here "
                 f"{quoted(value)}. Continue a study with its own settings, or choose another folder: --out DIR."

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+from pathlib import Path
 
 from minigan.errors import DataError, FileError
 from minigan.files import atomic_write, printable, read_file
@@ -41,6 +42,12 @@ def read_result(folder):
         return checked_row({name: as_text(row.get(name)) for name in COLUMNS}, path)
     except (ValueError, RecursionError, AttributeError):  # DataError is a ValueError
         return None
+
+
+def read_finished(job):
+    """Return the row of the run of a job, or None if the run has not come to the end that the job has (yet)."""
+    row = read_result(Path(job.path))
+    return row if row and job.is_finished(row) else None
 
 
 def read_sessions(folder):

@@ -56,7 +56,7 @@ def run_study(study, folder, open_cluster, retries=0, quiet=False):
     folder = Path(folder)
     jobs = study.open(folder)
     report = Report()
-    todo = [job for job in jobs if not results.read_result(Path(job.path))]
+    todo = [job for job in jobs if not results.read_finished(job)]
     if todo:
         totals = prepare(todo, quiet)
         with open_cluster(len(todo), say_or_not(quiet)) as cluster:
@@ -142,7 +142,7 @@ def note_outcome(job, future, cluster, report, say):
         say(f"{job.label} failed: {error}")
         return
     if how == FINISHED:
-        if not results.read_result(Path(job.path)):
+        if not results.read_finished(job):
             report.failed[job] = RunError(f"it is finished, but {job.path} does not hold its result here")
     elif how == SKIPPED:
         report.skipped[job] = what
@@ -199,7 +199,7 @@ def steps_taken(job):
 def write_results(folder, jobs, report):
     """Write results.csv, table.md and errors.txt: what is finished in the folder, whoever ran it, and what failed."""
     for job in jobs:
-        row = results.read_result(Path(job.path))
+        row = results.read_finished(job)
         if row is None and job in report.failed:
             row = results.failed_row(job, str(report.failed[job]))
         if row:
