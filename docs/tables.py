@@ -18,6 +18,10 @@ One number of the losses over the epochs of the runs, for example how far they s
 
     <!-- loss: results/losses/report_a.csv; row: A5; column: d_loss; of: deviation -->0.07<!-- end -->
 
+The steps in which the seeds of an experiment failed, in the order of the seeds:
+
+    <!-- failed: results/as_reported.csv; row: D1-as-reported -->1, 1 and 8<!-- end -->
+
 The list of the verdicts that the headings of the page give; how they must look is in docs/verdicts.py:
 
     <!-- verdicts: this page -->
@@ -41,15 +45,16 @@ from minigan.study.results import read_csv  # noqa: E402
 from minigan.study.table import number, table  # noqa: E402
 
 MARKED = re.compile(
-    r"(?P<start><!-- (?P<kind>table|number|loss|verdicts): (?P<sources>[^;]*?)(?P<options>;.*?)? -->).*?"
+    r"(?P<start><!-- (?P<kind>table|number|loss|failed|verdicts): (?P<sources>[^;]*?)(?P<options>;.*?)? -->).*?"
     r"(?P<end><!-- end -->)",
     re.S,
 )
-STRAY = re.compile(r"<!-- (table|number|loss|verdicts|end)\b")
+STRAY = re.compile(r"<!-- (table|number|loss|failed|verdicts|end)\b")
 OPTIONS = {
     "table": {"columns", "rows"},
     "number": {"row", "column"},
     "loss": {"row", "column", "of"},
+    "failed": {"row"},
     "verdicts": set(),
 }
 
@@ -81,7 +86,10 @@ def content(mark, folder, text):
         rows = [row for source in mark["sources"].split() for row in read(folder / source)]
         if kind == "table":
             return f"\n{table(rows, options.get('columns'), options.get('rows'))}\n"
-        (row,), (column,) = options["row"], options["column"]
+        (row,) = options["row"]
+        if kind == "failed":
+            return failed_steps(rows, row)
+        (column,) = options["column"]
         if kind == "loss":
             return loss(rows, row, column, *options["of"])
         return number(rows, row, column)
@@ -89,12 +97,19 @@ def content(mark, folder, text):
         raise PageError(f"{mark['start']}: {error}") from error
 
 
+def failed_steps(rows, label):
+    """Return the steps in which the runs of an experiment failed, as a text: "1, 1 and 8"."""
+    runs = sorted((row["seed"], row["error"]) for row in rows if row["error"] and row["experiment"] == label)
+    *first, last = [re.search(r"step (\d[\d,]*):", error)[1] for _, error in runs]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def marked_pages():
     """Return all pages of docs/ with a mark."""
     return [
         page
         for page in sorted(DOCS.rglob("*.md"))
-        if re.search(r"^<!-- table: |<!-- (number|loss): ", page.read_text(encoding="utf-8"), re.M)
+        if re.search(r"^<!-- table: |<!-- (number|loss|failed): ", page.read_text(encoding="utf-8"), re.M)
     ]
 
 

@@ -63,9 +63,20 @@ def test_a_number_that_is_changed_by_hand_is_noticed(results):
     assert changed != text and tables.filled(changed, results) == text
 
 
+def test_a_page_can_say_in_which_steps_runs_failed(results):
+    names = dict.fromkeys(row())
+    failed = [names | {"experiment": "A2", "options": "", "seed": seed} for seed in (2, 0, 1)]
+    errors = ("step 1,200: x", "step 3: x", "step 8: step 9: x")
+    rows = [one | {"error": f"NonFiniteError: {error}"} for one, error in zip(failed, errors, strict=True)]
+    (results / "c.csv").write_text(csv_text([*rows, row()]))
+    start = "<!-- failed: c.csv; row: A2 -->"
+    assert tables.filled(f"{start}old<!-- end -->", results) == f"{start}3, 8 and 1,200<!-- end -->"
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "<!-- failed: a.csv; row: A1 --><!-- end -->",
         "<!-- table: a.csv -->",
         "<!-- end -->",
         "<!-- table: --><!-- end -->",
