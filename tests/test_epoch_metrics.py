@@ -117,6 +117,27 @@ def test_a_run_that_goes_on_for_longer_has_the_rows_of_a_long_one(run, tmp_path)
     assert outcome_of(tmp_path / "longer") == outcome_of(tmp_path / "long")
 
 
+def test_a_run_can_be_judged_from_later_on(run, tmp_path):
+    """The training, and the rows from then on, are those of a run that was judged from the start."""
+    start_run(FEW, tmp_path / "later", seed=5, epochs=1).run(quiet=True)
+    resume_run(tmp_path / "later", epochs=3, **JUDGED).run(quiet=True)
+    assert (tmp_path / "later" / "metrics.csv").read_bytes() == (run / "metrics.csv").read_bytes()
+    assert outcome_of(tmp_path / "later") == outcome_of(run)
+    start_run(FEW, tmp_path / "finished", seed=5).run(quiet=True)
+    resume_run(tmp_path / "finished", **JUDGED).run(quiet=True)
+    assert rows_of(tmp_path / "finished") == rows_of(run)[1:], "of the last step, which needs no training"
+    with pytest.raises(OptionError, match="only 600 images here"):
+        resume_run(tmp_path / "finished", judge_samples=2000)
+    start_run(FEW, tmp_path / "never", seed=5, epochs=1).run(quiet=True)
+    with pytest.raises(OptionError, match="Give judge_every, too"):
+        resume_run(tmp_path / "never", judge_samples=60)
+    with pytest.raises(OptionError, match="expected judge_every as a positive integer or null, found 0"):
+        resume_run(tmp_path / "never", judge_every=0)
+    assert json.loads((tmp_path / "never" / "config.json").read_text())["judge_every"] is None
+    assert command("resume", tmp_path / "never", "--judge-every", 2, "--judge-samples", 60, "--quiet") == 0
+    assert [row["step"] for row in rows_of(tmp_path / "never")] == ["5"]
+
+
 def outcome_of(folder):
     training = resume_run(folder)
     training.close()

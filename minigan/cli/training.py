@@ -49,6 +49,8 @@ def add_to(commands):
     add_option(resume, "--device", default=None, help="default: the device that the run used before")
     add_option(resume, "--workers", default=None, help="default: as many as the run had before")
     add_option(resume, "--data-dir", help="the folder of the data set's files, if they were moved")
+    add_option(resume, "--judge-every")
+    add_option(resume, "--judge-samples")
     add_source(resume)
     add_option(resume, "--quiet")
     add_option(resume, "--no-report")
@@ -96,6 +98,8 @@ def resume_command(args):
         experiment=source.experiment if source else None,
         workers=args.workers,
         watchers=source.watchers if source else (),
+        judge_every=args.judge_every,
+        judge_samples=args.judge_samples,
     )
     return finish(training, args.quiet, not args.no_report)
 

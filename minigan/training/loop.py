@@ -91,10 +91,7 @@ def start_run(
         **options,
     )
     require_right(config)
-    if judge_every is not None:
-        require_judgeable(dataset, config.judge_samples, "judge_samples")
-    elif judge_samples is not None:
-        raise OptionError("judge_samples says how many samples are judged, but not when. Give judge_every, too.")
+    require_judging(config, dataset, judge_samples)
     if config.batch_size > len(dataset):
         raise OptionError(
             f"batch_size is {config.batch_size}, but {dataset_name} has only {len(dataset)} images here, so no batch "
@@ -114,6 +111,14 @@ def start_run(
     return Training(folder, config, experiment, dataset, gan, watchers)
 
 
+def require_judging(config, dataset, judge_samples):
+    """Raise OptionError unless the samples of the run can be judged as it wants; judge_samples: what was asked for."""
+    if config.judge_every is not None:
+        require_judgeable(dataset, config.judge_samples, "judge_samples")
+    elif judge_samples is not None:
+        raise OptionError("judge_samples says how many samples are judged, but not when. Give judge_every, too.")
+
+
 def resume_run(
     path: PathLike,
     epochs: int | None = None,
@@ -123,6 +128,8 @@ def resume_run(
     experiment: Experiment | None = None,
     workers: int | str | None = None,
     watchers: Sequence[Watcher] = (),
+    judge_every: int | None = None,
+    judge_samples: int | None = None,
 ) -> Training:
     """Return the run in a folder, ready to continue from its newest undamaged checkpoint. The folder is locked.
 
@@ -131,19 +138,21 @@ def resume_run(
     data_dir                 the folder of the data set's files, if they were moved
     experiment               the Experiment of your own that the run was started with; minigan's are found by name
     watchers                 watchers of your own, which see each step from now on
+    judge_every, judge_samples   judge the samples from now on, or in another way than in config.json; as for start_run
     Errors     FileError if another process trains there; CheckpointError if something does not fit
     """
     group, watchers = processes(), checked_watchers(watchers)
     folder = RunFolder.open(path)[0] if group.rank == 0 else sharing.FolderElsewhere(path)
     folder.lock()
     try:
-        return resume_owned(folder, group, epochs, steps, device, data_dir, experiment, workers, watchers)
+        judging = judge_every, judge_samples
+        return resume_owned(folder, group, epochs, steps, device, data_dir, experiment, workers, watchers, judging)
     except BaseException:
         folder.release()
         raise
 
 
-def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, workers, watchers):
+def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, workers, watchers, judging):
     """Do the work of `resume_run` in a folder that is locked, so that nobody else changes it."""
     folder.refuse_links()
     config = group.broadcast(RunFolder.open(folder.path)[1] if group.rank == 0 else None)
@@ -151,6 +160,9 @@ def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, wor
     config.data_dir = config.data_dir if data_dir is None else absolute(data_dir)
     config.epochs = config.epochs if epochs is None else epochs
     config.steps = config.steps if steps is None else steps
+    judge_every, judge_samples = judging
+    config.judge_every = config.judge_every if judge_every is None else judge_every
+    config.judge_samples = config.judge_samples if judge_samples is None else judge_samples
     require_right(config)
     dataset = sharing.load_in_turn(group, config.dataset, config.data_dir, config.data_options)
     if checksum(experiment, dataset) != config.images_md5:
@@ -159,6 +171,8 @@ def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, wor
             f"{len(dataset):,} images now, {config.images:,} then, with other bytes. Give the folder with the old "
             "images (--data-dir DIR), or train again into another folder."
         )
+    if judging != (None, None):
+        require_judging(config, dataset, judge_samples)
     warn_of_earlier_end(config, epochs, steps)
     before = config.device, config.sharers
     xp = backend.device_module(config.device if device is None else device)
