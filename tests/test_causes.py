@@ -9,14 +9,18 @@ import pytest
 from test_study import row
 
 from minigan import metrics
+from minigan.data import dataset
+from minigan.experiments import find
 from minigan.metrics.classifier import make_classifier
 from minigan.study.results import read_csv, write_result
+from minigan.training.loop import start_run
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 sys.path.insert(0, str(DOCS))
 import causes  # noqa: E402
 import gradient_norms  # noqa: E402
 import grey_background  # noqa: E402
+import memory_of_d  # noqa: E402
 import one_picture  # noqa: E402
 import ranges  # noqa: E402
 
@@ -121,3 +125,26 @@ def test_the_background_of_ranges(tmp_path, no_pictures):
     assert float(sigmoid["background"]) > 0.1 and float(sigmoid["below black"]) == 0
     assert 0.05 < float(at_0["below black"]) < 0.95
     assert [row["experiment"] for row in read_csv(tmp_path / "copy.csv")] == ["E6-upsampling", "E6-upsampling01"]
+
+
+def test_what_d_answers_for_images_that_it_has_seen_and_for_others(tmp_path, monkeypatch, no_pictures):
+    """Here the others are negatives, which D accepts less after some steps."""
+    load = dataset.LOADERS["digits"]
+
+    def in_two_parts(directory, split):
+        digits = load(directory, "train")
+        images = digits.images[:100] if split == "train" else 255 - digits.images[100:200]
+        return dataset.Dataset("digits", split, images, digits.labels[:100], digits.classes)
+
+    monkeypatch.setitem(dataset.LOADERS, "digits", in_two_parts)
+    for name, epochs in (("few", 1), ("many", 20)):
+        options = dict(dataset="digits", batch_size=50, epochs=epochs, every=epochs, workers=1)
+        start_run(find("A1"), tmp_path / name, **options).run(quiet=True)
+        memory_of_d.main([tmp_path / name], results=tmp_path, images=100)
+    few, many = causes.read_rows(tmp_path / "memory_of_d.csv")
+    assert float(many["D(training images)"]) > 0.9 > float(many["D(test images)"]) + 0.1 > float(many["D(samples)"])
+    gap = float(many["D(training images)"]) - float(many["D(test images)"])
+    assert float(many["training - test"]) == pytest.approx(gap, abs=2e-4) and few["epoch"] == "1"
+    memory_of_d.main([tmp_path / "many"], results=tmp_path, images=100)
+    rows = causes.read_rows(tmp_path / "memory_of_d.csv")
+    assert [(row["experiment"], row["epoch"]) for row in rows] == [("A1", "1"), ("A1", "20")], "replaced"

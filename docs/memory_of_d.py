@@ -1,0 +1,64 @@
+"""Measure whether D knows its training images by heart: for docs/causes.md.
+
+    python docs/memory_of_d.py out/B1-300-seed0 out/B4-seed0 --data-dir DIR      the folders of the runs
+
+For the newest checkpoint of each run, the program takes the mean of what D answers, as probabilities and without
+Dropout, for training images, for test images, which D has never seen, and for samples of G: 10,000 of each. It writes a
+row for each run into docs/results/causes/memory_of_d.csv. A row of the same experiment, seed and epoch is replaced. To
+see more moments of one run, start the program while the run trains.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from causes import RESULTS, read_rows, write_rows
+
+from minigan import data
+from minigan.experiments import EXPERIMENTS
+from minigan.experiments.variants import SEPARATOR
+from minigan.training.trained import load_trained
+
+FILE, IMAGES = "memory_of_d.csv", 10_000
+
+
+def look(folder, data_dir=None, images=IMAGES):
+    """Return the row of a run at its newest checkpoint."""
+    run = load_trained(folder)
+    answers = {}
+    for split, name in (("train", "D(training images)"), ("test", "D(test images)")):
+        dataset = data.load(run.config.dataset, data_dir or run.config.data_dir, split=split)
+        chosen = np.random.default_rng(0).permutation(len(dataset))[:images]
+        low, high = run.experiment.data_range
+        real = data.scale(dataset.images[chosen], low, high, run.gan.generator.dtype)
+        answers[name] = mean_answer(run.gan, real)
+    z = run.gan.latent.sample(images, np.random.default_rng(1), run.gan.generator.dtype)
+    answers["D(samples)"] = mean_answer(run.gan, run.gan.generator.predict(z))
+    gap = answers["D(training images)"] - answers["D(test images)"]
+    names = {"experiment": run.experiment.name, "seed": run.config.seed, "epoch": float(run.epoch)}
+    return names | answers | {"training - test": gap}
+
+
+def mean_answer(gan, x):
+    """Return the mean of D's answers as probabilities: sigmoid(logit)."""
+    logits = gan.discriminator.predict(x).astype("float64")
+    return float(np.exp(-np.logaddexp(0, -logits)).mean())
+
+
+def main(folders, data_dir=None, results=RESULTS, images=IMAGES):
+    rows = {}
+    path = results / FILE
+    for row in [*(read_rows(path) if path.exists() else []), *(look(folder, data_dir, images) for folder in folders)]:
+        rows[row["experiment"], int(row["seed"]), float(row["epoch"])] = row
+    order = [*EXPERIMENTS]
+    write_rows(
+        path, [rows[key] for key in sorted(rows, key=lambda key: (order.index(key[0].split(SEPARATOR)[0]), *key))]
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--data-dir", help="the folder of the data set's files; default: that of the runs")
+    options = parser.parse_args()
+    main(options.runs, options.data_dir)
