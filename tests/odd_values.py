@@ -20,7 +20,7 @@ def odd_values():
         *(None, True, False, np.True_, nan, inf, -inf, 1j, 0, -1, -3, -0.5, 0.0, 1, 2, 0.5, 1.5),
         *(10**9, 10**30, 10**400, 1e308, 1e-320, -1e308),
         *(np.float32(0.9), np.float64(0.5), np.float64(nan), np.float16(2), np.int64(2), np.uint8(3), np.int8(-1)),
-        *(np.longdouble(0.5), np.complex64(1), np.str_("abc"), np.datetime64("2020-01-01"), np.timedelta64(3)),
+        *(np.longdouble(0.5), np.complex64(1), np.str_("abc"), np.datetime64("2020-01-01"), np.timedelta64(3, "s")),
         *(Fraction(1, 3), Decimal("0.5"), Ellipsis, NotImplemented, slice(None), range(3), object()),
         *(
             [],
