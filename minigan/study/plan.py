@@ -69,7 +69,7 @@ class Job:
         return (row["epochs"] or 0) >= self.epochs or (self.steps is not None and row["steps"] >= self.steps)
 
     def is_exceeded(self, row):
-        """Return whether a run with this row of results has gone on behind the end that this job has."""
+        """Return whether a run with this row of results has gone further than the end that this job has."""
         return (row["epochs"] or 0) > self.epochs or (self.steps is not None and row["steps"] > self.steps)
 
 
@@ -218,6 +218,7 @@ def require_different(kind, values):
 
 
 def longer_study(folder, how):
+    """Return the error for a folder whose study is longer than the one that is wanted there; how: in which way."""
     return OptionError(
         f"{printable(folder)} holds a longer study: {how}. A study can be continued to a later end, not to an earlier "
         "one. For shorter runs, choose another folder: --out DIR."
@@ -244,15 +245,15 @@ def require_same_study(folder, settings, labels, sources):
     if not right:
         raise CheckpointError(f"{printable(path)}: not the file of a study. Choose another folder: --out DIR.")
     for key, value in settings.items():
-        before_it = known.get(key)
-        if key == "epochs" and None in (before_it, value):  # of each experiment's own epochs, their runs tell
+        there = known.get(key)
+        if key == "epochs" and None in (there, value):  # each experiment has its own then: require_no_longer_runs
             continue
-        if key in ENDS and is_integer(before_it) and is_integer(value):
-            if value < before_it:
-                raise longer_study(folder, f"there {key} is {before_it:,}, here {value:,}")
-        elif before_it != value:
+        if key in ENDS and is_integer(there) and is_integer(value):
+            if value < there:
+                raise longer_study(folder, f"there {key} is {there:,}, here {value:,}")
+        elif there != value:
             raise OptionError(
-                f"{printable(folder)} holds another study: there {key} is {quoted(known.get(key))}, here "
+                f"{printable(folder)} holds another study: there {key} is {quoted(there)}, here "
                 f"{quoted(value)}. Continue a study with its own settings, or choose another folder: --out DIR."
             )
     gone = [run for run in runs if run not in set(labels)]
