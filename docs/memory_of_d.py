@@ -46,14 +46,13 @@ def mean_answer(gan, x):
 
 
 def main(folders, data_dir=None, results=RESULTS, images=IMAGES):
-    rows = {}
-    path = results / FILE
-    for row in [*(read_rows(path) if path.exists() else []), *(look(folder, data_dir, images) for folder in folders)]:
-        rows[row["experiment"], int(row["seed"]), float(row["epoch"])] = row
-    order = [*EXPERIMENTS]
-    write_rows(
-        path, [rows[key] for key in sorted(rows, key=lambda key: (order.index(key[0].split(SEPARATOR)[0]), *key))]
-    )
+    """Look at the runs, and write their rows among those that the file has, in the order of the catalogue."""
+    path, order, rows = results / FILE, [*EXPERIMENTS], {}
+    before = read_rows(path) if path.exists() else []
+    for row in before + [look(folder, data_dir, images) for folder in folders]:
+        name = row["experiment"]
+        rows[order.index(name.split(SEPARATOR)[0]), name, int(row["seed"]), float(row["epoch"])] = row
+    write_rows(path, [rows[place] for place in sorted(rows)])
 
 
 if __name__ == "__main__":
