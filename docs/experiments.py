@@ -142,7 +142,7 @@ def draw(folder, row, before, runs, path):
             )
     right.set(xlabel=None if before else "epoch", ylabel="loss")
     right.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-    right.legend(**(dict(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False) if before else {}))
+    right.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)  # above: it covers no curve
     pictures.save_figure(path, figure)
     reduce_colours(path)
 
