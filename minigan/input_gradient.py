@@ -1,6 +1,6 @@
 """The gradient of a network with respect to its input, as a function that has gradients of its own.
 
-This is what a gradient penalty is made of: how steep the output is where the input lies. Three passes give its value,
+This is what a gradient penalty is made of: how steep the output is where the input lies. Two passes give its value,
 two more its gradients, and there is no graph of operations: docs/second_order.md
 """
 

@@ -59,7 +59,7 @@ class SoftmaxCrossEntropy:
     """The cross-entropy of the probabilities p = softmax(x) and the true class.
 
     Value      (1) L  = mean_n( -sum_k t[n,k] log p[n,k] ) = mean_n( log sum_k e^x[n,k] - sum_k t[n,k] x[n,k] )
-    Gradient   (2) dx[n,k] = (p[n,k] - t[n,k]) / n
+    Gradient   (2) dx[n,k] = (p[n,k] - t[n,k]) / m, for m samples
     Shapes     logits x (n, k); targets either class numbers (n,) of an integer type, or probabilities t (n, k) that
                sum to 1
     Precision  all digits: (2) is computed as (1 - t) p - t (1 - p). For the largest class, whose p may round to 1,

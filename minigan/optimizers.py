@@ -216,7 +216,7 @@ class RMSProp(Optimizer):
     Update     (1) s <- rho s + (1 - rho) g^2
                (2) p <- p - lr g / (sqrt(s) + epsilon)
     Options    weight_decay: (0) g <- g + weight_decay p, before the others; no_decay: as for all optimizers
-    Range      a gradient whose square overflows (beyond 9e18 in float32) counts as the largest one whose square fits:
+    Range      a gradient beyond 9e18 in float32 (half of the largest whose square fits) counts as this number:
                otherwise s would be infinite, and the parameter would never move again
     Source     Tieleman & Hinton 2012, Coursera "Neural Networks for Machine Learning", lecture 6.5
     """

@@ -156,7 +156,8 @@ def test_the_notebook_runs_in_jupyter(page, tmp_path, monkeypatch):
 @needs_sphinx
 def test_the_site_builds_without_a_warning(tmp_path):
     """Without a network too: nothing in it asks for one."""
-    command = [sys.executable, "-m", "sphinx", "-j", "auto", "-q", "-W", "--keep-going", "-b", "html", ROOT / "docs", tmp_path]
+    options = ["-j", "auto", "-q", "-W", "--keep-going", "-b", "html"]
+    command = [sys.executable, "-m", "sphinx", *options, ROOT / "docs", tmp_path]
     result = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert result.returncode == 0, result.stdout + result.stderr
     home = (tmp_path / "index.html").read_text()

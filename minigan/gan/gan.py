@@ -363,7 +363,8 @@ class GAN:
     def save(self, path: PathLike) -> None:
         """Write this GAN to one file, so that training can continue after `load`, bit for bit.
 
-        The file holds both networks, optimizers, latent, objective, counters, the last gradients and the random state.
+        The file holds both networks, the average of the generator, optimizers, latent, objective, penalties, counters,
+        the last gradients and the random state.
         Classes of your own must store each argument of their constructors in an attribute of the same name.
         Errors     NonFiniteError if any number is NaN or infinite; FileError, OptionError
         """
@@ -380,7 +381,7 @@ class GAN:
         """Read a GAN that `save` wrote. Call `capture` again afterwards.
 
         custom_layers   classes of layers and initializers that are not minigan's own, as in Sequential.load
-        custom_parts    classes of objectives, latents, optimizers and schedules that are not minigan's own
+        custom_parts    classes of objectives, penalties, latents, optimizers and schedules that are not minigan's own
         Errors          CheckpointError if the file is missing or damaged, or names an unknown class
         """
         return load_gan(cls, path, device, custom_layers, custom_parts)

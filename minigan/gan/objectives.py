@@ -70,8 +70,8 @@ class NonSaturating(Objective):
     Options    label_noise: D's targets of real images are drawn from U(0.7, 1.2), those of generated images from
                U(0, 0.3), a new one for each image; smoothing: D's target of real images is 1 - smoothing.
                In (1) and (2) these targets replace 1 and 0.
-    Source     Goodfellow et al. 2014, arXiv:1406.2661, section 3; smoothing and noise: Salimans et al. 2016,
-               arXiv:1606.03498, section 3.4
+    Source     Goodfellow et al. 2014, arXiv:1406.2661, section 3; smoothing: Salimans et al. 2016,
+               arXiv:1606.03498, section 3.4; noise: Chintala et al. 2016, "How to train a GAN?"
     """
 
     def __init__(self, label_noise: bool = False, smoothing: float = 0.0):

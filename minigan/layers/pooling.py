@@ -81,7 +81,7 @@ class MaxPool2D(Pooling):
     Forward    y[n,i,j,c] = max_{u,v} x[n, i s + u - top, j s + v - left, c]               padding never wins
     Backward   (1) dx = dy at the place of the maximum, the first one of equals; added up where windows overlap
     Shapes     x (n, h, w, c) -> y (n, p, q, c)
-    Cost       kh kw comparisons an output; keeps the number of the winning place, one byte an output
+    Cost       kh kw comparisons an output; keeps the number of the winning place, one byte an output (or four)
     Options    pool_size; strides: by default pool_size; padding as for Conv2D
     """
 

@@ -24,7 +24,8 @@ def make_plan(owner, image_shape, kernel_shape, strides, padding, dtype, xp, alg
     """Return the plan for a convolution of images (h, w, c) with kernels (kh, kw, c / groups, o).
 
     "auto" takes the one that costs least for an image, by Plan.cost, whose own matrices are not too large; on a GPU
-    always im2col, until measured otherwise. Costs are counted from the shapes: the others leave nothing behind.
+    im2col, or Depthwise where each channel is a group, until measured otherwise. Costs are counted from the shapes:
+    the others leave nothing behind.
     Errors: ShapeError where a window does not fit the padded image, OptionError where a plan would be too large, or
     cannot dilate.
     """
