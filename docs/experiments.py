@@ -9,7 +9,8 @@ docs/images/experiments/A1.png; runs with options (--set) have no picture. A run
 others stay.
 
 If a run was judged while it trained (--judge-every), each of these moments becomes a row, too: "A1, epoch=5" is
-what a run of 5 epochs would have given, and the picture shows nFD over the epochs.
+what a run of 5 epochs would have given (unless its learning rates fall to its end), and the picture shows nFD over the
+epochs, if as many samples were judged then as at the end (--judge-samples).
 """
 
 import csv
@@ -38,7 +39,13 @@ def main(studies):
     runs = {}
     for folder in [run for study in studies for run in sorted(study.iterdir())]:
         row = read_result(folder)
-        if row is not None:  # else it has not come to its end
+        if row is None:  # it has not come to its end
+            continue
+        if row["experiment"] not in EXPERIMENTS or not report_of(row):
+            print(f"{folder}: left out, it is of none of the reports")
+        elif int(read_table(folder / "history.csv")[-1]["step"]) != row["steps"]:
+            print(f"{folder}: left out, it was continued, and has not come to its new end")
+        else:
             runs[run_of(row)] = folder, row
     for report in sorted({report_of(row) for _, row in runs.values()}):
         new = [(folder, row) for folder, row in runs.values() if report_of(row) == report]
@@ -94,7 +101,7 @@ def results_before(folder, row):
     found = []
     for judged in read_table(folder / "metrics.csv"):
         epoch = float(judged["epoch"])
-        if epoch < row["epochs"] and epoch in losses and judged.get("nfd"):
+        if int(judged["step"]) < row["steps"] and epoch in losses and judged.get("nfd"):
             options = f"{row['options']} epoch={epoch:g}".strip()
             scores = {name: float(judged[name]) if judged.get(name) else None for name in SCORES}
             counts = {"epochs": epoch, "steps": int(judged["step"]), "samples": int(judged["samples"])}
@@ -109,19 +116,25 @@ def read_table(path):
         return list(csv.DictReader(file))
 
 
+def epoch_of(path):
+    """Return the number of the epoch of a picture epoch_030.png"""
+    return int(path.stem.split("_")[1])
+
+
 def draw(folder, row, before, runs, path):
     """Draw the last samples of a run beside the losses of its epochs; the other seeds are thin lines.
 
     before     the results at earlier epochs; if there are some, nFD over the epochs stands below the losses
     """
     figure = pictures._figure(8.4, 3.2)
+    before = [one for one in before if one["samples"] == row["samples"]]  # nFD depends on their number
     places = figure.add_gridspec(2 if before else 1, 2, width_ratios=(1, 1.3))
     left, right = figure.add_subplot(places[:, 0]), figure.add_subplot(places[0, 1])
     if before:
         below, judged = figure.add_subplot(places[1, 1], sharex=right), [*before, row]
         below.plot([one["epochs"] for one in judged], [one["nfd"] for one in judged], color="C2", marker=".")
         below.set(xlabel="epoch", ylabel="nFD %", ylim=(0, None))
-    grid = pictures.open_png(sorted((folder / "samples").glob("epoch_*.png"))[-1])
+    grid = pictures.open_png(max((folder / "samples").glob("epoch_*.png"), key=epoch_of))
     *sides, _ = json.loads((folder / "config.json").read_text())["image_shape"]
     rows, columns = (ZOOM * (SHOWN * (side + pictures.GAP) + pictures.GAP) for side in sides)
     pictures.show_grid(left, grid[:rows, :columns])

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from causes import RESULTS, read_rows, write_rows
+from causes import RESULTS, read_rows, shown, write_rows
 
 from minigan import data
 from minigan.experiments import EXPERIMENTS
@@ -27,7 +27,7 @@ def look(folder, data_dir=None, images=IMAGES):
     run = load_trained(folder)
     answers = {}
     for split, name in (("train", "D(training images)"), ("test", "D(test images)")):
-        dataset = data.load(run.config.dataset, data_dir or run.config.data_dir, split=split)
+        dataset = data.load(run.config.dataset, data_dir or run.config.data_dir, split=split, **run.config.data_options)
         chosen = np.random.default_rng(0).permutation(len(dataset))[:images]
         low, high = run.experiment.data_range
         real = data.scale(dataset.images[chosen], low, high, run.gan.generator.dtype)
@@ -51,7 +51,8 @@ def main(folders, data_dir=None, results=RESULTS, images=IMAGES):
     before = read_rows(path) if path.exists() else []
     for row in before + [look(folder, data_dir, images) for folder in folders]:
         name = row["experiment"]
-        rows[order.index(name.split(SEPARATOR)[0]), name, int(row["seed"]), float(row["epoch"])] = row
+        epoch = float(shown(float(row["epoch"])))  # with the digits that the file has
+        rows[order.index(name.split(SEPARATOR)[0]), name, int(row["seed"]), epoch] = row
     write_rows(path, [rows[place] for place in sorted(rows)])
 
 

@@ -93,7 +93,9 @@ def content(mark, folder, text):
         if kind == "loss":
             return loss(rows, row, column, *options["of"])
         return number(rows, row, column)
-    except (MiniganError, KeyError, ValueError) as error:
+    except KeyError as error:
+        raise PageError(f"{mark['start']}: the option {error} is missing") from error
+    except (MiniganError, OSError, TypeError, ValueError) as error:
         raise PageError(f"{mark['start']}: {error}") from error
 
 

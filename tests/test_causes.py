@@ -148,3 +148,9 @@ def test_what_d_answers_for_images_that_it_has_seen_and_for_others(tmp_path, mon
     memory_of_d.main([tmp_path / "many"], results=tmp_path, images=100)
     rows = causes.read_rows(tmp_path / "memory_of_d.csv")
     assert [(row["experiment"], row["epoch"]) for row in rows] == [("A1", "1"), ("A1", "20")], "replaced"
+    odd = dict(dataset="digits", data_options={"image_size": 12}, batch_size=33, steps=4, workers=1)
+    start_run(find("A1"), tmp_path / "odd", **odd).run(quiet=True)
+    for _ in range(2):
+        memory_of_d.main([tmp_path / "odd"], results=tmp_path, images=100)
+    rows = causes.read_rows(tmp_path / "memory_of_d.csv")
+    assert [row["epoch"] for row in rows] == ["1", "1.333", "20"], "small images, and 4 of 3 steps an epoch"

@@ -34,7 +34,7 @@ def make_run(study, name, seed, d_losses, **values):
     """Make a folder as a run of a study leaves it."""
     folder = study / f"{name}-seed{seed}"
     (folder / "samples").mkdir(parents=True)
-    write_result(folder, row(name, seed=seed, **values))
+    write_result(folder, row(name, seed=seed, **{"epochs": float(len(d_losses)), "steps": len(d_losses)} | values))
     lines = [f"{i},{i},{loss},0.5,1,1" for i, loss in enumerate(d_losses, 1)]
     (folder / "history.csv").write_text("step,epoch,d_loss,g_loss,d_grad_norm,g_grad_norm\n" + "\n".join(lines) + "\n")
     (folder / "config.json").write_text('{"image_shape": [28, 28, 1]}')
@@ -77,6 +77,43 @@ def test_a_run_that_was_judged_while_it_trained_has_a_row_for_each_moment(result
     experiments.main([tmp_path / "again"])
     options = [row["options"] for row in read_csv(results / "report_a.csv")]
     assert options == ["", "epochs=1 d_lr=1"], "the moments of the run before are gone, other runs stay"
+
+
+def test_a_run_that_goes_on_is_left_out_until_its_new_end(results, tmp_path, capsys):
+    """Its result is that of the shorter run, its history and its pictures are not."""
+    make_run(tmp_path / "study", "A1", 0, [3, 2, 1], epochs=1.0, steps=1)
+    make_run(tmp_path / "study", "A2", 0, [3, 2])
+    make_run(tmp_path / "study", "mlp-gan", 0, [3, 2])
+    make_run(tmp_path / "study", "mine", 0, [3, 2])
+    experiments.main([tmp_path / "study"])
+    said = capsys.readouterr().out
+    assert "A1-seed0: left out, it was continued" in said
+    assert said.count("left out, it is of none of the reports") == 2 and "report A: 1 runs" in said
+    assert [found["experiment"] for found in read_csv(results / "report_a.csv")] == ["A2"]
+
+
+def test_the_last_moment_is_not_there_twice_and_other_samples_are_not_in_the_curve(results, tmp_path, monkeypatch):
+    make_run(tmp_path / "study", "A1", 0, [3, 2, 1], epochs=1.571429, steps=11)
+    folder = tmp_path / "study" / "A1-seed0"
+    lines = ["step,epoch,d_loss,g_loss,d_grad_norm,g_grad_norm", "7,1.0,1,1,1,1", f"11,{11 / 7},1,1,1,1"]
+    (folder / "history.csv").write_text("\n".join(lines) + "\n")
+    (folder / "metrics.csv").write_text(f"step,epoch,samples,nfd\n7,1.0,50,9.5\n11,{11 / 7},50,8\n")
+    experiments.main([tmp_path / "study"])
+    assert [found["options"] for found in read_csv(results / "report_a.csv")] == ["epoch=1", ""]
+    (folder / "metrics.csv").write_text(f"step,epoch,samples,nfd\n7,1.0,{row('A1')['samples']},9.5\n")
+    drawn = []
+    monkeypatch.setattr(experiments.pictures, "save_figure", lambda path, figure: drawn.append(len(figure.axes)))
+    monkeypatch.setattr(experiments, "reduce_colours", lambda path: None)
+    experiments.main([tmp_path / "study"])
+    assert drawn == [3], "samples, losses, and nFD"
+    (folder / "metrics.csv").write_text("step,epoch,samples,nfd\n7,1.0,51,9.5\n")
+    experiments.main([tmp_path / "study"])
+    assert drawn == [3, 2]
+
+
+def test_the_newest_picture():
+    names = [Path(f"epoch_{epoch:03}.png") for epoch in (999, 1000, 2)]
+    assert max(names, key=experiments.epoch_of).name == "epoch_1000.png"
 
 
 def test_a_page_can_say_one_number_of_the_losses(tmp_path):

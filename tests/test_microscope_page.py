@@ -307,6 +307,8 @@ def test_damaged_and_missing_checkpoints(runs, tmp_path, capsys):
         "The checkpoint of step 4 is left out" in text
         and len(data_of(copy / "microscope.html")[0][0]["checkpoints"]) == 2
     )
+    assert command("microscope", copy, "--checkpoint", 4) == 2
+    assert "The checkpoint of step 4 is left out" in capsys.readouterr().err
     assert command("microscope", copy, "--checkpoint", 5) == 2
     assert "has no checkpoint of step 5. It keeps the newest: steps 4, 8, 12." in capsys.readouterr().err
     for path in (copy / "checkpoints").iterdir():

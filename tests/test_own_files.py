@@ -14,6 +14,7 @@ from minigan.cli.training import folder_name
 from minigan.errors import CheckpointError, FileError, MiniganError, OptionError
 from minigan.experiments import Experiment, find, from_file
 from minigan.experiments.from_files import named, names_a_file
+from minigan.training.folder import RunFolder
 from minigan.training.gallery import Gallery
 from minigan.training.loop import resume_run, start_run
 from minigan.training.sources import source_of_run
@@ -161,6 +162,26 @@ def test_train_records_the_text_and_resume_goes_on_bit_for_bit(begun, capsys):
     for folder in (begun, begun.parent / "other"):
         found = results(folder)
         assert all(found[name] == whole[name] for name in (checkpoint, "history.csv", "experiment.py"))
+
+
+def test_a_run_that_is_killed_while_its_folder_is_made_begins_again_with_its_text(tmp_path, monkeypatch):
+    """Either the folder has config.json and experiment.py, or it is not the folder of a run."""
+    (tmp_path / "my_gan.py").write_text(TEXT)
+    own = from_file("my_gan.py:EXPERIMENT")
+    for method in ("write_source", "write_config", "make_folders"):
+        with monkeypatch.context() as patch:
+            patch.setattr(RunFolder, method, lambda *arguments: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                start_run(own.experiment, tmp_path / method, source=own)
+        if method == "make_folders":
+            resume_run(tmp_path / method, experiment=own.experiment).close()
+        else:
+            start_run(own.experiment, tmp_path / method, source=own).close()
+        assert (tmp_path / method / "experiment.py").read_text() == TEXT
+    with pytest.raises(OptionError, match="is not empty"):
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "experiment.py").write_text("# somebody's own")
+        start_run(own.experiment, tmp_path / "other", source=own)
 
 
 def test_the_folder_of_a_run_follows_the_name_of_the_experiment(capsys):

@@ -116,6 +116,17 @@ def test_a_picture_of_half_an_epoch_does_not_stay(tmp_path, no_figures):
     assert all(parts[name] == whole[name] for name in whole)
 
 
+def test_a_refused_or_unused_resume_changes_nothing(tmp_path, no_figures):
+    start_run(SMALL, tmp_path, steps=12).run(quiet=True)
+    before = files(tmp_path)
+    assert "samples/epoch_003.png" in before, "that of the two steps after the last whole epoch"
+    with pytest.raises(OptionError, match="already taken 12 steps"):
+        resume_run(tmp_path, steps=8)
+    assert files(tmp_path) == before
+    resume_run(tmp_path).close()
+    assert files(tmp_path) == before
+
+
 def test_norms_and_health_after_a_stop_are_those_of_before(tmp_path, no_pictures):
     training = start_run(WAITING, tmp_path, seed=2, steps=5)
     training.run(quiet=True)

@@ -8,6 +8,7 @@ import signal
 import statistics
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from minigan.study.plan import Study
 from minigan.study.results import COLUMNS, checked_row, csv_text, read_csv, read_result
 from minigan.study.studying import run_study, summary
 from minigan.study.table import number, table
-from minigan.training import trainer
+from minigan.training import judging, trainer
 from minigan.training.folder import InUseError
 from minigan.training.loop import resume_run, start_run
 from minigan.training.trained import load_trained
@@ -208,6 +209,43 @@ def test_a_study_with_the_epochs_of_each_experiment_becomes_longer_but_not_short
         small_study(seeds=(0,), steps=None, epochs=1).open(tmp_path)
     report, begun = run(small_study(seeds=(0,), steps=None, epochs=3), tmp_path)
     assert begun == ["Small-seed0"] and report.rows[0]["epochs"] == 3
+
+
+def test_runs_whose_learning_rates_fall_to_their_end_do_not_become_longer(tmp_path):
+    """And the study stays as it was."""
+    falling = {"seeds": (0,), "steps": None, "options": {"lr_schedule": ["linear"]}}
+    run(small_study(epochs=1, **falling), tmp_path)
+    before = files(tmp_path)
+    with pytest.raises(OptionError, match=r"Small\+lr_schedule=linear-seed0: the learning rates of this run fall"):
+        run(small_study(epochs=2, **falling), tmp_path)
+    assert files(tmp_path) == before
+    report, begun = run(small_study(epochs=1, **falling), tmp_path)
+    assert len(report.rows) == 1 and not begun
+
+
+def test_a_run_that_was_planned_longer_and_is_not_finished_does_not_become_shorter(tmp_path, monkeypatch):
+    monkeypatch.setitem(EXPERIMENTS, "Small", SMALL.but("Small", epochs=2))
+    longer, shorter = small_study(steps=None, epochs=4), small_study(steps=None)
+    start_run(SMALL, longer.open(tmp_path)[0].path, seed=0, batch_size=100, epochs=4).close()
+    before = files(tmp_path)
+    with pytest.raises(OptionError, match=r"longer study: Small-seed0 is planned for 4 epochs, here it is 2"):
+        run(shorter, tmp_path)
+    assert files(tmp_path) == before
+
+
+def test_the_table_of_a_shorter_study_does_not_stay(tmp_path):
+    run(small_study(seeds=(0,)), tmp_path)
+    assert (tmp_path / "table.md").exists()
+    longer = small_study(seeds=(0,), steps=5)
+    studying.write_results(tmp_path, longer.open(tmp_path), studying.Report(stopped=["Small-seed0"]))
+    assert not (tmp_path / "table.md").exists()
+
+
+def test_data_options_as_a_file_holds_them(tmp_path):
+    study = small_study(seeds=(0,), data_options={"image_size": [12, 12]})
+    (one,) = study.open(tmp_path)
+    assert one in {one} and dict(one.data_options)["image_size"] == (12, 12)
+    assert study.open(tmp_path) == [one]
 
 
 def test_a_folder_with_something_else(tmp_path):
@@ -452,7 +490,7 @@ def test_a_run_that_somebody_continued_by_hand(tmp_path):
     one = study.jobs(tmp_path)[0]
     resume_run(one.path, steps=5).run(quiet=True)
     (tmp_path / one.label / "result.json").unlink()
-    with pytest.raises(RunError, match=r"holds another run than the study: steps is 5 there, 3 in the study"):
+    with pytest.raises(RunError, match=r"holds a longer run than the study: steps is 5 there, 3 in the study"):
         work(one)
     resume_run(one.path).close()  # is unlocked
 
@@ -478,7 +516,7 @@ def test_what_every_run_would_fail_by_is_said_before(tmp_path, changes, expected
     with pytest.raises((OptionError, DataError)) as caught:
         run(small_study(**changes), tmp_path)
     assert expected in str(caught.value)
-    assert [path.name for path in tmp_path.iterdir()] == ["study.json"]
+    assert not [*tmp_path.iterdir()], "so the corrected command can take the same folder"
 
 
 def test_the_time_of_sessions_that_were_killed_is_estimated(tmp_path):
@@ -490,6 +528,21 @@ def test_the_time_of_sessions_that_were_killed_is_estimated(tmp_path):
     training.run(quiet=True)  # without the study
     how, row = work(one)
     assert how == FINISHED and row["ms_per_step"] == pytest.approx(4000, rel=0.1) and row["steps"] == 12
+
+
+def test_a_session_without_a_step_says_nothing_about_the_time_of_a_step():
+    assert job.seconds_per_step([(0, 6, 6.0), (6, 6, 99.0), (6, 8, 2.0)]) == 1
+    assert job.seconds_per_step([(6, 6, 99.0)]) is None
+
+
+def test_the_time_of_a_step_is_without_that_of_judging(tmp_path, monkeypatch):
+    scores = judging.Judge.scores
+    monkeypatch.setattr(judging.Judge, "scores", lambda *arguments: time.sleep(0.5) or scores(*arguments))
+    (one,) = small_study(seeds=(0,), steps=None, epochs=2, judge_every=1, judge_samples=60).jobs(tmp_path)
+    start = time.perf_counter()
+    assert work(one)[0] == FINISHED and time.perf_counter() - start > 1.5, "twice in training, once at the end"
+    sessions = json.loads((tmp_path / one.label / "times.json").read_text())
+    assert sum(seconds for _, _, seconds in sessions) < time.perf_counter() - start - 1.4
 
 
 @pytest.mark.parametrize("text", ["", "{}", "3", "[3]", '[["a", 1, 2]]', "[[1e999, 1, 2]]", "[[[[[", "null"])
@@ -547,9 +600,11 @@ def test_one_judge_for_all_runs_on_one_data_set(tmp_path, monkeypatch):
 def test_a_run_that_another_study_finished_after_this_one_was_stopped(tmp_path):
     study = small_study()
     run(study, tmp_path)
-    report = studying.Report(stopped=["Small-seed1"], signal=2)
-    studying.write_results(tmp_path, study.jobs(tmp_path), report)
-    assert len(report.rows) == 2 and not report.stopped
+    one, other = study.jobs(tmp_path)
+    for reported in ({"stopped": ["Small-seed1"]}, {"skipped": {one: "in use"}}, {"failed": {other: "lost"}}):
+        report = studying.Report(**reported)
+        studying.write_results(tmp_path, [one, other], report)
+        assert len(report.rows) == 2 and not (report.stopped or report.skipped or report.failed)
 
 
 # the command
@@ -645,6 +700,8 @@ def test_a_table_has_mean_and_standard_deviation_over_the_seeds():
     ]
     assert number(rows, "A1", "nfd:.1f") == f"2.5 ± {statistics.stdev((1, 2, 4.5)):.1f}"
     assert number(rows, "B0", "score") == "5.00" and number(rows, "C9", "score") == "-"
+    with_nothing = [*rows, row("B1-50", nfd=None, score=None)]
+    assert table(with_nothing, experiments=["B1-50"]).splitlines()[0] == "| experiment | run |"
     assert table(rows, ["score"], ["B0", "A1"]).splitlines()[2].startswith("| B0 | 100 steps, seed 0 | 5.00 |")
 
 

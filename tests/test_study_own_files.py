@@ -192,7 +192,7 @@ def test_study_json_and_the_folders_of_runs_run_nothing(tmp_path):
     assert "was made with source = " in str(*report.failed.values()) and write_study_page("study")
     (job,) = own_study("A1").jobs(Path("other"))
     shutil.copytree(folder, job.path)
-    with pytest.raises(RunError, match=r"--trust-source"):
+    with pytest.raises(RunError, match=r"holds another run than the study: experiment is .mine."):
         work(job)
     assert not Path("trapped").exists()
 

@@ -119,6 +119,19 @@ def test_a_watcher_that_changes_the_gan_is_told_on(tmp_path, spoil, method):
     assert notes(tmp_path / "run").count(f"a watcher (Meddler) has changed the GAN in {method}") == 1
 
 
+def test_a_watcher_that_changes_the_gan_and_fails_is_among_those_named(tmp_path):
+    class Bad(Watcher):
+        def start(self, training):
+            self.gan = training.gan
+
+        def after_step(self, step, batch, d_loss, g_loss, labels=None):
+            next(iter(self.gan.generator.params.values()))[...] += 1e-3
+            raise ValueError("too late")
+
+    start_run(SMALL, tmp_path / "run", steps=1, watchers=[Bad(), Recorder()]).run(quiet=True)
+    assert "a watcher (Bad, Recorder) has changed the GAN" in notes(tmp_path / "run")
+
+
 def test_a_run_on_a_gpu(tmp_path, gpu):
     seen = []
 

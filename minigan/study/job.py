@@ -6,6 +6,7 @@ import time
 import traceback
 import warnings
 from contextlib import redirect_stderr
+from dataclasses import replace
 from pathlib import Path
 
 from minigan.errors import MiniganError, OptionError
@@ -14,7 +15,7 @@ from minigan.experiments.from_files import load
 from minigan.files import printable
 from minigan.ops.allocator import keep_freed_memory
 from minigan.report import write_report
-from minigan.study.plan import ENDS
+from minigan.study.plan import ENDS, is_later, later_ends
 from minigan.study.results import SCORES, add_session, read_finished, write_result
 from minigan.training.folder import InUseError, RunFolder
 from minigan.training.judging import Judge
@@ -78,15 +79,16 @@ def train_and_judge(job, session):
         try:
             before, start = training.step, time.perf_counter()
             signal = train(training, session)
-            sessions = add_session(folder.path, before, training.step, time.perf_counter() - start)
-            if signal:
-                return STOPPED, f"after {training.step:,} steps"
+            seconds = time.perf_counter() - start - training.seconds_of_judging()
         finally:
             training.close()
             for text in dict.fromkeys(str(warning.message) for warning in caught):
                 training.folder.note(f"warning: {text}")
     folder.lock()  # nobody else judges or continues the run meanwhile
     try:
+        sessions = add_session(folder.path, before, training.step, seconds)
+        if signal:
+            return STOPPED, f"after {training.step:,} steps"
         scores = judge_run(job, experiment if source else None)
         row = row_of(job, training, scores, seconds_per_step(sessions))
         write_result(folder.path, row)
@@ -121,8 +123,9 @@ def open_run(job, experiment, source=None):
     if (folder / "config.json").exists():
         device = None if job.device == "auto" else job.device
         _, config = RunFolder.open(folder)
-        later = {name: getattr(job, name) for name in ENDS if is_later(getattr(job, name), getattr(config, name))}
-        training = resume_run(
+        later = later_ends(job, config)
+        require_run_of(job, replace(config, **later), source)
+        return resume_run(
             folder,
             **later,
             device=device,
@@ -131,12 +134,6 @@ def open_run(job, experiment, source=None):
             workers=1,
             watchers=watchers,
         )
-        try:
-            require_run_of(job, training.config, source)
-        except OptionError:
-            training.close()
-            raise
-        return training
     return start_run(
         experiment,
         folder,
@@ -156,11 +153,6 @@ def open_run(job, experiment, source=None):
     )
 
 
-def is_later(end, found):
-    """Return whether the end that a study wants, in epochs or steps, lies behind the one found in the run."""
-    return end is not None and found is not None and end > found
-
-
 def require_run_of(job, config, source):
     """Raise OptionError if the run in the folder is another one than the study wants there."""
     wanted = {
@@ -173,10 +165,16 @@ def require_run_of(job, config, source):
     }
     for name, value in wanted.items():
         found = getattr(config, name)
+        if name in ENDS and is_later(found, value):
+            raise OptionError(
+                f"{printable(job.path)} holds a longer run than the study: {name} is {found:,} there, {value:,} in the "
+                "study. It was continued by hand, or by a longer study. Give this study the same end. Or move the "
+                "folder away, and the study trains the run again."
+            )
         if found != value:
             raise OptionError(
                 f"{printable(job.path)} holds another run than the study: {name} is {found!r} there, {value!r} in the "
-                "study. Was it continued by hand? Move the folder away, and the study trains the run again."
+                "study. Was it changed by hand? Move the folder away, and the study trains the run again."
             )
     if source and (config.source or {}).get("sha256") != source.record["sha256"]:
         raise OptionError(
@@ -218,9 +216,15 @@ def judge_run(job, experiment=None):
 
 
 def seconds_per_step(sessions):
-    """Return the mean time of a step in the sessions of a run; None if no steps were measured."""
-    steps = sum(last - first for first, last, _ in sessions)
-    return sum(seconds for _, _, seconds in sessions) / steps if steps > 0 else None
+    """Return the mean time of a step in the sessions of a run; None if no steps were measured.
+
+    A session without a step has only drawn the last pictures again.
+    """
+    with_steps = [(last - first, seconds) for first, last, seconds in sessions if last > first]
+    if not with_steps:
+        return None
+    steps, seconds = map(sum, zip(*with_steps, strict=True))
+    return seconds / steps
 
 
 def row_of(job, training, scores, step_time):

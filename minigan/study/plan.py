@@ -6,17 +6,19 @@ the same command continues the study, and another study does not end up in the s
 
 import itertools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from minigan.data import stacked
 from minigan.errors import CheckpointError, OptionError
 from minigan.experiments.from_files import Source
 from minigan.experiments.variants import SEPARATOR, text_of, value_of
-from minigan.files import atomic_write, is_leftover, make_folder, printable, read_file
+from minigan.files import as_path, atomic_write, is_leftover, make_folder, printable, read_file
 from minigan.options import is_integer, require_count, shown
 from minigan.study.own_files import experiment_of, records_of, require_same_files, require_usable_names
 from minigan.study.results import read_result
+from minigan.training.config import require_right
+from minigan.training.folder import RunFolder
 from minigan.training.settings import quoted
 
 FILE, FORMAT, LIMIT = "study.json", "minigan study 1", 2**24
@@ -160,7 +162,8 @@ class Study:
         for seed, (experiment, source, options, steps) in itertools.product(self.seeds, list(self.variants())):
             own = {key: getattr(self, key) or getattr(experiment, key) for key in ("epochs", "batch_size", "dataset")}
             require_judged(experiment.name, own["dataset"])
-            own["data_options"] = tuple(sorted(experiment.data_options(self.data_options).items()))
+            data_options = experiment.data_options(self.data_options)  # a job is hashable, so it has no lists
+            own["data_options"] = tuple((key, as_tuple(value)) for key, value in sorted(data_options.items()))
             own["source"] = source.text if source else ()
             place = f"{SEPARATOR.join([experiment.name.split(SEPARATOR)[0], *options])}-seed{seed}".replace(":", "_")
             if len(place) > LONGEST:
@@ -169,29 +172,39 @@ class Study:
             jobs.append(Job(experiment.name, int(seed), " ".join(options), path, steps=steps, **own, **settings))
         return jobs
 
-    def open(self, folder: Path) -> list[Job]:
-        """Return the runs of the study in its folder: a new one, or the one where this study was begun.
+    def plan(self, jobs: list[Job]) -> dict:
+        """Return what study.json holds of the study with these runs."""
+        settings = {key: getattr(self, key) or None for key in SETTINGS}
+        sources = records_of(self.sources)
+        plan = {"format": FORMAT, "settings": settings, **({"sources": sources} if sources else {})}
+        return json.loads(json.dumps(plan | {"runs": [job.label for job in jobs]}))  # with lists for tuples
+
+    def check(self, folder: Path) -> list[Job]:
+        """Return the runs of the study in a folder: a new one, or the one where this study was begun.
+
+        No file is written yet.
 
         A study can grow: more experiments, seeds or values than before are added to it. With more epochs or steps than
         before, its runs are continued.
         Errors     OptionError if the folder holds another study, or something else, or a file of yours has changed
         """
         folder = make_folder(folder)
-        jobs, settings = self.jobs(folder), {key: getattr(self, key) or None for key in SETTINGS}
-        settings = json.loads(json.dumps(settings))  # with lists for tuples, as study.json holds them
-        labels = [job.label for job in jobs]
-        sources = records_of(self.sources)
+        jobs = self.jobs(folder)
         if (folder / FILE).exists():
-            require_same_study(folder, settings, labels, sources)
-            require_no_longer_runs(folder, jobs)
+            require_same_study(folder, self.plan(jobs))
+            require_possible_ends(folder, jobs)
         elif any(not is_leftover(path) for path in folder.iterdir()):
             raise OptionError(
                 f"the folder {printable(folder)} is not empty, and holds no study ({FILE}). Choose another one: "
                 "--out DIR."
             )
-        plan = {"format": FORMAT, "settings": settings, **({"sources": sources} if sources else {}), "runs": labels}
-        with atomic_write(folder / FILE) as file:
-            file.write((json.dumps(plan, indent=2) + "\n").encode())
+        return jobs
+
+    def open(self, folder: Path) -> list[Job]:
+        """Check the folder of the study as `check` does, write study.json there, and return the runs."""
+        jobs = self.check(folder)
+        with atomic_write(as_path(folder) / FILE) as file:
+            file.write((json.dumps(self.plan(jobs), indent=2) + "\n").encode())
         return jobs
 
 
@@ -202,6 +215,11 @@ def require_judged(name, dataset):
             f"study: {name} trains on {dataset}, of which only the modes are counted. Train it by itself, then count "
             "them: python -m minigan evaluate RUN."
         )
+
+
+def as_tuple(value):
+    """Return a list as a tuple, and everything else as it is."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def require_lists(**options):
@@ -225,17 +243,43 @@ def longer_study(folder, how):
     )
 
 
-def require_no_longer_runs(folder, jobs):
-    """Raise OptionError if a finished run in the folder is longer than this study wants it."""
+def require_possible_ends(folder, jobs):
+    """Raise OptionError if a run in the folder cannot end where this study wants it to end.
+
+    A run does not become shorter than it is, or than it was planned; and where learning rates fall to the end that was
+    planned, it does not become longer.
+    """
     for job in jobs:
         row = read_result(Path(job.path))
         if row and job.is_exceeded(row):
             raise longer_study(folder, f"{job.label} has taken {row['steps']:,} steps, in {row['epochs']:g} epochs")
+        try:
+            _, config = RunFolder.open(job.path)
+        except CheckpointError:  # it has not begun, or is damaged: then the run itself will say so
+            continue
+        for name in ENDS:
+            there, here = getattr(config, name), getattr(job, name)
+            if is_later(there, here):
+                raise longer_study(folder, f"{job.label} is planned for {there:,} {name}, here it is {here:,}")
+        try:
+            require_right(replace(config, **later_ends(job, config)))
+        except OptionError as error:
+            raise OptionError(f"{printable(job.path)}: {error}") from None
 
 
-def require_same_study(folder, settings, labels, sources):
-    """Raise OptionError unless the study in the folder has these settings and files, and no runs but these."""
-    path = folder / FILE
+def is_later(end, other):
+    """Return whether an end, in epochs or steps, lies behind another one; both can be None: no end is set."""
+    return end is not None and other is not None and end > other
+
+
+def later_ends(job, config):
+    """Return {"epochs": ..., "steps": ...}: those of a job that lie behind the ends in the config of its run."""
+    return {name: getattr(job, name) for name in ENDS if is_later(getattr(job, name), getattr(config, name))}
+
+
+def require_same_study(folder, plan):
+    """Raise OptionError unless the study in the folder has the settings and files of this plan, and no other runs."""
+    path, settings, labels, sources = folder / FILE, plan["settings"], plan["runs"], plan.get("sources", {})
     try:
         before = json.loads(read_file(path, LIMIT))
         known, runs = before["settings"], before["runs"]
@@ -246,7 +290,7 @@ def require_same_study(folder, settings, labels, sources):
         raise CheckpointError(f"{printable(path)}: not the file of a study. Choose another folder: --out DIR.")
     for key, value in settings.items():
         there = known.get(key)
-        if key == "epochs" and None in (there, value):  # each experiment has its own then: require_no_longer_runs
+        if key == "epochs" and None in (there, value):  # each experiment has its own then: require_possible_ends
             continue
         if key in ENDS and is_integer(there) and is_integer(value):
             if value < there:

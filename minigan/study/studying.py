@@ -54,11 +54,12 @@ def run_study(study, folder, open_cluster, retries=0, quiet=False):
     open_cluster   a function of (number of runs, say) that gives a context with a Cluster
     """
     folder = Path(folder)
-    jobs = study.open(folder)
+    jobs = study.check(folder)
     report = Report()
     todo = [job for job in jobs if not results.read_finished(job)]
+    totals = prepare(todo, quiet)
+    study.open(folder)  # only now: a study that cannot run leaves nothing behind
     if todo:
-        totals = prepare(todo, quiet)
         with open_cluster(len(todo), say_or_not(quiet)) as cluster:
             try:
                 run_jobs(todo, totals, cluster, report, retries, quiet)
@@ -204,17 +205,27 @@ def write_results(folder, jobs, report):
             row = results.failed_row(job, str(report.failed[job]))
         if row:
             report.rows.append({name: row.get(name) for name in results.COLUMNS})
-            if job.label in report.stopped:  # another study has finished it meanwhile
-                report.stopped.remove(job.label)
+            if not row.get("error"):
+                note_finished(job, report)
     write_text(folder / "results.csv", results.csv_text(report.rows))
     if any(not row["error"] for row in report.rows):
         write_text(folder / "table.md", table(report.rows) + "\n")
+    else:  # one of a shorter study, whose runs go on
+        (folder / "table.md").unlink(missing_ok=True)
     errors = folder / "errors.txt"
     if report.failed:
         texts = (f"{job.label}: {error}\n{error.details}" for job, error in report.failed.items())
         write_text(errors, "\n".join(texts))
     else:
         errors.unlink(missing_ok=True)
+
+
+def note_finished(job, report):
+    """Note that a run is finished, whatever was reported: another study may have finished it meanwhile."""
+    if job.label in report.stopped:
+        report.stopped.remove(job.label)
+    report.failed.pop(job, None)
+    report.skipped.pop(job, None)
 
 
 def write_text(path, text):

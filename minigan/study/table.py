@@ -111,10 +111,10 @@ def table(rows: list[dict], columns: list[str] | None = None, experiments: list[
     Errors         OptionError for unknown names
     """
     groups = groups_of(rows)
-    if columns is None:
-        columns = [name for _, name, _ in SCORES if any(group.value(name) != "-" for group in groups)]
     if experiments is not None:
         groups = [group for name in experiments for group in groups_named(groups, name)]
+    if columns is None:
+        columns = [name for _, name, _ in SCORES if any(group.value(name) != "-" for group in groups)]
     with_dataset = len({group.first["dataset"] for group in groups if group.rows}) > 1
     headings = ["experiment", "run", *(STYLES[name_and_style(column)[0]][0] for column in columns)]
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]

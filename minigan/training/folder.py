@@ -52,17 +52,23 @@ class RunFolder:
         self.unlock = None  # a function, while this process owns the folder
 
     @classmethod
-    def create(cls, path, config):
-        """Create the folder of a new run, or use an empty one, and lock it."""
+    def create(cls, path, config, source=None):
+        """Create the folder of a new run, or use an empty one, and lock it.
+
+        source     the text of the file that the experiment comes from, as bytes: experiment.py. It is written before
+                   config.json, which makes the folder that of a run: so a run that is killed here has both, or none
+        """
         path = make_folder(path)
         run = cls(path)
         run.lock()
-        if any(inside.name != LOCK and not is_leftover(inside) for inside in path.iterdir()):
+        if not all(inside.name == LOCK or is_leftover(inside) or holds(inside, source) for inside in path.iterdir()):
             run.release()
             raise OptionError(
                 f"the folder {path} is not empty. To resume the run in it: python -m minigan resume {path}. For a "
                 "new run choose another folder (--out DIR)."
             )
+        if source is not None:
+            run.write_source(source)
         run.write_config(config)
         run.make_folders()
         return run
@@ -170,6 +176,11 @@ class RunFolder:
     def note(self, text):
         """Add a line with the time to notes.txt."""
         append_line(self.path / "notes.txt", f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}")
+
+
+def holds(path, source):
+    """Return whether a path is experiment.py with this text: a run was killed between the writing of its files."""
+    return source is not None and path.name == SOURCE_FILE and path.is_file() and path.read_bytes() == source
 
 
 def owner_text():

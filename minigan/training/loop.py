@@ -105,9 +105,8 @@ def start_run(
     sharing.require_same_run(config, group)
     sharing.set_workers(gan, config, workers, group)
     config.machine = sharing.numerics(config.workers)
-    folder = RunFolder.create(out, config) if group.rank == 0 else sharing.FolderElsewhere(out)
-    if source is not None:
-        folder.write_source(source.content)
+    content = None if source is None else source.content
+    folder = RunFolder.create(out, config, content) if group.rank == 0 else sharing.FolderElsewhere(out)
     return Training(folder, config, experiment, dataset, gan, watchers)
 
 

@@ -50,6 +50,8 @@ def microscope_of_run(
     for label, gan in gans_of(run, checkpoint, notes):
         for name, scope in passes(gan, real, images, names).items():
             scopes[name][label] = scope
+    if not scopes[names[0]]:  # the one that was asked for is damaged
+        raise CheckpointError(" ".join(notes))
     path = run.folder.path / "microscope.html" if path is None else Path(path)
     found = [Network(name, words(run, name, images), scopes[name]) for name in names]
     if run.gan.penalties and "discriminator" in names:

@@ -91,4 +91,4 @@ class FolderElsewhere:
     def nothing(self, *arguments):
         """Do nothing: rank 0 does it."""
 
-    release = note = write_config = write_history = write_metrics = make_folders = refuse_links = write_source = nothing
+    release = note = write_config = write_history = write_metrics = make_folders = refuse_links = nothing

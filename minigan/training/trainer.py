@@ -56,6 +56,10 @@ class Training:
         """Return the number of completed epochs."""
         return self.step // self.config.steps_per_epoch
 
+    def seconds_of_judging(self):
+        """Return how long the samples were judged while this Training trained: part of `run`, but not of training."""
+        return self.epoch_metrics.seconds if self.epoch_metrics else 0.0
+
     def remark(self, text):
         self.folder.note(text)
         self.remarks.append(text)
@@ -91,7 +95,6 @@ class Training:
             raise CheckpointError(
                 f"{self.folder.checkpoints}: the health values of the newest checkpoint are wrong ({error!r})."
             ) from error
-        self.gallery.remove_after(len(self.history))
 
     def take_over(self, values):
         """Continue from the step, losses, history and metrics of a checkpoint."""
@@ -177,6 +180,8 @@ class Training:
                 watcher.load(quiet)
         where = config.device if config.sharers == "1 worker" else f"{config.device} with {config.sharers}"
         folder.note(f"training from step {self.step:,} of {config.total_steps:,} on {where}")
+        if self.gallery:  # pictures of epochs that were begun and not saved: they are drawn again
+            self.gallery.remove_after(len(self.history))
         bar = ProgressBar(config, self.step, quiet or self.group.rank > 0)
 
         def say(text):

@@ -1,5 +1,8 @@
 """Metrics over the epochs: while a run trains, its samples are judged as `evaluate` does. See docs/evaluation.md"""
 
+import time
+from contextlib import contextmanager
+
 from minigan.errors import MiniganError
 from minigan.training.checkpoints import METRICS
 from minigan.training.judging import judge_for, samples_of
@@ -16,14 +19,29 @@ class EpochMetrics(Watcher):
                rows are added to `training.metrics`, and written to metrics.csv
     dataset    the data set of the run
     say        a function that is called with one line of text
+    seconds    how long all of this took so far
     """
 
     def __init__(self, training, dataset):
         self.training, self.dataset = training, dataset
-        self.judge, self.say = None, training.folder.note
+        self.judge, self.say, self.seconds = None, training.folder.note, 0.0
+
+    @contextmanager
+    def timed(self):
+        """Add the time that passes within to `seconds`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - start
 
     def load(self, quiet):
         """Load the judge, which trains a classifier if there is none yet; not if there is nothing left to judge."""
+        with self.timed():
+            self.load_judge(quiet)
+
+    def load_judge(self, quiet):
+        """Do the work of `load`."""
         training, config = self.training, self.training.config
         if self.judge is None and not (training.step == config.total_steps and self.is_judged()):
             options = config.data_dir, config.judge_samples, config.device, quiet, self.dataset
@@ -51,6 +69,11 @@ class EpochMetrics(Watcher):
 
     def add_row(self):
         """Judge the samples; if that cannot be done, because they are NaN, say so, and leave the metrics empty."""
+        with self.timed():
+            self.judge_samples()
+
+    def judge_samples(self):
+        """Do the work of `add_row`."""
         training, run = self.training, self.trained_run()
         samples, labels = samples_of(run, training.config.judge_samples, SEED)
         try:

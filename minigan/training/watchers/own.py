@@ -56,7 +56,7 @@ class OwnWatchers(Watcher):
     def call(self, method, *arguments, look):
         """Call a method of all watchers; those that fail are left out from now on. look: report a change of the GAN."""
         gan, step = self.training.gan, self.training.step
-        before = fingerprint(gan) if look else None
+        before, names = fingerprint(gan) if look else None, ", ".join(map(name, self.watchers))
         for watcher in list(self.watchers):
             try:
                 getattr(watcher, method)(*arguments)
@@ -69,7 +69,6 @@ class OwnWatchers(Watcher):
                 OwnWatchers([watcher], self.say).close()
         if look and fingerprint(gan) != before and method not in self.told:
             self.told.add(method)
-            names = ", ".join(map(name, self.watchers)) or "that has failed"
             self.say(
                 f"step {step:,}: a watcher ({names}) has changed the GAN in {method}: parameters, running statistics "
                 "or random numbers. From here on this is not the run that config.json describes, and nobody can "
