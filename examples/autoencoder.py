@@ -35,7 +35,7 @@ def main(options):
 
     bar = tqdm(range(1, options.epochs + 1), unit="epoch")
     for epoch in bar:
-        for x in data.batches(images, BATCH_SIZE, rng, low=-1, high=1):
+        for x in data.batches(images, options.batch_size, rng, low=-1, high=1):
             value, dy = loss(net.forward(x, training=True), x)
             net.zero_grads()
             net.backward(dy, input_grad=False)
@@ -48,4 +48,5 @@ def main(options):
 
 
 if __name__ == "__main__":
-    run_program(main, example_options("Squeeze digits through 16 numbers.", epochs=EPOCHS, out="out/autoencoder"))
+    what = "Squeeze digits through 16 numbers."
+    run_program(main, example_options(what, EPOCHS, BATCH_SIZE, out="out/autoencoder"))

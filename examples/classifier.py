@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from minigan import Sequential, backend, data
 from minigan.cli.arguments import example_options
 from minigan.cli.program import run_program
+from minigan.errors import DataError
 from minigan.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from minigan.losses import SoftmaxCrossEntropy
 from minigan.optimizers import Adam
@@ -53,6 +54,8 @@ def cnn(classes):
 def load(options):
     """Return the images and labels for training, those for the test, and the number of classes."""
     train = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size)
+    if train.labels is None:
+        raise DataError("these images have no labels: put the pictures of each class into a folder of their own.")
     images, labels = train.images, train.labels.astype("int64")
     if options.dataset == "digits":  # it has no test split, so we put every tenth image aside
         aside = np.arange(len(images)) % 10 == 0
@@ -74,18 +77,15 @@ def main(options):
     net.parallel(options.workers)
     print(net.summary())
     loss, optimizer = SoftmaxCrossEntropy(), Adam(net, lr=LEARNING_RATE, beta1=0.9)
+    images = backend.to_device(images, net.xp)
     rng = np.random.default_rng(options.seed)
 
     for epoch in range(1, options.epochs + 1):
-        order = rng.permutation(len(images))
-        starts = range(0, len(order) - BATCH_SIZE + 1, BATCH_SIZE)
-        for start in tqdm(starts, f"epoch {epoch} of {options.epochs}", unit="step"):
-            batch = order[start : start + BATCH_SIZE]
-            x = backend.to_device(data.scale(images[batch], 0, 1), net.xp)
-            targets = backend.to_device(labels[batch], net.xp)
-
+        batches = data.labelled_batches(images, labels, options.batch_size, rng, low=0, high=1)
+        steps = len(images) // options.batch_size
+        for x, targets in tqdm(batches, f"epoch {epoch} of {options.epochs}", total=steps, unit="step"):
             logits = net.forward(x, training=True)
-            value, dlogits = loss(logits, targets)
+            value, dlogits = loss(logits, backend.to_device(targets, net.xp))
             net.zero_grads()
             net.backward(dlogits, input_grad=False)
             optimizer.step()
@@ -100,7 +100,8 @@ if __name__ == "__main__":
         main,
         example_options(
             "Train a network to read digits.",
-            epochs=EPOCHS,
+            EPOCHS,
+            BATCH_SIZE,
             network=dict(choices=("mlp", "cnn"), default="mlp", help="default: mlp"),
         ),
     )

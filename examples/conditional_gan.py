@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from minigan import Sequential, backend, data, pictures
 from minigan.cli.arguments import example_options
 from minigan.cli.program import run_program
+from minigan.errors import DataError
 from minigan.initializers import RandomNormal
 from minigan.layers import (
     BatchNorm,
@@ -70,6 +71,8 @@ def discriminator_layers(classes):
 
 def main(options):
     digits = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size)
+    if digits.labels is None:
+        raise DataError("these images have no labels: put the pictures of each class into a folder of their own.")
     image_shape, classes, seed = digits.images.shape[1:], len(digits.classes), options.seed
     G = Sequential(generator_layers(image_shape, classes), (LATENT_SIZE,), seed=(seed, 0), device=options.device)
     D = Sequential(discriminator_layers(classes), image_shape, seed=(seed, 1), device=options.device)
@@ -91,7 +94,7 @@ def main(options):
     frames, bar = [], tqdm(range(options.epochs), unit="epoch")
     for epoch in bar:
         order = np.random.default_rng((seed, 3, epoch))
-        for real, labels in data.labelled_batches(images, digits.labels, BATCH_SIZE, order, low=-1, high=1):
+        for real, labels in data.labelled_batches(images, digits.labels, options.batch_size, order, low=-1, high=1):
             n = len(real)
             # G makes as many images of the same digits, so D cannot tell them apart by the labels.
             generated = G.forward(latents(n, rng), training=True, labels=labels)
@@ -126,4 +129,4 @@ def main(options):
 
 if __name__ == "__main__":
     what = "Train a GAN that draws the digit that you ask for."
-    run_program(main, example_options(what, epochs=EPOCHS, out="out/conditional_gan"))
+    run_program(main, example_options(what, EPOCHS, BATCH_SIZE, out="out/conditional_gan"))

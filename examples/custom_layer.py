@@ -15,6 +15,8 @@ import numpy as np
 
 from minigan import Sequential, data
 from minigan.checks import check_layer
+from minigan.cli.arguments import positive
+from minigan.cli.program import run_program
 from minigan.initializers import Ones
 from minigan.layers import Dense, Flatten, Layer
 from minigan.losses import SoftmaxCrossEntropy
@@ -43,7 +45,7 @@ class Swish(Layer):
         return dy * (s + self.params["b"] * x * ds) if input_grad else None  # (2)
 
 
-def main(steps):
+def main(options):
     print(check_layer(Swish, input_shape=(5,)))
 
     digits, rng = data.load("digits"), np.random.default_rng(0)
@@ -51,14 +53,14 @@ def main(steps):
     train, test = order[:9000], order[9000:]
     net = Sequential([Flatten(), Dense(128), Swish(), Dense(10)], input_shape=(28, 28, 1), seed=0)
     optimizer, loss_of = Adam(net, lr=1e-3, beta1=0.9), SoftmaxCrossEntropy()
-    for step in range(1, steps + 1):
+    for step in range(1, options.steps + 1):
         batch = rng.choice(train, 100, replace=False)
         logits = net.forward(data.scale(digits.images[batch]), training=True)
         loss, dlogits = loss_of(logits, digits.labels[batch])
         net.zero_grads()
         net.backward(dlogits, input_grad=False)
         optimizer.step()
-        if step % 100 == 0 or step == steps:
+        if step % 100 == 0 or step == options.steps:
             answers = net.predict(data.scale(digits.images[test])).argmax(axis=1)
             right = (answers == digits.labels[test]).mean()
             print(f"step {step:4}   loss {loss:.3f}   right on {len(test)} unseen digits: {right:.1%}")
@@ -66,5 +68,5 @@ def main(steps):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Check a layer of your own, then train with it.")
-    parser.add_argument("--steps", type=int, default=500)
-    main(parser.parse_args().steps)
+    parser.add_argument("--steps", type=positive, default=500, help="default: 500")
+    run_program(main, parser.parse_args())

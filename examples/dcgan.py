@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from minigan import Sequential, backend, data, pictures
 from minigan.cli.arguments import example_options
 from minigan.cli.program import run_program
+from minigan.errors import OptionError
 from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Flatten, LeakyReLU, Reshape, Tanh
 from minigan.losses import BinaryCrossEntropy
 from minigan.optimizers import Adam
@@ -62,6 +63,8 @@ def discriminator_layers():
 def main(options):
     images = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size).images
     image_shape, seed = images.shape[1:], options.seed
+    if image_shape[0] % 4 or image_shape[1] % 4:
+        raise OptionError(f"height and width must be multiples of four, got {image_shape}. Choose an --image-size.")
     G = Sequential(generator_layers(image_shape), (LATENT_SIZE,), seed=(seed, 0), device=options.device)
     D = Sequential(discriminator_layers(), image_shape, seed=(seed, 1), device=options.device)
     for net in (G, D):
@@ -82,8 +85,9 @@ def main(options):
     frames = []
     for epoch in range(options.epochs):
         order = np.random.default_rng((seed, 3, epoch))
-        batches = data.batches(images, BATCH_SIZE, order, low=-1, high=1)
-        bar = tqdm(batches, f"epoch {epoch + 1} of {options.epochs}", total=len(images) // BATCH_SIZE, unit="step")
+        batches = data.batches(images, options.batch_size, order, low=-1, high=1)
+        steps = len(images) // options.batch_size
+        bar = tqdm(batches, f"epoch {epoch + 1} of {options.epochs}", total=steps, unit="step")
         for real in bar:
             n = len(real)
             generated = G.forward(latents(n, rng), training=True)
@@ -119,4 +123,4 @@ def main(options):
 
 
 if __name__ == "__main__":
-    run_program(main, example_options("Train a convolutional GAN.", epochs=EPOCHS, out="out/dcgan"))
+    run_program(main, example_options("Train a convolutional GAN.", EPOCHS, BATCH_SIZE, out="out/dcgan"))

@@ -6,7 +6,10 @@ The broken layer is a BatchNorm. Its backward forgets that the variance depends 
 with an upstream gradient of ones would not find the mistake. This program shows what check_gradients says about it.
 """
 
+import argparse
+
 from minigan.checks import check_gradients
+from minigan.cli.program import run_program
 from minigan.errors import GradientError
 from minigan.layers import BatchNorm
 
@@ -24,7 +27,7 @@ class BrokenBatchNorm(BatchNorm):
         return self.params["gamma"] * inverse_std * (dy - dy.mean(axis=0))
 
 
-def main():
+def main(options):
     print("The right layer:\n")
     print(check_gradients(BatchNorm(), (4,)))
     print("\nThe broken layer:\n")
@@ -35,4 +38,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description="Check a layer that is right, and one with a common mistake.")
+    run_program(main, parser.parse_args())

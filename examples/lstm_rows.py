@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from minigan import Sequential, backend, data
 from minigan.cli.arguments import example_options
 from minigan.cli.program import run_program
+from minigan.errors import DataError
 from minigan.layers import LSTM, Dense, Reshape
 from minigan.losses import SoftmaxCrossEntropy
 from minigan.optimizers import Adam, clip_grad_norm
@@ -21,6 +22,8 @@ EPOCHS, BATCH_SIZE, UNITS, LEARNING_RATE, MAX_GRAD_NORM = 5, 100, 128, 2e-3, 1.0
 
 def main(options):
     digits = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size)
+    if digits.labels is None:
+        raise DataError("these images have no labels: put the pictures of each class into a folder of their own.")
     images, labels = digits.images, digits.labels.astype("int64")
     height, width, channels = images.shape[1:]
     layers = [Reshape((height, width * channels)), LSTM(UNITS), Dense(len(digits.classes))]
@@ -30,13 +33,13 @@ def main(options):
     rng = np.random.default_rng(options.seed)
     order = rng.permutation(len(images))
     train, test = order[: -len(order) // 10], order[-len(order) // 10 :]
+    train_images = backend.to_device(images[train], net.xp)
 
     for epoch in range(1, options.epochs + 1):
-        order = rng.permutation(train)
-        for start in tqdm(range(0, len(order) - BATCH_SIZE + 1, BATCH_SIZE), f"epoch {epoch} of {options.epochs}"):
-            batch = order[start : start + BATCH_SIZE]
-            x = backend.to_device(data.scale(images[batch], 0, 1), net.xp)
-            value, dlogits = loss(net.forward(x, training=True), backend.to_device(labels[batch], net.xp))
+        batches = data.labelled_batches(train_images, labels[train], options.batch_size, rng, low=0, high=1)
+        steps = len(train) // options.batch_size
+        for x, targets in tqdm(batches, f"epoch {epoch} of {options.epochs}", total=steps, unit="step"):
+            value, dlogits = loss(net.forward(x, training=True), backend.to_device(targets, net.xp))
             net.zero_grads()
             net.backward(dlogits, input_grad=False)
             clip_grad_norm(net, MAX_GRAD_NORM)  # gradients through many steps can grow large
@@ -47,4 +50,4 @@ def main(options):
 
 
 if __name__ == "__main__":
-    run_program(main, example_options("Read digits row by row.", epochs=EPOCHS))
+    run_program(main, example_options("Read digits row by row.", EPOCHS, BATCH_SIZE))

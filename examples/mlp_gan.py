@@ -81,7 +81,7 @@ def main(options):
     frames, bar = [], tqdm(range(options.epochs), unit="epoch")
     for epoch in bar:
         order = np.random.default_rng((seed, 3, epoch))
-        for real in data.batches(images, BATCH_SIZE, order, low=-1, high=1):
+        for real in data.batches(images, options.batch_size, order, low=-1, high=1):
             n = len(real)
             generated = G.forward(latents(n, rng), training=True)
 
@@ -117,4 +117,4 @@ def main(options):
 
 
 if __name__ == "__main__":
-    run_program(main, example_options("Train an MLP-GAN that writes digits.", epochs=EPOCHS, out="out/mlp_gan"))
+    run_program(main, example_options("Train an MLP-GAN that writes digits.", EPOCHS, BATCH_SIZE, out="out/mlp_gan"))

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from minigan import GAN, Sequential, data
+from minigan.errors import DataError, OptionError
 from minigan.experiments import find
 from minigan.optimizers import Adam
 from minigan.training.loop import start_run
@@ -35,12 +36,11 @@ def run(script, *arguments):
     return process.returncode, out, err
 
 
-def load(script, monkeypatch, batch_size=BATCH):
-    """An example as a module, with a batch size that makes it quick."""
+def load(script):
+    """An example as a module."""
     spec = importlib.util.spec_from_file_location(script, EXAMPLES / f"{script}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "BATCH_SIZE", batch_size)
     return module
 
 
@@ -55,7 +55,7 @@ def few_digits(monkeypatch):
 
 def options(out=None, **changes):
     values = dict(epochs=2, seed=4, device="cpu", workers="auto", out=out, dataset="digits", data_dir=None)
-    values["image_size"] = None
+    values |= dict(image_size=None, batch_size=BATCH)
     return SimpleNamespace(**{**values, **changes})
 
 
@@ -71,9 +71,9 @@ def assert_equal_networks(one, other):
 
 
 @pytest.mark.parametrize(("script", "rates"), [("mlp_gan", (5e-4, 5e-4)), ("dcgan", (1e-3, 5e-4))])
-def test_the_loop_written_out_gives_the_numbers_of_gan_train_step(script, rates, tmp_path, monkeypatch, few_digits):
+def test_the_loop_written_out_gives_the_numbers_of_gan_train_step(script, rates, tmp_path, few_digits):
     """Bit for bit: the example is what GAN.train_step does."""
-    example = load(script, monkeypatch)
+    example = load(script)
     example.main(options(tmp_path, epochs=1))
 
     seed = 4
@@ -97,11 +97,9 @@ def test_the_loop_written_out_gives_the_numbers_of_gan_train_step(script, rates,
         ("conditional_gan", "conditional-mlp", 2),
     ],
 )
-def test_an_example_is_the_same_run_as_its_experiment(
-    script, experiment, workers, tmp_path, monkeypatch, few_digits, no_pictures
-):
+def test_an_example_is_the_same_run_as_its_experiment(script, experiment, workers, tmp_path, few_digits, no_pictures):
     """The same seed and data give the same networks from the example and from `python -m minigan train`."""
-    load(script, monkeypatch).main(options(tmp_path / "example", workers=workers))
+    load(script).main(options(tmp_path / "example", workers=workers))
     chosen = dict(seed=4, device="cpu", epochs=2, batch_size=BATCH, workers=workers)
     training = start_run(find(experiment), tmp_path / "run", **chosen)
     training.run(quiet=True)
@@ -113,10 +111,9 @@ def test_an_example_is_the_same_run_as_its_experiment(
     ("script", "experiment"),
     [("mlp_gan", "mlp-gan"), ("dcgan", "dcgan"), ("conditional_gan", "conditional-mlp")],
 )
-def test_an_example_has_the_recipe_of_its_experiment(script, experiment, monkeypatch):
-    example, experiment = load(script, monkeypatch), find(experiment)
+def test_an_example_has_the_recipe_of_its_experiment(script, experiment):
+    example, experiment = load(script), find(experiment)
     assert (experiment.epochs, experiment.ema) == (example.EPOCHS, example.EMA_DECAY)
-    monkeypatch.undo()
     assert experiment.batch_size == example.BATCH_SIZE
     gan = experiment.make_gan()
     classes = [10] if experiment.conditional else []
@@ -124,8 +121,8 @@ def test_an_example_has_the_recipe_of_its_experiment(script, experiment, monkeyp
     assert repr(layers) == repr([*gan.generator.layers, *gan.discriminator.layers])
 
 
-def test_mlp_gan_writes_what_it_promises(tmp_path, monkeypatch, few_digits, capsys):
-    example = load("mlp_gan", monkeypatch)
+def test_mlp_gan_writes_what_it_promises(tmp_path, few_digits, capsys):
+    example = load("mlp_gan")
     for name in ("a", "b"):
         example.main(options(tmp_path / name))
     captured = capsys.readouterr()
@@ -188,14 +185,55 @@ def test_errors_are_one_line_and_exit_code_2(tmp_path, arguments, message):
     assert code == 2 and message in err and "Traceback" not in err
 
 
-def test_dcgan_on_colour_images(tmp_path, rng, monkeypatch):
+@pytest.fixture
+def pictures_without_labels(tmp_path, rng):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number, image in enumerate(rng.integers(0, 256, (12, 30, 30), np.uint8)):
+        Image.fromarray(image).save(photos / f"{number}.png")
+    return photos
+
+
+@pytest.mark.parametrize("script", ["classifier", "lstm_rows", "conditional_gan"])
+def test_pictures_without_labels_are_refused_in_words(script, pictures_without_labels, tmp_path):
+    given = options(tmp_path / "out", dataset="folder", data_dir=pictures_without_labels, network="mlp")
+    with pytest.raises(DataError, match="have no labels: put the pictures of each class into a folder"):
+        load(script).main(given)
+
+
+@pytest.mark.parametrize("script", ["mlp_gan", "dcgan", "autoencoder"])
+def test_a_few_pictures_and_pictures_of_odd_sizes(script, pictures_without_labels, tmp_path):
+    """A batch can be made smaller, as the error says; dcgan.py names the sizes that it takes."""
+    given = dict(epochs=1, dataset="folder", data_dir=pictures_without_labels, image_size=(28, 28))
+    with pytest.raises(OptionError, match="Use a batch_size of at most 12"):
+        load(script).main(options(tmp_path / "out", **given))
+    load(script).main(options(tmp_path / "out", **given | {"batch_size": 6}))
+    if script == "dcgan":
+        with pytest.raises(OptionError, match="multiples of four"):
+            load(script).main(options(tmp_path / "out", **given | {"image_size": None, "batch_size": 6}))
+
+
+@pytest.mark.parametrize("script", ["classifier", "lstm_rows"])
+def test_fewer_labelled_pictures_than_a_batch(script, tmp_path, rng):
+    for number, image in enumerate(rng.integers(0, 256, (40, 12, 12), np.uint8)):
+        for split in ("train", "test"):
+            path = tmp_path / split / "ab"[number % 2] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+    given = dict(epochs=1, dataset="folder", data_dir=tmp_path, network="mlp")
+    with pytest.raises(OptionError, match="Use a batch_size of at most"):
+        load(script).main(options(**given))
+    load(script).main(options(**given | {"batch_size": 10}))
+
+
+def test_dcgan_on_colour_images(tmp_path, rng):
     for i in range(1, 6):
         records = rng.integers(0, 256, (8, 3073), np.uint8)
         records[:, 0] = np.arange(8)
         (tmp_path / f"data_batch_{i}.bin").write_bytes(records.tobytes())
-    example = load("dcgan", monkeypatch, batch_size=20)
+    colours = dict(epochs=1, batch_size=20, dataset="cifar10", data_dir=tmp_path)
     with pytest.warns(UserWarning, match="40"):
-        example.main(options(tmp_path / "out", epochs=1, dataset="cifar10", data_dir=tmp_path))
+        load("dcgan").main(options(tmp_path / "out", **colours))
     with Image.open(tmp_path / "out" / "epoch_001.png") as picture:
         assert picture.mode == "RGB"
 
@@ -204,8 +242,8 @@ def test_dcgan_on_colour_images(tmp_path, rng, monkeypatch):
     ("script", "changes", "least"),
     [("classifier", {"network": "mlp"}, 0.85), ("classifier", {"network": "cnn"}, 0.8), ("lstm_rows", {}, 0.6)],
 )
-def test_what_reads_digits_learns_to(script, changes, least, monkeypatch, capsys):
-    load(script, monkeypatch, batch_size=100).main(options(epochs=1, **changes))
+def test_what_reads_digits_learns_to(script, changes, least, capsys):
+    load(script).main(options(epochs=1, batch_size=100, **changes))
     shares = re.findall(r"([\d.]+)% of 1,000 unseen images read right", capsys.readouterr().out)
     assert float(shares[-1]) / 100 > least
 
@@ -229,8 +267,8 @@ def run_long(script, *arguments):
     return process.returncode, out, err
 
 
-def test_the_autoencoder_draws_the_digits_again(tmp_path, monkeypatch, capsys):
-    load("autoencoder", monkeypatch, batch_size=100).main(options(tmp_path, epochs=3))
+def test_the_autoencoder_draws_the_digits_again(tmp_path, capsys):
+    load("autoencoder").main(options(tmp_path, epochs=3, batch_size=100))
     picture = np.asarray(Image.open(tmp_path / "epoch_003.png").convert("L"), float)
     above, below = np.split(picture[: len(picture) // 2 * 2], 2)
     untrained = np.abs(above - above.mean()).mean()

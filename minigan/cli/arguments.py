@@ -213,14 +213,15 @@ def add_source(parser):
     )
 
 
-def example_options(description, epochs, out=None, **more):
+def example_options(description, epochs, batch_size, out=None, **more):
     """Return the options of an example program, read from the command line.
 
-    epochs, out    the defaults of --epochs and --out; without `out`, the program writes no files
+    epochs, batch_size, out    the defaults of these options; without `out`, the program writes no files
     more           further options of the program: name=dict(help=..., ...), as for argparse
     """
     parser = argparse.ArgumentParser(description=description)
     add_option(parser, "--epochs", default=epochs, help=f"default: {epochs}")
+    add_option(parser, "--batch-size", default=batch_size, help=f"images in a batch; default: {batch_size}")
     add_option(parser, "--seed")
     add_option(parser, "--device")
     add_option(parser, "--workers")
