@@ -10,10 +10,21 @@ from minigan.cli.several import refuse_several
 
 def main(arguments=None):
     with program():
-        args = make_parser().parse_args(arguments)
+        args = make_parser().parse_args(with_ranges_joined(sys.argv[1:] if arguments is None else arguments))
         if not vars(args).get("shared"):
             refuse_several()
         sys.exit(args.command(args))
+
+
+def with_ranges_joined(arguments):
+    """Return the arguments with --value-range=-1:1 for --value-range -1:1, since argparse takes -1:1 for an option."""
+    joined = []
+    for argument in map(str, arguments):
+        if joined and joined[-1] == "--value-range" and argument.startswith("-") and ":" in argument:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def make_parser():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from minigan import analysis, backend, data, machine, pictures
-from minigan.__main__ import main
+from minigan.__main__ import main, make_parser, with_ranges_joined
 from minigan.cli import information
 from minigan.data import dataset
 from minigan.errors import DeviceError
@@ -456,13 +457,19 @@ def test_a_damaged_newest_checkpoint_is_passed_over_with_a_note(runs, tmp_path, 
         (("sample", "{run}", "--n", "0"), "--n: expected an integer of at least 1"),
         (("sample", "{run}", "--seed", "-1"), "seed: expected an integer of at least 0"),
         (("sample", "{run}", "--out", "x.gif"), "ends in .png"),
-        (("sample", "{run}", "--out", "{run}/nowhere/x.png"), "cannot write"),
+        (("sample", "{run}", "--out", "{run}/config.json/x.png"), "cannot write"),
         (("interpolate", "{run}", "--rows", "0"), "at least 1"),
-        (("interpolate", "{run}", "--steps", "1"), "steps as an integer of at least 2"),
+        (("interpolate", "{run}", "--steps", "1"), "--steps: expected an integer of at least 2"),
+        (("microscope", "{run}", "--images", "1"), "--images: expected an integer of at least 2"),
+        (("report", "{run}", "--port", "80"), "--port belongs to --watch"),
+        (("train", "A1", "--lr", "0.1", "--g-lr", "0.2"), "Leave it out, and give both --g-lr and --d-lr"),
+        (("train", "A1", "--data-dir", "{run}", "--dataset", "digits"), '"folder" for pictures of your own'),
+        (("train", "mlp-gan", "--out", "{run}"), "To resume the run in it"),
+        (("resume", "{run}/.."), "but there are runs in it, such as "),
         (("evaluate",), "RUN"),
         (("evaluate", "{run}", "--samples", "0"), "--samples: expected an integer of at least 1"),
-        (("evaluate", "{run}", "--samples", "1400", "--quiet"), "samples=1200 at most"),
-        (("evaluate", "{run}", "--samples", "1", "--quiet"), "at least 2 feature vectors"),
+        (("evaluate", "{run}", "--samples", "1400", "--quiet"), "Choose at most 1,200"),
+        (("evaluate", "{run}", "--samples", "1", "--quiet"), "samples is 1, but the metrics need at least 12"),
         (("evaluate", "{run}", "--data-dir", "{run}"), "read from no directory"),
         (("check", "A77"), "there is no experiment 'A77'"),
         (("check", "A1", "--seed", "-1"), "seed: expected an integer of at least 0"),
@@ -473,3 +480,32 @@ def test_wrong_arguments_are_told_in_words(runs, capsys, arguments, message):
     assert run(*(argument.format(run=runs[0]) for argument in arguments)) == 2
     err = capsys.readouterr().err
     assert message in err and "Traceback" not in err
+
+
+def test_files_are_written_into_folders_that_are_not_there_yet(runs, tmp_path):
+    for command, *more in (("sample", "--npy", tmp_path / "c/x.npy"), ("interpolate",), ("export",), ("report",)):
+        path = tmp_path / command / "new" / "x.png"
+        assert run(command, runs[0], "--out", path, *more) == 0 and path.exists()
+    assert (tmp_path / "c/x.npy").exists()
+
+
+def test_resume_of_a_finished_run_says_that_it_is_finished(runs, tmp_path, capsys):
+    shutil.copytree(runs[0], tmp_path / "run")
+    capsys.readouterr()
+    assert run("resume", tmp_path / "run") == 0
+    assert "steps are taken, so only the pictures are drawn again. To go on: --epochs N" in capsys.readouterr().err
+
+
+def test_a_range_that_begins_with_a_minus_needs_no_equals_sign():
+    given = ["train", "A1", "--value-range", "-1:1", "--quiet"]
+    assert with_ranges_joined(given) == ["train", "A1", "--value-range=-1:1", "--quiet"]
+    assert with_ranges_joined(["--value-range", "--quiet"]) == ["--value-range", "--quiet"]
+    assert make_parser().parse_args(with_ranges_joined(given)).value_range == (-1, 1)
+
+
+def test_the_recipe_names_all_options_of_objective_and_optimizers(capsys):
+    assert run("list", "A5+g_beta1=0.9+d_weight_decay=0.1+d_lr=0.001") == 0
+    text = capsys.readouterr().out
+    assert "NonSaturating(label_noise=True, smoothing=0.0)" in text
+    assert "G Adam(lr=0.0002, beta1=0.9, beta2=0.999, epsilon=1e-08); D Adam(lr=0.001" in text
+    assert "weight_decay=0.1" in text and run("list", "C3") == 0 and "Wasserstein(clip=0.01)" in capsys.readouterr().out

@@ -607,6 +607,13 @@ def test_a_run_that_another_study_finished_after_this_one_was_stopped(tmp_path):
         assert len(report.rows) == 2 and not (report.stopped or report.skipped or report.failed)
 
 
+def test_the_bar_does_not_count_a_run_that_was_stopped(tmp_path, monkeypatch, capsys):
+    here, outcomes = Here(), iter([(STOPPED, "after 1 steps"), (SKIPPED, "in use")])
+    monkeypatch.setattr(here, "result", lambda future: next(outcomes))
+    report = run_study(small_study(), tmp_path, here.open)
+    assert report.stopped == [] and "1 of 2 runs done" in capsys.readouterr().err
+
+
 # the command
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from minigan import backend, data
 from minigan.data.dataset import OPTION_NAMES
 from minigan.data.decoding import BACKGROUNDS
+from minigan.errors import OptionError
 from minigan.experiments.variants import SEPARATOR
 from minigan.parallel.sharing import MOST_WORKERS
 from minigan.schedules import OF_A_RUN
@@ -186,6 +187,8 @@ def add_recipe(parser):
 
 def with_recipe(args):
     """Return the name of the variant that args.name and the options of RECIPE stand for."""
+    if args.lr is not None and (args.g_lr is not None or args.d_lr is not None):
+        raise OptionError("--lr sets both learning rates. Leave it out, and give both --g-lr and --d-lr.")
     texts = [args.name]
     for option, (names, _) in RECIPE.items():
         value = getattr(args, option.strip("-").replace("-", "_"))

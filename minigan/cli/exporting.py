@@ -5,6 +5,7 @@ from pathlib import Path
 from minigan.cli.arguments import add_option, add_source
 from minigan.cli.opening import open_trained
 from minigan.errors import OptionError
+from minigan.files import make_folder
 from minigan.report.card import write_card
 from minigan.report.generator import write_generator_page
 from minigan.training.facts import description_of, facts_of
@@ -53,6 +54,7 @@ def export_network(args):
     network = run.gan.sampler(run.averaged) if args.network == "generator" else run.gan.discriminator
     raw = "_raw" if args.raw else ""
     out = args.out or run.folder.path / f"{args.network}{raw}.{args.format}"
+    make_folder(out.parent)
     facts = facts_of(run, args.network)
     if args.format == PAGE:
         write_generator_page(run, out)

@@ -4,6 +4,8 @@ import textwrap
 
 from minigan.experiments import EXPERIMENTS
 from minigan.experiments.from_files import named
+from minigan.gan.description import used_options
+from minigan.optimizers import Optimizer
 
 WIDTHS = {"name": 24, "report": 6, "networks": 46, "data": 13, "epochs": 6, "claim": 50}
 
@@ -41,7 +43,7 @@ def details(experiment):
     """Return the recipe, the claim, and the summaries of both networks."""
     gan = experiment.make_gan(experiment.image_shape, steps=1)
     low, high = experiment.data_range
-    clipped = f"gradient norm at most {experiment.max_grad_norm:g}" if experiment.max_grad_norm else "not clipped"
+    clipped = f"gradient norm at most {experiment.max_grad_norm:g}" if experiment.max_grad_norm else "none is clipped"
     recipe = {
         **({"also called": ", ".join(experiment.aliases)} if experiment.aliases else {}),
         "networks": experiment.networks,
@@ -49,13 +51,14 @@ def details(experiment):
         "data": f"{experiment.dataset}, images in [{low}, {high}], {experiment.epochs} epochs, "
         f"batch {experiment.batch_size}",
         "latent": str(experiment.latent),
-        "objective": f"{type(experiment.objective).__name__}, {experiment.d_steps} step(s) of D for one of G",
+        "objective": f"{call_text(experiment.objective)}, {experiment.d_steps} step(s) of D for one of G",
         **({"penalties": ", ".join(map(str, experiment.penalties))} if experiment.penalties else {}),
         **({"step": f"in {experiment.accumulate} parts of the batch"} if experiment.accumulate > 1 else {}),
         **({"learning rates": experiment.lr_schedule} if experiment.lr_schedule != "constant" else {}),
         **({"warm-up": f"{experiment.warm_up:,} steps"} if experiment.warm_up else {}),
         **({} if experiment.ema is None else {"samples": f"by a moving average of G, decay {experiment.ema:g}"}),
-        "optimizers": f"G {optimizer_text(gan.g_optimizer)}; D {optimizer_text(gan.d_optimizer)}; {clipped}",
+        "optimizers": f"G {call_text(gan.g_optimizer)}; D {call_text(gan.d_optimizer)}",
+        "gradients": clipped,
     }
     head = "\n".join(f"{name:16}{text}" for name, text in recipe.items())
     return (
@@ -64,5 +67,8 @@ def details(experiment):
     )
 
 
-def optimizer_text(optimizer):
-    return f"{type(optimizer).__name__} {optimizer.lr:g}"
+def call_text(part):
+    """Return an optimizer or an objective as the call that makes it: Adam(lr=0.0005, beta1=0.5, ...)."""
+    options = {**used_options(part), **({"lr": part.lr} if isinstance(part, Optimizer) else {})}
+    name = options.pop("class")
+    return f"{name}({', '.join(f'{option}={value!r}' for option, value in options.items())})"

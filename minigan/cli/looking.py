@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from minigan.cli.arguments import add_option, add_source, positive
+from minigan.cli.arguments import add_option, add_source, integer, positive
 from minigan.cli.opening import open_trained
 from minigan.training.microscope import NETWORKS, microscope_of_run
 
@@ -21,7 +21,7 @@ def add_to(commands):
     parser.add_argument(
         "--checkpoint", type=positive, metavar="STEP", help="only the checkpoint of this step; default: all of them"
     )
-    parser.add_argument("--images", type=positive, default=8, metavar="N", help="the size of the batch; default: 8")
+    parser.add_argument("--images", type=integer(2), default=8, metavar="N", help="the size of the batch; default: 8")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the page; default: microscope.html in the run")
     add_option(parser, "--data-dir", help="the folder of the data set's files; default: the run's own")
     add_option(parser, "--device")

@@ -7,6 +7,7 @@ from pathlib import Path
 from minigan.cli.arguments import add_option, add_source, integer
 from minigan.cli.opening import open_trained
 from minigan.errors import OptionError
+from minigan.files import make_folder
 
 COMPARISON = "comparison.html"
 PORT = 8123
@@ -32,9 +33,7 @@ def add_to(commands):
         action="store_true",
         help="write nothing: show the page at http://127.0.0.1 while the run goes on, always up to date, until Ctrl-C",
     )
-    parser.add_argument(
-        "--port", type=port, default=PORT, metavar="N", help=f"of --watch; 0 takes any that is free; default: {PORT}"
-    )
+    parser.add_argument("--port", type=port, metavar="N", help=f"of --watch; 0 takes any that is free; default: {PORT}")
     parser.add_argument(
         "--generator",
         action="store_true",
@@ -69,6 +68,10 @@ def report_command(args):
         args.parser.error("--generator belongs to the page of one run, and not to --watch")
     if args.watch:
         return watch(args, runs, studies)
+    if args.port is not None:
+        args.parser.error("--port belongs to --watch")
+    if args.out is not None:
+        make_folder(args.out.parent)
     if studies:
         path = write_study_page(studies[0], args.out)
     elif len(runs) > 1:
@@ -92,6 +95,6 @@ def watch(args, runs, studies):
     def say(address):
         sys.stderr.write(f"{address} shows {runs[0]} and follows it. Ctrl-C ends this.\n")
 
-    serve(runs[0], args.port, say)
+    serve(runs[0], PORT if args.port is None else args.port, say)
     sys.stderr.write("stopped following the run\n")
     return 0

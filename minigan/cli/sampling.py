@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from minigan import pictures
-from minigan.cli.arguments import add_option, add_source, positive, seed
+from minigan.cli.arguments import add_option, add_source, integer, positive, seed
 from minigan.cli.opening import open_trained
 from minigan.errors import OptionError
-from minigan.files import atomic_write
+from minigan.files import atomic_write, make_folder
 from minigan.gan import latent
 from minigan.labels import labels_of_grid
 
@@ -37,7 +37,7 @@ def add_to(commands):
     )
     add_common_arguments(interpolate)
     interpolate.add_argument(
-        "--steps", type=positive, default=10, help="the number of images on each path, with both ends; default: 10"
+        "--steps", type=integer(2), default=10, help="the number of images on each path, with both ends; default: 10"
     )
     interpolate.add_argument("--rows", type=positive, default=5, help="the number of paths; default: 5")
     interpolate.add_argument("--linear", action="store_true", help="follow the straight line instead of the arc")
@@ -45,7 +45,8 @@ def add_to(commands):
         "--out",
         type=png_file,
         metavar="FILE.png",
-        help="default: RUN/slerp_seedSEED.png, or lerp_seedSEED.png; the GIF is written beside it",
+        help="default: RUN/slerp_seedSEED.png, or lerp_seedSEED.png, with the labels before the seed; the GIF is "
+        "written beside it",
     )
     interpolate.set_defaults(command=draw_paths)
 
@@ -116,9 +117,11 @@ def draw_samples(args):
     n, labels, columns = labels_and_columns(run, args.n, args.labels)
     images = run.sample(n, args.seed, labels)
     out = args.out or default_path(run, "sample", args)
+    make_folder(out.parent)
     pictures.save_png(out, pictures.grid(images, columns))
     print(f"{n} samples of step {run.step:,}: {out}")
     if args.npy:
+        make_folder(args.npy.parent)
         with atomic_write(args.npy) as file:
             np.save(file, images)
         print(f"the same as an array: {args.npy}")
@@ -139,6 +142,7 @@ def draw_paths(args):
     labels = None if classes is None else np.repeat(np.resize(args.labels or range(classes), args.rows), args.steps)
     images = run.images(np.concatenate(latents), labels)
     out = args.out or default_path(run, path_between.__name__, args)
+    make_folder(out.parent)
     pictures.save_png(out, pictures.grid(images, columns=args.steps))
     frames = [pictures.grid(images[step :: args.steps], columns=args.rows) for step in range(args.steps)]
     pictures.save_gif(out.with_suffix(".gif"), frames, zoom=2)

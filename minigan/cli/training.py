@@ -113,7 +113,13 @@ def finish(training, quiet, with_report=True):
     """Train to the end and return the exit code: 0, or 128 + the number of the signal that stopped the run."""
     if not quiet:
         config = training.config
-        sys.stderr.write(f"{config.experiment}: {config.total_steps:,} steps on {place(config)}\n")
+        if training.step >= config.total_steps:
+            sys.stderr.write(
+                f"{config.experiment}: all {config.total_steps:,} steps are taken, so only the pictures are drawn "
+                "again. To go on: --epochs N or --steps N, a later end than before\n"
+            )
+        else:
+            sys.stderr.write(f"{config.experiment}: {config.total_steps:,} steps on {place(config)}\n")
         if config.sharers == "1 worker":
             tell_of_load()
     signal = training.run(quiet)

@@ -175,8 +175,9 @@ def _load_digits(directory, split):
         raise DataError(f'data set "digits" has only the split "train", not {split!r}. Load "mnist" for test digits.')
     if directory is not None:
         raise OptionError(
-            'data set "digits" is built in and read from no directory. Leave directory (--data-dir) out, or load '
-            '"mnist" from it.'
+            'data set "digits" is built in and read from no directory. Leave directory (--data-dir) out, or say which '
+            'data set is there: "mnist", "folder" for pictures of your own, "array" for a .npy or .npz file '
+            "(--dataset NAME)."
         )
     with np.load(io.BytesIO(_read_digits_file()), allow_pickle=False) as arrays:
         images, labels = arrays["images"], arrays["labels"]

@@ -20,7 +20,7 @@ from minigan.errors import MiniganError, OptionError
 from minigan.files import atomic_write, printable
 from minigan.metrics.classifier import trained_classifier
 from minigan.study import results
-from minigan.study.job import FINISHED, SKIPPED, RunError
+from minigan.study.job import FINISHED, SKIPPED, STOPPED, RunError
 from minigan.study.table import table
 from minigan.training import checkpoints
 from minigan.training.config import JUDGE_SAMPLES
@@ -117,8 +117,9 @@ def run_jobs(jobs, totals, cluster, report, retries, quiet):
                     futures[cluster.submit(job, session, retries)] = job
                 for future in cluster.wait(list(futures), POLL):
                     job = futures.pop(future)
-                    note_outcome(job, future, cluster, report, progress.say)
-                    progress.end(job)
+                    stopped = note_outcome(job, future, cluster, report, progress.say)
+                    if not stopped:
+                        progress.end(job)
                 progress.show(futures.values(), len(report.failed))
                 if stop.signal and not report.signal:
                     report.signal = stop.signal
@@ -135,21 +136,23 @@ def run_jobs(jobs, totals, cluster, report, retries, quiet):
 
 
 def note_outcome(job, future, cluster, report, say):
-    """Note in the report how a run ended, and say what went wrong."""
+    """Note in the report how a run ended, and say what went wrong; return whether it was stopped."""
     try:
         how, what = cluster.result(future)
     except RunError as error:
         report.failed[job] = error
         say(f"{job.label} failed: {error}")
-        return
+        return False
+    if how == STOPPED:
+        report.stopped.append(job.label)
+        return True
     if how == FINISHED:
         if not results.read_finished(job):
             report.failed[job] = RunError(f"it is finished, but {job.path} does not hold its result here")
     elif how == SKIPPED:
         report.skipped[job] = what
         say(f"{job.label} skipped: {what}")
-    else:
-        report.stopped.append(job.label)
+    return False
 
 
 class Progress:
@@ -179,7 +182,7 @@ class Progress:
         self.bar.set_postfix_str(f"{self.done} of {len(self.totals)} runs done{text}")
 
     def end(self, job):
-        """Count a run that has ended, in whatever way."""
+        """Count a run that has ended: it is finished, it failed, or somebody else trains it."""
         self.done += 1
         self.taken[job] = self.totals[job]
 

@@ -63,9 +63,9 @@ class RunFolder:
         run.lock()
         if not all(inside.name == LOCK or is_leftover(inside) or holds(inside, source) for inside in path.iterdir()):
             run.release()
+            resume = f" To resume the run in it: python -m minigan resume {path}." if run.has_config() else ""
             raise OptionError(
-                f"the folder {path} is not empty. To resume the run in it: python -m minigan resume {path}. For a "
-                "new run choose another folder (--out DIR)."
+                f"the folder {path} is not empty.{resume} For a new run choose another folder (--out DIR)."
             )
         if source is not None:
             run.write_source(source)
@@ -85,9 +85,25 @@ class RunFolder:
                 return run, RunConfig.from_json(read_file(file, CONFIG_LIMIT), file)
             except FileError as error:
                 reason = f"config.json cannot be read: {error}"
+        runs = run.runs_inside()
+        if runs:
+            raise CheckpointError(
+                f"{run.path} is not the folder of a run, but there are runs in it, such as {runs[0]}."
+            )
         raise CheckpointError(
             f"{run.path} is not the folder of a run: {reason.rstrip('.')}. To start a run: python -m minigan train NAME"
         )
+
+    def has_config(self):
+        """Return whether this is the folder of a run."""
+        return os.path.isfile(self.path / "config.json")
+
+    def runs_inside(self):
+        """Return those of its folders that are folders of runs: then it is that of a study, or out/."""
+        try:
+            return [path for path in sorted(self.path.iterdir()) if RunFolder(path).has_config()]
+        except OSError:
+            return []
 
     def lock(self):
         """Lock the folder until `release`, or until this process ends, however it ends.

@@ -52,6 +52,7 @@ class Judge:
             )
         if train is None:
             self.require_same_images(run)
+        require_judgeable(self.train, samples, "samples")  # before a classifier is trained
         self.reference = None
         if self.train.labels is not None:
             self.say(f"{name}: loading or training the classifier, and applying it to {len(self.train):,} real images")

@@ -115,7 +115,10 @@ def require_judging(config, dataset, judge_samples):
     if config.judge_every is not None:
         require_judgeable(dataset, config.judge_samples, "judge_samples")
     elif judge_samples is not None:
-        raise OptionError("judge_samples says how many samples are judged, but not when. Give judge_every, too.")
+        raise OptionError(
+            "judge_samples (--judge-samples) says how many samples are judged, but not when. Give judge_every, too: "
+            "--judge-every N."
+        )
 
 
 def resume_run(

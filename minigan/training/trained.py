@@ -81,10 +81,14 @@ def load_trained(
     notes = []
     newest = checkpoints.read_newest(folder.checkpoints, notes.append)
     if newest is None:
-        why = "its checkpoints are lost" if folder.traces() else "it stopped before the end of its first epoch"
+        if folder.traces():
+            raise CheckpointError(
+                f"{folder.path} holds no checkpoint: its checkpoints are lost. Copy the files step_*.checkpoint back "
+                "from a backup, or train again into another folder."
+            )
         raise CheckpointError(
-            f"{folder.path} holds no checkpoint: the run was started, but {why}. Train it first: python -m minigan "
-            f"resume {folder.path}"
+            f"{folder.path} holds no checkpoint: the run was started, but it stopped before the end of its first "
+            f"epoch. Train it first: python -m minigan resume {folder.path}"
         )
     arrays, values = newest
     gan = make_gan(experiment, config, device, arrays)
