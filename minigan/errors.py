@@ -17,6 +17,13 @@ class OptionError(MiniganError, ValueError):
     """An option of a layer, optimizer, network or program is out of range or unknown."""
 
 
+class UnknownArrayError(OptionError, KeyError):
+    """A layer or network has no parameter, gradient or state of this name."""
+
+    def __str__(self):
+        return self.args[0]
+
+
 class TooLargeError(MiniganError, MemoryError):
     """An array is too large for the memory of the device."""
 

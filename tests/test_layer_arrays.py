@@ -92,6 +92,21 @@ def test_what_does_not_fit_is_refused_in_words(assign, error, words):
     assert np.array_equal(net.flat_params, before)
 
 
+def test_reading_an_unknown_name_says_which_names_there_are():
+    net = Sequential([Dense(2)], (3,), seed=0)
+    layer = net.layers[0]
+    for arrays, name, known in (
+        (layer.params, "w", "it holds W, b"),
+        (layer.grads, "w", "it holds W, b"),
+        (net.params, "W", "the names are 0.Dense.W, 0.Dense.b"),
+        (layer.state, "mean", "it holds nothing"),
+    ):
+        with pytest.raises(KeyError, match=f"there is no '{name}'; {known}") as caught:
+            arrays[name]
+        assert isinstance(caught.value, OptionError) and str(caught.value).endswith(".")
+        assert name not in arrays and arrays.get(name) is None
+
+
 def test_the_networks_of_a_gan_cannot_be_exchanged_under_its_optimizers():
     gan = GAN(Sequential([Dense(2)], (3,)), Sequential([Dense(1)], (2,)))
     with pytest.raises(OptionError, match="new GAN"):

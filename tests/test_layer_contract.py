@@ -14,7 +14,7 @@ from minigan import layers
 from minigan.checks import check_layer, loops, parametrize_with_checks
 from minigan.checks.layer_check import CLAUSES
 from minigan.errors import GradientError, OptionError
-from minigan.layers import Dense
+from minigan.layers import Dense, Tanh
 
 
 @parametrize_with_checks(LAYERS.values())
@@ -74,6 +74,19 @@ def test_check_layer_runs_the_same_clauses():
     report = check_layer(lambda: Dense(2), (3,))
     assert "keeps the contract" in report and report.count("  ok  ") == len(CLAUSES) - 2
     assert report.count("worst relative error") == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "function", "expected"),
+    [
+        ("forward", lambda layer, x: x, r"forward cannot be called .* Write it as forward\(self, x, training=False\)"),
+        ("backward", lambda layer, dy: dy, r"Write it as backward\(self, dy, param_grads=True, input_grad=True\)"),
+    ],
+)
+def test_methods_with_too_few_arguments_are_told_in_words(method, function, expected):
+    kind = type("Short", (Tanh,), {method: function})
+    with pytest.raises(GradientError, match=expected):
+        check_layer(kind, (3,))
 
 
 USERS_FILE = """

@@ -1,6 +1,7 @@
 """What the clauses of check_layer work with: networks of the one layer that is checked, and its passes."""
 
 import copy
+import inspect
 
 import numpy as np
 
@@ -17,7 +18,19 @@ class Contract:
         self.make_layer, self.input_shape = make_layer, tuple(input_shape)
         self.tolerance, self.seed = tolerance, seed
         self.rng = np.random.default_rng(seed)
-        self.name = type(make_layer()).__name__
+        layer = make_layer()
+        self.name = type(layer).__name__
+        labels = (None,) if layer.takes_labels else ()
+        self.require_arguments(layer, "forward", "x, training=False", None, True, *labels)
+        gradients = {"param_grads": True, "input_grad": True}
+        self.require_arguments(layer, "backward", "dy, param_grads=True, input_grad=True", None, **gradients)
+
+    def require_arguments(self, layer, method, wanted, *given, **named):
+        """Raise GradientError unless a method takes the arguments that a network gives it."""
+        try:
+            inspect.signature(getattr(layer, method)).bind(*given, **named)
+        except TypeError as error:
+            self.require(False, f"{method} cannot be called ({error})", f"Write it as {method}(self, {wanted})")
 
     def network(self, dtype="float64"):
         """Return a network of the one layer, with parameters moved away from their special start values."""

@@ -8,7 +8,7 @@ import copy
 from collections.abc import MutableMapping
 
 from minigan import backend
-from minigan.errors import DeviceError, DtypeError, OptionError, ShapeError
+from minigan.errors import DeviceError, DtypeError, OptionError, ShapeError, UnknownArrayError
 
 
 def copy_into(target, values, where):
@@ -54,6 +54,10 @@ class NamedArrays(FixedArrays):
         self.where, self.arrays, self.closed = where, {}, False
 
     def __getitem__(self, name):
+        if name not in self.arrays:
+            raise UnknownArrayError(
+                f"{self.where}: there is no {name!r}; it holds {', '.join(self.arrays) or 'nothing'}."
+            )
         return self.arrays[name]
 
     def __setitem__(self, name, values):
@@ -127,7 +131,7 @@ class Gradients(NamedArrays):
 
     def __getitem__(self, name):
         self.write_zeros()
-        return self.arrays[name]
+        return super().__getitem__(name)
 
     def __setitem__(self, name, values):
         self.write_zeros()
@@ -144,6 +148,10 @@ class ArraysOfLayers(FixedArrays):
             self.parts.update({f"{layer.name}.{name}": (arrays, name) for name in arrays})
 
     def __getitem__(self, name):
+        if name not in self.parts:
+            raise UnknownArrayError(
+                f"{self.kind}: there is no {name!r}; the names are {', '.join(self.parts) or 'none'}."
+            )
         arrays, own_name = self.parts[name]
         return arrays[own_name]
 
