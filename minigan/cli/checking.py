@@ -17,7 +17,7 @@ def add_to(commands):
         "If the experiment has a gradient penalty, the second derivatives of D are checked as well. "
         "The exit code is 0 if all gradients are right, 1 if not.",
     )
-    parser.add_argument("name", help="the name of an experiment: python -m minigan list")
+    parser.add_argument("name", help="the name of an experiment: python -m minigan list; or your own: my_gan.py:NAME")
     add_option(parser, "--seed", help="the seed of weights, inputs and directions; default: 0")
     parser.set_defaults(command=check_experiment)
 
