@@ -67,7 +67,8 @@ def _check_place(path):
     except FileNotFoundError:
         if not path.parent.is_dir():
             raise FileError(
-                f"cannot write {printable(path)}: there is no folder {printable(path.parent)}. Make it first."
+                f"cannot write {printable(path)}: there is no folder {printable(path.parent)}. Make it first: "
+                f"pathlib.Path({str(path.parent)!r}).mkdir(parents=True)."
             ) from None
     except FileError:
         raise
