@@ -357,8 +357,9 @@ def test_a_link_in_the_folder_is_refused(tmp_path):
 
 
 def test_a_page_that_cannot_be_written(run, tmp_path, capsys):
-    assert report(run, "--out", tmp_path / "none" / "a.html") == 2
-    assert "there is no folder" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert report(run, "--out", tmp_path / "file" / "a.html") == 2
+    assert "cannot write to the folder" in capsys.readouterr().err
 
 
 def test_the_same_folder_gives_the_same_page(run, tmp_path):

@@ -289,7 +289,7 @@ def test_options_of_the_command_line_are_those_of_a_variant(tmp_path, known):
         (["--lr", "fast"], "expected lr > 0"),
         (["--lr", ""], "expected a number"),
         (["--weight-decay", "-1"], "weight_decay >= 0"),
-        (["--lr", "1e-3", "--g-lr", "1e-3"], "each once"),
+        (["--lr", "1e-3", "--g-lr", "1e-3"], "give both --g-lr and --d-lr"),
     ],
 )
 def test_wrong_options_of_the_command_line(tmp_path, options, match, capsys):
