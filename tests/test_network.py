@@ -15,7 +15,7 @@ from minigan import Sequential, data, npz
 from minigan.checks import check_gradients, check_layer
 from minigan.errors import CacheError, CheckpointError, DeviceError, DtypeError, FileError, OptionError, ShapeError
 from minigan.initializers import Orthogonal, RandomNormal
-from minigan.layers import BatchNorm, Dense, Dropout, Flatten, Layer, LeakyReLU, Reshape, Tanh
+from minigan.layers import LSTM, BatchNorm, Dense, Dropout, Flatten, Layer, LeakyReLU, Reshape, Tanh
 from minigan.optimizers import SGD
 
 
@@ -371,6 +371,11 @@ def test_an_unwritable_place(tmp_path):
         (lambda: Sequential([Tanh()], (3,), dtype="float16"), OptionError, "float32 or float64"),
         (lambda: Sequential([Tanh()], (3,), device="tpu"), OptionError, "cpu, gpu, auto"),
         (lambda: Sequential([Dense(3), Dense(2)], (2, 2)), ShapeError, r"0\.Dense: expected vectors"),
+        (
+            lambda: Sequential([LSTM(4, return_sequences=True), Dense(7)], input_shape=(5, 3)),
+            ShapeError,
+            r"1\.Dense.* \(n, 5, 4\).*Flatten\(\).* Reshape\(\(5, 1, 4\)\), Conv2D\(7, 1\)",
+        ),
         (lambda: small().astype("int32"), OptionError, "float32 or float64"),
         (lambda: small().predict(np.zeros((0, 2, 2, 1), np.float32)), ShapeError, "at least one sample"),
         (lambda: small().forward(np.zeros((0, 2, 2, 1), np.float32), True), ShapeError, "at least one sample"),

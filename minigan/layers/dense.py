@@ -33,10 +33,13 @@ class Dense(Layer):
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
         if len(input_shape) != 1:
-            raise ShapeError(
-                f"{self.name}: expected vectors as input, (n, in), got (n, {', '.join(map(str, input_shape))}). Put "
-                "a Flatten() before it."
-            )
+            advice = "Put a Flatten() before it."
+            if len(input_shape) == 2:
+                steps, features = input_shape
+                each_step = f"Reshape(({steps}, 1, {features})), Conv2D({self.units}, 1)"
+                advice += f" Or, for each step of a sequence by itself: {each_step}."
+            got = ", ".join(map(str, input_shape))
+            raise ShapeError(f"{self.name}: expected vectors as input, (n, in), got (n, {got}). {advice}")
         self.add_param("W", (*input_shape, self.units), self.initializer, rng)
         if self.use_bias:
             self.add_param("b", (self.units,), Zeros(), rng)
