@@ -29,8 +29,9 @@ def main(options):
     net = Sequential([encoder, decoder], image_shape, seed=options.seed, device=options.device)
     net.parallel(options.workers)
     loss, optimizer = MeanSquaredError(), Adam(net, lr=LEARNING_RATE, beta1=0.9)
-    rng, images = np.random.default_rng(options.seed), backend.to_device(images, net.xp)
-    shown = backend.to_device(data.scale(backend.to_cpu(images[:10])), net.xp)
+    rng = np.random.default_rng(options.seed)
+    shown = backend.to_device(data.scale(images[:10]), net.xp)
+    images = backend.to_device(images, net.xp)
     out = pictures.folder_for_epochs(options.out)
 
     bar = tqdm(range(1, options.epochs + 1), unit="epoch")

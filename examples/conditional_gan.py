@@ -6,9 +6,10 @@ The run takes about two minutes and uses the built-in digits. --dataset mnist tr
 After each epoch it writes a picture with a row for each digit, 0 to 9. At the end it writes an animation of them and
 both networks.
 
-It is the GAN of mlp_gan.py, and one thing is new: the label, 0 to 9. G gets random numbers and a label, and makes an
-image of this digit. D gets an image and a label, and answers two questions with one number: does the image look real,
-and does it look like this digit? How the label reaches each layer, and the gradients: docs/conditional.md
+It is the GAN of mlp_gan.py without Dropout in D, and one thing is new: the label, 0 to 9. G gets random numbers and a
+label, and makes an image of this digit. D gets an image and a label, and answers two questions with one number: does
+the image look real, and does it look like this digit? How the label reaches each layer, and the gradients:
+docs/conditional.md
 """
 
 import copy
@@ -87,8 +88,8 @@ def main(options):
     def latents(n, rng):
         return backend.to_device(rng.standard_normal((n, LATENT_SIZE)).astype("float32"), xp)
 
-    averaged = copy.deepcopy(G)  # moving averages of the numbers of G, as in mlp_gan.py
-    numbers = [[*net.params.values(), *net.state.values()] for net in (averaged, G)]
+    averaged = copy.deepcopy(G)  # moving averages of the arrays of G, as in mlp_gan.py
+    averages, arrays = [[*net.params.values(), *net.state.values()] for net in (averaged, G)]
     fixed, rows = latents(10 * classes, np.random.default_rng(seed)), np.repeat(np.arange(classes), 10)
     out = pictures.folder_for_epochs(options.out)
     frames, bar = [], tqdm(range(options.epochs), unit="epoch")
@@ -114,8 +115,8 @@ def main(options):
             g_optimizer.step()
 
             d = min(EMA_DECAY, (1 + g_optimizer.steps) / (10 + g_optimizer.steps))
-            for average, number in zip(*numbers, strict=True):
-                average += (1 - d) * (number - average)
+            for average, array in zip(averages, arrays, strict=True):
+                average += (1 - d) * (array - average)  # in place: it is an array of `averaged`
 
         bar.set_postfix_str(f"loss of D {real_loss + generated_loss:.2f}, of G {g_loss:.2f}")
         frames.append(pictures.grid(backend.to_cpu(averaged.predict(fixed, labels=rows)), columns=10))

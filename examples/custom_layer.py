@@ -33,16 +33,17 @@ class Swish(Layer):
         return input_shape
 
     def forward(self, x, training=False):
+        self.check_input(x)
         z = self.params["b"] * x
         s = sigmoid(z)
         self.save_for_backward(x, s, s * sigmoid(-z))  # sigmoid(-z) is 1 - s, but keeps digits that 1 - s loses
         return x * s
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        x, s, ds = self.saved(dy)
+        x, s, slope = self.saved(dy)  # slope = s (1 - s), of the sigmoid at b x
         if param_grads:
-            self.grads["b"] += (dy * x * x * ds).sum(axis=0)  # (1)
-        return dy * (s + self.params["b"] * x * ds) if input_grad else None  # (2)
+            self.add_grad("b", (dy * x * x * slope).sum(axis=0))  # (1)
+        return dy * (s + self.params["b"] * x * slope) if input_grad else None  # (2)
 
 
 def main(options):

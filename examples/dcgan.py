@@ -5,9 +5,10 @@
     python examples/dcgan.py --dataset cifar10 --data-dir DIR    colour images
     python examples/dcgan.py --help
 
-The training is the same as in mlp_gan.py, which explains it. Only the networks are different: both look at neighbouring
-pixels together. G starts from a small image with many channels and doubles its size twice. D halves the size of its
-image twice. The height and width of an image must be multiples of four.
+The training is the same loop as in mlp_gan.py, which explains it. The networks are different, and so are the numbers
+in capitals below. Both networks look at neighbouring pixels together. G starts from a small image with many channels
+and doubles its size twice. D halves the size of its image twice. The height and width of an image must be multiples of
+four.
 """
 
 import copy
@@ -78,8 +79,8 @@ def main(options):
     def latents(n, rng):
         return backend.to_device(rng.standard_normal((n, LATENT_SIZE)).astype("float32"), xp)
 
-    averaged = copy.deepcopy(G)  # its numbers will be moving averages (EMA) of those of G
-    numbers = [[*net.params.values(), *net.state.values()] for net in (averaged, G)]
+    averaged = copy.deepcopy(G)  # its arrays will be moving averages (EMA) of those of G
+    averages, arrays = [[*net.params.values(), *net.state.values()] for net in (averaged, G)]
     fixed = latents(64, np.random.default_rng(seed))
     out = pictures.folder_for_epochs(options.out)
     frames = []
@@ -109,8 +110,8 @@ def main(options):
 
             # Move the average towards G, at first faster
             d = min(EMA_DECAY, (1 + g_optimizer.steps) / (10 + g_optimizer.steps))
-            for average, number in zip(*numbers, strict=True):
-                average += (1 - d) * (number - average)
+            for average, array in zip(averages, arrays, strict=True):
+                average += (1 - d) * (array - average)  # in place: it is an array of `averaged`
 
         print(f"loss of D {real_loss + generated_loss:.2f}, of G {g_loss:.2f}")
         frames.append(pictures.grid(backend.to_cpu(averaged.predict(fixed))))

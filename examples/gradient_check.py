@@ -18,11 +18,13 @@ class BrokenBatchNorm(BatchNorm):
     """Here dx = gamma / sqrt(var + epsilon) (dy - mean(dy)). The term - xhat mean(dy xhat) is missing."""
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        xhat, inverse_std, training = self.saved(dy)
+        xhat, inverse_std, m = self.saved(dy)  # m: how many rows; None if it was not in training
         if param_grads:
-            self.grads["beta"] += dy.sum(axis=0)
-            self.grads["gamma"] += (dy * xhat).sum(axis=0)
-        if not training:
+            self.add_grad("beta", dy.sum(axis=0))
+            self.add_grad("gamma", (dy * xhat).sum(axis=0))
+        if not input_grad:
+            return None
+        if m is None:
             return dy * self.params["gamma"] * inverse_std
         return self.params["gamma"] * inverse_std * (dy - dy.mean(axis=0))
 

@@ -32,7 +32,8 @@ def main(options):
     loss, optimizer = SoftmaxCrossEntropy(), Adam(net, lr=LEARNING_RATE, beta1=0.9)
     rng = np.random.default_rng(options.seed)
     order = rng.permutation(len(images))
-    train, test = order[: -len(order) // 10], order[-len(order) // 10 :]
+    held_out = len(order) // 10
+    train, test = order[:-held_out], order[-held_out:]
     train_images = backend.to_device(images[train], net.xp)
 
     for epoch in range(1, options.epochs + 1):

@@ -74,8 +74,8 @@ def main(options):
     def latents(n, rng):
         return backend.to_device(rng.standard_normal((n, LATENT_SIZE)).astype("float32"), xp)
 
-    averaged = copy.deepcopy(G)  # its numbers will be moving averages (EMA) of those of G: it draws better than G
-    numbers = [[*net.params.values(), *net.state.values()] for net in (averaged, G)]
+    averaged = copy.deepcopy(G)  # its arrays will be moving averages (EMA) of those of G: it draws better than G
+    averages, arrays = [[*net.params.values(), *net.state.values()] for net in (averaged, G)]
     fixed = latents(64, np.random.default_rng(seed))  # the same for every picture, so that you can see G learn
     out = pictures.folder_for_epochs(options.out)
     frames, bar = [], tqdm(range(options.epochs), unit="epoch")
@@ -85,7 +85,7 @@ def main(options):
             n = len(real)
             generated = G.forward(latents(n, rng), training=True)
 
-            # Update D: target 1 ("real") for real images, 0 ("generated") for G's. Both pass D as one batch.
+            # Update D: target 1 for real images, 0 for G's. Both pass D as one batch. A BatchNorm in D would mix them.
             logits = D.forward(xp.concatenate([real, generated]), training=True)
             real_loss, real_dlogits = loss(logits[:n], 1.0)
             generated_loss, generated_dlogits = loss(logits[n:], 0.0)
@@ -103,8 +103,8 @@ def main(options):
 
             # G moves in circles around a good place; its average is nearer to it. At first it soon forgets the start.
             d = min(EMA_DECAY, (1 + g_optimizer.steps) / (10 + g_optimizer.steps))
-            for average, number in zip(*numbers, strict=True):
-                average += (1 - d) * (number - average)
+            for average, array in zip(averages, arrays, strict=True):
+                average += (1 - d) * (array - average)  # in place: it is an array of `averaged`
 
         bar.set_postfix_str(f"loss of D {real_loss + generated_loss:.2f}, of G {g_loss:.2f}")
         frames.append(pictures.grid(backend.to_cpu(averaged.predict(fixed))))

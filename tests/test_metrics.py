@@ -346,6 +346,24 @@ def test_load_reference_of_the_built_in_digits(tmp_path, monkeypatch):
     assert reference.test_distances is None and 'only the split "train"' in reference.no_test
 
 
+@pytest.mark.parametrize("name", ["array", "mine"])
+def test_load_reference_of_arrays_has_no_test_images(name, tmp_path, monkeypatch, rng):
+    monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path))
+    monkeypatch.setattr(
+        classifier, "train_classifier", lambda dataset, *args, **k: classifier.make_classifier((8, 8, 1), 2)
+    )
+    mine = data.from_arrays(rng.integers(0, 256, (40, 8, 8), "uint8"), np.arange(40) % 2, name=name)
+    reference = metrics.load_reference(mine, samples=40, quiet=True)
+    assert reference.test_distances is None and name in reference.no_test
+
+
+def test_load_reference_says_that_a_given_folder_is_wrong_before_it_trains(tmp_path, monkeypatch, rng):
+    monkeypatch.setattr(classifier, "train_classifier", lambda *args, **k: pytest.fail("trained"))
+    mine = data.from_arrays(rng.integers(0, 256, (40, 8, 8), "uint8"), np.arange(40) % 2, name="mine")
+    with pytest.raises(OptionError, match="mine"):
+        metrics.load_reference(mine, tmp_path, samples=40, quiet=True)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [

@@ -4,7 +4,7 @@ import numpy as np
 
 from minigan import data
 from minigan.data import Dataset
-from minigan.errors import DataError, ShapeError
+from minigan.errors import DataError, OptionError, ShapeError
 from minigan.hints import PathLike
 from minigan.metrics.classifier import features_and_probabilities, trained_classifier
 from minigan.metrics.frechet import mean_and_covariance
@@ -73,16 +73,20 @@ def chosen(count, size):
 def load_reference(
     train: Dataset, directory: PathLike | None = None, samples: int = 10_000, device: str = "cpu", quiet: bool = False
 ) -> Reference:
-    """Return the Reference of a training set from `minigan.data.load`; the classifier is cached.
+    """Return the Reference of a training set; the classifier is cached.
 
     directory  where the test split is read from, as in `minigan.data.load`. If there is none (the built-in digits, a
-               partial folder), memorisation is not judged, since the GAN has seen all images
+               partial folder, images of `from_arrays`), memorisation is not judged, since the GAN has seen all images
     Errors     those of `trained_classifier` and Reference
     """
     samples = require_count("load_reference", samples=samples)
-    classifier = trained_classifier(train, device=device, quiet=quiet)
     try:
         test, no_test = data.load(train.name, directory, split="test", **train.options), ""
     except DataError as error:
         test, no_test = None, str(error)
+    except OptionError as error:  # `train` is from a folder or from arrays, and nobody said where its test split is
+        if directory is not None:
+            raise
+        test, no_test = None, str(error)
+    classifier = trained_classifier(train, device=device, quiet=quiet)
     return Reference(train, classifier, test, samples, no_test)
