@@ -36,11 +36,11 @@ current = ContextVar("budget", default=None)
 
 
 class Budget:
-    """How much of each kind there is, and how much of it is spent."""
+    """How much of each kind there is (limits; None: no limit), and how much of it is spent."""
 
     def __init__(self, limits):
         self.limits = limits
-        self.spent = dict.fromkeys(limits, 0)
+        self.spent = dict.fromkeys(LIMITS, 0)
 
 
 @contextmanager
@@ -53,9 +53,27 @@ def budget(**limits):
         current.reset(token)
 
 
+@contextmanager
+def counting():
+    """Count what is spent in the block, without limits, where there is no budget. Yields the amounts by kind.
+
+    `save` needs them: it writes no network that `load` would refuse as too large.
+    """
+    if current.get() is not None:
+        yield {}
+        return
+    account = Budget(limits=None)
+    token = current.set(account)
+    try:
+        yield account.spent
+    finally:
+        current.reset(token)
+
+
 def limited():
     """Return whether there is a budget: a network is read from a file, and its numbers come from there."""
-    return current.get() is not None
+    account = current.get()
+    return account is not None and account.limits is not None
 
 
 def spend(kind, amount, owner, what):
@@ -68,6 +86,6 @@ def spend(kind, amount, owner, what):
     if account is None:
         return
     account.spent[kind] += amount
-    if account.spent[kind] > account.limits[kind]:
+    if account.limits is not None and account.spent[kind] > account.limits[kind]:
         words = IN_WORDS[kind].format(limit=account.limits[kind])
         raise TooLargeError(f"{owner}: with {what} the network would have too many {words}.")

@@ -8,8 +8,8 @@ from typing import IO
 import numpy as np
 
 from minigan import backend, storage, summary
-from minigan.budget import spend
-from minigan.errors import OptionError
+from minigan.budget import counting, spend
+from minigan.errors import OptionError, ShapeError
 from minigan.hints import Array, DType, Labels, PathLike, Seed, Shape
 from minigan.initializers import Initializer
 from minigan.labels import checked_labels, labels_for
@@ -39,12 +39,14 @@ class Sequential(Container):
     optimizer's update, a gradient norm or weight clipping is one operation on one vector.
 
     Options    layers; input_shape: of one sample, without the batch axis (leave it out if the network becomes a layer
-               of another network); seed: of the initial weights and of dropout, None for a new one each time; dtype:
-               "float32" or "float64"; device: "cpu", "gpu" or "auto"
+               of another network: then the other one builds it, with its own seed, dtype and device); seed: of the
+               initial weights and of dropout, None for a new one each time; dtype: "float32" or "float64"; device:
+               "cpu", "gpu" or "auto"
     Errors     ShapeError if two layers do not fit, OptionError for wrong options, DeviceError without a GPU
     """
 
     shared = None  # a SharedNetwork where threads share the batch
+    spent: dict[str, int] = {}  # what it took to build it, by kind: see budget.py
 
     def __init__(
         self,
@@ -69,9 +71,10 @@ class Sequential(Container):
         shape, dtype = require_shape("Sequential", input_shape=input_shape), require_dtype("Sequential", dtype)
         before = [(layer, dict(vars(layer))) for layer in with_inner_layers(self)]
         try:
-            super().build(shape, rng, dtype, xp)
-            shape = build_in_a_row(self.layers, shape, rng, dtype, xp)
-            spend("sample", math.prod(shape), self.name, f"one output of shape {shape}")
+            with counting() as self.spent:
+                super().build(shape, rng, dtype, xp)
+                shape = build_in_a_row(self.layers, shape, rng, dtype, xp)
+                spend("sample", math.prod(shape), self.name, f"one output of shape {shape}")
             self.output_shape = shape
             self._allocate()
         except BaseException:
@@ -117,7 +120,19 @@ class Sequential(Container):
         is_shared = self.shared is not None and self.shared.shares(len(x))
         self.save_for_backward(is_shared)
         run = self.shared.forward if is_shared else self._forward_rows
-        return run(x, training, labels)
+        y = run(x, training, labels)
+        self.require_output(y, len(x))
+        return y
+
+    def require_output(self, y, n):
+        """Raise ShapeError unless y is what `build` of the last layer promised."""
+        shape = (n, *self.output_shape)
+        if not backend.is_array(y) or (y.shape, y.dtype) != (shape, self.dtype):
+            last = self.layers[-1].name
+            raise ShapeError(
+                f"{last} forward: expected it to return an array of {self.dtype} of shape {shape}, got {shown(y)}. Its "
+                "build returns the shape of one output, and its forward returns y."
+            )
 
     def given_labels(self, where, labels, n):
         """Return the labels of n samples, checked, or None if no layer takes labels."""

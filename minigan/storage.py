@@ -11,8 +11,8 @@ import os
 import numpy as np
 
 from minigan import backend, initializers, layers, npz
-from minigan.budget import SLACK, budget, spend
-from minigan.errors import CheckpointError, FileError, MiniganError, NonFiniteError, OptionError
+from minigan.budget import IN_WORDS, LIMITS, SLACK, budget, spend
+from minigan.errors import CheckpointError, FileError, MiniganError, NonFiniteError, OptionError, TooLargeError
 from minigan.files import as_path, atomic_write, read_file
 from minigan.options import shown, with_article
 
@@ -27,7 +27,8 @@ BUILDING = {"input_shape", "seed", "dtype", "device"}  # options by which a netw
 def save_network(network, target):
     """Write `network` to `target`, a path or a binary file object; a path is written in one piece or not at all.
 
-    Errors     NonFiniteError where a number of it is NaN or infinite; OptionError, FileError
+    Errors     NonFiniteError where a number of it is NaN or infinite; TooLargeError where `load` would refuse the file
+               as too large; OptionError, FileError
     """
     require_finite("network", {**network.params, **network.state}, "Load the last file that you saved.")
     arrays = {
@@ -44,9 +45,41 @@ def architecture_text(network):
         "format": FORMAT,
         "input_shape": network.input_shape,
         "dtype": str(network.dtype),
+        **({} if type(network).__name__ == "Sequential" else {"network": type(network).__name__}),
         **network.config(),
     }
-    return json.dumps(architecture, default=plain_number)
+    text = json.dumps(architecture, default=plain_number)
+    require_readable(network, architecture["layers"], text)
+    return text
+
+
+def require_readable(network, configs, text):
+    """Raise TooLargeError for a network that could be written, but not read again."""
+    too_much = [
+        f"{network.spent[kind]:,} {IN_WORDS[kind].format(limit=LIMITS[kind])}"
+        for kind in ("sample", "matrices", "windows")
+        if network.spent.get(kind, 0) > LIMITS[kind]
+    ]
+    if len(text) > LONGEST_TEXT:
+        too_much.append(f"a description of {len(text):,} characters, more than the {LONGEST_TEXT:,} that are read")
+    if depth_of(configs) > DEEPEST:
+        too_much.append(f"{depth_of(configs)} networks in one another, more than the {DEEPEST} that are read")
+    if too_much:
+        raise TooLargeError(f"this network is not saved, because it could not be loaded again: {'; '.join(too_much)}.")
+
+
+def depth_of(configs):
+    """Return how deep the layers of a description are in one another, as `make_layers` counts it."""
+    inner = []
+    for config in configs:
+        for name, value in config.items():
+            if isinstance(value, dict) and "layer" in value:
+                inner.append([value])
+            elif name == "layers":
+                inner.append(value)
+            elif name == "branches":
+                inner += value
+    return max((1 + depth_of(layers) for layers in inner), default=0)
 
 
 def require_finite(what, arrays, advice):
@@ -102,8 +135,9 @@ def build(network_class, architecture, own_classes, params_size, state_size, whe
     try:
         check_format(architecture["format"], has_sum, where)
         with budget(parameters=params_size + SLACK, state=state_size + SLACK):
+            kind = class_of(architecture, network_class, own_classes, where)
             parts = make_layers(architecture["layers"], known_classes(network_class, own_classes), where)
-            return network_class(parts, input_shape=architecture["input_shape"], dtype=architecture["dtype"])
+            return kind(parts, input_shape=architecture["input_shape"], dtype=architecture["dtype"])
     except CheckpointError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, MemoryError, RecursionError, MiniganError) as error:
@@ -111,6 +145,18 @@ def build(network_class, architecture, own_classes, params_size, state_size, whe
         raise CheckpointError(
             f"{where}: not a network that minigan saved, or a damaged one ({reason[:LONGEST_REASON]})."
         ) from error
+
+
+def class_of(architecture, network_class, own_classes, where):
+    """Return the class of the network in a file: `network_class`, or the one of your own that the file names."""
+    name = architecture.get("network", network_class.__name__)
+    for kind in (network_class, *own_classes):
+        if kind.__name__ == name and issubclass(kind, network_class):
+            return kind
+    raise CheckpointError(
+        f"{where}: holds a network of the class {shown(name)}, which is not one of minigan's. If it is yours, give the "
+        f"class: Sequential.load(path, custom_layers=[{as_code(name)}])."
+    )
 
 
 def known_classes(network_class, own_classes):

@@ -6,10 +6,12 @@ import threading
 
 import numpy as np
 import pytest
+from layer_cases import LAYERS
 
 from minigan import GAN, Sequential, layers
-from minigan.errors import CacheError, DtypeError, OptionError, ShapeError
+from minigan.errors import CacheError, DtypeError, OptionError, ShapeError, UnknownArrayError
 from minigan.gan import objectives
+from minigan.initializers import Ones
 from minigan.layers import LSTM, BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, LeakyReLU, Reshape, Sigmoid, Tanh
 from minigan.optimizers import SGD, Adam, RMSProp
 
@@ -403,3 +405,97 @@ def test_a_gradient_is_added_in_one_way(rng):
     layer.forget_grads()
     layer.add_grad("W", np.matmul, np.eye(5), value)
     np.testing.assert_allclose(layer.grads["W"], value)
+
+
+# Mistakes
+
+
+def test_all_arrays_are_checked_before_the_first_is_changed(rng):
+    net = network()
+    dense, before = net.layers[0], net.flat_params.copy()
+    with pytest.raises(ShapeError, match="'b'"):
+        dense.params = {"W": 0 * dense.params["W"], "b": np.zeros(9)}
+    assert np.array_equal(net.flat_params, before)
+
+
+def test_a_mapping_is_copied_into_a_whole_network():
+    net = network()
+    twice = {name: 2 * array for name, array in net.params.items()}
+    before = net.flat_params.copy()
+    net.params = twice
+    assert np.array_equal(net.flat_params, 2 * before)
+    with pytest.raises(OptionError, match=r"expected a dict of arrays with the names .*0\.Dense\.W"):
+        net.params = {"W": before}
+
+
+def test_an_upsampling_by_1_does_not_let_the_caller_change_what_was_saved():
+    net = Sequential([layers.UpSampling2D(1), Flatten(), Dense(1)], (2, 2, 1), dtype="float64")
+    x = np.ones((3, 2, 2, 1))
+    net.forward(x, training=True)
+    x[...] = 100
+    net.backward(np.ones((3, 1)))
+    assert (net.grads["2.Dense.W"] == 3).all()
+
+
+class Scale(Layer):
+    """y = w x, with one of several mistakes."""
+
+    def __init__(self, mistake=None):
+        self.mistake = mistake
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        self.add_param("w", input_shape, Ones(), rng)
+        return {"no shape": None, "a number": 3, "too wide": (5,)}.get(self.mistake, input_shape)
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        self.save_for_backward(x)
+        return None if self.mistake == "no y" else x * self.params["w"]
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        x = self.saved(dy)
+        dw = (dy * x).sum(axis=0)
+        name = "v" if self.mistake == "unknown name" else "w"
+        self.add_grad(name, {"no sum": dy * x, "one sum": dw.sum()}.get(self.mistake, dw))
+        return dy * self.params["w"]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "error", "message"),
+    [
+        ("no shape", OptionError, "0.Scale: expected the shape of one output from build, .*None.*end with a return"),
+        ("a number", OptionError, "0.Scale: expected the shape of one output from build, .*got 3"),
+        ("no y", ShapeError, r"0.Scale forward: expected it to return an array of float32 of shape \(4, 2\), got None"),
+        ("too wide", ShapeError, r"0.Scale forward: .*shape \(4, 5\), got an array of float32 of shape \(4, 2\)"),
+        ("unknown name", UnknownArrayError, "there is no 'v'; the parameters are w"),
+        ("no sum", ShapeError, r"add_grad\('w', ...\): .*shape \(2,\).*got an array of float32 of shape \(4, 2\)"),
+        ("one sum", ShapeError, r"add_grad\('w', ...\): .*shape \(2,\)"),
+    ],
+)
+def test_mistakes_in_a_layer_of_ones_own_are_named(mistake, error, message):
+    x = np.ones((4, 2), "float32")
+    for run in ("predict", "forward"):
+        with pytest.raises(error, match=message):
+            net = Sequential([Scale(mistake)], (2,))
+            getattr(net, run)(x)
+            net.forward(x)
+            net.backward(x)
+    Sequential([Scale()], (2,)).forward(x)
+
+
+@pytest.mark.parametrize("convert", [lambda x: x.view(np.matrix), np.ma.masked_array], ids=["matrix", "masked"])
+def test_matrices_and_masked_arrays_are_refused(convert):
+    # their products and sums are others, so gradients would be wrong
+    net = Sequential([Dense(2, use_bias=False), Tanh()], (2,))
+    with pytest.raises(DtypeError, match=r"numpy\.asarray\(x"):
+        net.forward(convert(np.ones((3, 2), "float32")))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_that_is_not_built_says_so(name):
+    layer = LAYERS[name][0]()
+    try:
+        assert layer.flops() == 0, "its flops cannot depend on a shape that is not known"
+    except ShapeError as error:
+        assert "not built yet" in str(error)

@@ -5,6 +5,7 @@ import pytest
 
 from minigan import GAN, Sequential
 from minigan.errors import DtypeError, OptionError, ShapeError
+from minigan.gan.latent import Latent
 from minigan.gan.objectives import (
     Hinge,
     LeastSquares,
@@ -415,3 +416,31 @@ def test_odd_logits(logits, rng):
 def test_label_noise_needs_a_generator_of_numpy():
     with pytest.raises(OptionError, match="expected rng to be a numpy Generator, got 0"):
         NonSaturating(label_noise=True).real(np.ones((2, 1)), 0)
+
+
+@pytest.mark.parametrize("answer", [1.0, (1.0, None), (1.0, np.ones((6, 2))), [1.0, 2.0, 3.0]])
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("name", ["real", "fake", "generator"])
+def test_an_objective_that_returns_something_else_is_named(answer, accumulate, name, rng):
+    class Odd(NonSaturating):
+        pass
+
+    def method(self, logits, rng=None):
+        return answer
+
+    method.__qualname__ = f"Odd.{name}"
+    setattr(Odd, name, method)
+    gan = tiny_gan(Odd())
+    gan.accumulate = accumulate
+    with pytest.raises(OptionError, match=rf"Odd\.{name}: expected the pair \(value, dlogits\)"):
+        gan.train_step(rng.standard_normal((6, 2)))
+
+
+@pytest.mark.parametrize("z", [[1.0], None, np.ones(3)])
+def test_a_latent_that_draws_something_else_is_named(z, rng):
+    class Odd(Latent):
+        def draw(self, shape, rng):
+            return z
+
+    with pytest.raises(ShapeError, match=r"Odd\.draw: expected a NumPy array of shape \(4, 3\)"):
+        Odd(3).sample(4, rng)

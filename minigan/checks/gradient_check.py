@@ -22,6 +22,7 @@ from minigan.errors import DtypeError, GradientError, OptionError
 from minigan.hints import Array, Labels, Seed, Shape
 from minigan.labels import labels_for
 from minigan.layers.base import Layer
+from minigan.layers.container import built_shape
 from minigan.memory import require_room
 from minigan.options import require_array, require_flag, require_instance, require_positive, require_seed, require_shape
 
@@ -113,7 +114,7 @@ def check_gradients(
     layer = copy.deepcopy(layer)
     layer.trainable = True
     if layer.input_shape is None:
-        layer.output_shape = tuple(layer.build(x.shape[1:], rng, np.dtype("float64"), np))
+        layer.output_shape = built_shape(layer, layer.build(x.shape[1:], rng, np.dtype("float64"), np))
     for what, dtype in (("x", x.dtype), ("the layer", layer.dtype)):
         if dtype != np.float64:
             raise DtypeError(

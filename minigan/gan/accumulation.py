@@ -11,6 +11,7 @@ Between the parts no parameter changes. So the sums are those of the whole batch
 """
 
 from minigan.errors import OptionError
+from minigan.gan.objectives import loss_and_gradient
 from minigan.layers.base import saving_nothing
 
 
@@ -86,7 +87,7 @@ class Parts:
         """Add the gradients (2) of a part to D's, and return its part of (1)."""
         net = self.gan.discriminator
         logits = self.group.gather(net.forward(x, training=True, labels=labels))
-        value, dlogits = objective(logits, self.gan.rng)
+        value, dlogits = loss_and_gradient(objective, logits, self.gan.rng)
         net.backward(self.group.own(dlogits * share), input_grad=False)  # (2)
         return value * share  # (1)
 
@@ -98,7 +99,7 @@ class Parts:
         for _, part, share, labels in self.each():
             generated = generator.forward(self.group.own(z[part]), training=True, labels=labels)
             logits = self.group.gather(discriminator.forward(generated, training=True, labels=labels))
-            value, dlogits = self.objective.generator(logits)
+            value, dlogits = loss_and_gradient(self.objective.generator, logits)
             dimages = discriminator.backward(self.group.own(dlogits * share), param_grads=False)
             generator.backward(dimages, input_grad=False)  # (2)
             loss = loss + value * share  # (1)

@@ -39,8 +39,8 @@ def describe_network(net):
 def describe_part(part):
     """Return the class and the options of an optimizer, a latent, an objective or a schedule."""
     options = {name: getattr(part, name) for name in option_names(part)}
-    if isinstance(part, Optimizer) and not isinstance(part.schedule, Constant):
-        options["lr"] = part.schedule
+    if isinstance(part, Optimizer) and (not isinstance(part.schedule, Constant) or part.lr == 0):
+        options["lr"] = part.schedule  # a rate of 0 is one, too: as a number, no optimizer takes it
     return {"class": type(part).__name__, **{name: describe_schedules(value) for name, value in options.items()}}
 
 

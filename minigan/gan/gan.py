@@ -14,7 +14,7 @@ from minigan.gan.average import MovingAverage
 from minigan.gan.capture import graphs_for
 from minigan.gan.latent import Latent, Normal
 from minigan.gan.misuse import tell_of_images, tell_of_networks, tell_of_penalties
-from minigan.gan.objectives import NonSaturating, Objective
+from minigan.gan.objectives import NonSaturating, Objective, loss_and_gradient
 from minigan.gan.parts import latent_size, require_fitting
 from minigan.gan.penalties import GradientPenalty, checked_penalties
 from minigan.gan.saving import load_gan, save_gan
@@ -245,10 +245,10 @@ class GAN:
         net.forget_grads()
         if net.mixes_samples:
             logits = group.gather(net.forward(images, training=True, labels=labels))
-            real_loss, dlogits = objective.real(logits, self.rng)
+            real_loss, dlogits = loss_and_gradient(objective.real, logits, self.rng)
             net.backward(group.own(dlogits), input_grad=False)
             logits = group.gather(net.forward(generated, training=True, labels=labels))
-            fake_loss, dlogits = objective.fake(logits, self.rng)
+            fake_loss, dlogits = loss_and_gradient(objective.fake, logits, self.rng)
             net.backward(group.own(dlogits), input_grad=False)
         else:
             both = net.xp.concatenate([images, generated])
@@ -256,8 +256,8 @@ class GAN:
             twice = None if labels is None else net.xp.concatenate([labels, labels])
             group.take(n, batches=2)
             logits = group.gather(net.forward(both, training=True, labels=twice))
-            real_loss, dreal = objective.real(logits[:n], self.rng)
-            fake_loss, dfake = objective.fake(logits[n:], self.rng)
+            real_loss, dreal = loss_and_gradient(objective.real, logits[:n], self.rng)
+            fake_loss, dfake = loss_and_gradient(objective.fake, logits[n:], self.rng)
             net.backward(group.own(net.xp.concatenate([dreal, dfake])), input_grad=False)
             group.take(n)
         loss = real_loss + fake_loss
@@ -277,7 +277,7 @@ class GAN:
     def _train_generator(self, generated, labels):
         """Update G through D; only D's dx is computed, not the gradients of its parameters."""
         logits = self.group.gather(self.discriminator.forward(generated, training=True, labels=labels))
-        value, dlogits = self.objective.generator(logits)
+        value, dlogits = loss_and_gradient(self.objective.generator, logits)
         dimages = self.discriminator.backward(self.group.own(dlogits), param_grads=False)
         self.generator.forget_grads()
         self.generator.backward(dimages, input_grad=False)

@@ -37,7 +37,13 @@ class Latent:
         require_rng(owner, rng)
         require_module(owner, xp)
         require_room(owner, f"{n} latents", 8 * math.prod(shape), xp)
-        return from_host(lambda: self.draw(shape, rng).astype(dtype, copy=False), xp)
+        return from_host(lambda: self._drawn(shape, rng).astype(dtype, copy=False), xp)
+
+    def _drawn(self, shape, rng):
+        z = self.draw(shape, rng)
+        if not isinstance(z, np.ndarray) or z.shape != shape:
+            raise ShapeError(f"{type(self).__name__}.draw: expected a NumPy array of shape {shape}, got {shown(z)}.")
+        return z
 
     def draw(self, shape, rng):
         raise NotImplementedError(f"{type(self).__name__} has no draw(shape, rng)")

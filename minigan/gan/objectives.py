@@ -16,6 +16,17 @@ from minigan.optimizers import clip_weights
 from minigan.options import require_flag, require_positive, require_rng, require_share, shown
 
 
+def loss_and_gradient(judge, logits, *rng):
+    """Return (value, dlogits) of a method of an objective; OptionError if it returns something else."""
+    answer = judge(logits, *rng)
+    if not isinstance(answer, tuple) or len(answer) != 2 or getattr(answer[1], "shape", None) != logits.shape:
+        raise OptionError(
+            f"{judge.__qualname__}: expected the pair (value, dlogits), the second an array like the logits, of shape "
+            f"{logits.shape}, got {shown(answer)}."
+        )
+    return answer
+
+
 class Objective:
     """The base class of all objectives. Derive your own objectives from it.
 

@@ -9,12 +9,19 @@ from collections.abc import MutableMapping
 
 from minigan import backend
 from minigan.errors import DeviceError, DtypeError, OptionError, ShapeError, UnknownArrayError
+from minigan.options import shown
 
 
 def copy_into(target, values, where):
     """Write `values` into the array `target`, which must have the same shape, dtype and device."""
     if values is target:  # what `arrays[name] += ...` ends with
         return
+    require_fit(target, values, where)
+    target[...] = values
+
+
+def require_fit(target, values, where):
+    """Raise ShapeError, DtypeError or DeviceError unless `values` can be written into the array `target`."""
     if not hasattr(values, "shape") or not hasattr(values, "dtype"):
         raise ShapeError(
             f"{where}: expected an array of shape {target.shape}, got {type(values).__name__}. To set all numbers to "
@@ -29,7 +36,6 @@ def copy_into(target, values, where):
         )
     if backend.array_module(values) is not backend.array_module(target):
         raise DeviceError(f"{where}: expected an array of the same device. Move it: backend.to_device(values, xp).")
-    target[...] = values
 
 
 class FixedArrays(MutableMapping):
@@ -120,6 +126,14 @@ class Gradients(NamedArrays):
 
     def add(self, name, value, operands):
         """Compute grads[name] += value, or += value(*operands) for an operation that can write its result in place."""
+        if name not in self.arrays:
+            raise UnknownArrayError(f"add_grad: there is no {name!r}; the parameters are {', '.join(self.arrays)}.")
+        shape = self.arrays[name].shape
+        if not operands and getattr(value, "shape", ()) != shape:
+            raise ShapeError(
+                f"add_grad({name!r}, ...): expected the gradient of a parameter of shape {shape}, an array of the same "
+                f"shape, got {shown(value)}. Is a sum over the samples missing, or one too many?"
+            )
         if name not in self.forgotten:
             self.arrays[name] += value(*operands) if operands else value
             return
@@ -140,6 +154,8 @@ class Gradients(NamedArrays):
 
 class ArraysOfLayers(FixedArrays):
     """The arrays of all layers of a network in one mapping: "0.Dense.W" is W of the layer named 0.Dense."""
+
+    closed = True
 
     def __init__(self, layers, kind):
         self.kind, self.parts = kind, {}
@@ -198,5 +214,7 @@ class ArraysAttribute:
         found = set(values) if hasattr(values, "items") else type(values).__name__
         if not hasattr(values, "items") or (arrays.closed and found != set(arrays)):
             raise OptionError(f"{self.name}: expected a dict of arrays with the names {set(arrays)}, got {found}.")
+        for name in set(values) & set(arrays):  # all of them, before the first is changed
+            require_fit(arrays[name], values[name], f"{self.name}[{name!r}]")
         for name, value in values.items():
             arrays[name] = value

@@ -291,8 +291,8 @@ class Layer:
         if not backend.is_array(array) or array.dtype != self.dtype:
             raise DtypeError(
                 f"{self.name} {where}: expected {what} as an array of {self.dtype}, got {shown(array)}. Convert it: "
-                f"{what}.astype({str(self.dtype)!r}); a list: numpy.asarray({what}, {str(self.dtype)!r}); images of "
-                "uint8: minigan.data.scale(images)."
+                f"{what}.astype({str(self.dtype)!r}); a list or a matrix: numpy.asarray({what}, {str(self.dtype)!r}); "
+                "images of uint8: minigan.data.scale(images)."
             )
         expected = (len(array) if batch is None and array.ndim else batch, *shape)
         if array.shape != expected:

@@ -203,4 +203,5 @@ class Projection(Layer):
         return ydot
 
     def flops(self):
+        self.require_built()
         return 4 * math.prod(self.input_shape)

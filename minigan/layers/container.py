@@ -8,11 +8,12 @@ import math
 import numpy as np
 
 from minigan import backend
-from minigan.errors import OptionError
+from minigan.errors import OptionError, ShapeError
 from minigan.layers.arrays import ArraysOfLayers
 from minigan.layers.base import Layer
 from minigan.layers.trainable import first_to_learn
 from minigan.memory import require_room
+from minigan.options import require_shape, shown
 
 
 class Container(Layer):
@@ -128,9 +129,21 @@ def build_in_a_row(layers, shape, rng, dtype, xp, prefix=""):
     for index, layer in enumerate(layers):
         if layer.input_shape is None:
             layer.name = f"{prefix}{index}.{type(layer).__name__}"
-        shape = layer.output_shape = tuple(layer.build(shape, rng, dtype, xp))
+        shape = layer.output_shape = built_shape(layer, layer.build(shape, rng, dtype, xp))
         require_room(layer.name, f"one output of shape {shape}", math.prod(shape) * dtype.itemsize, xp)
     return shape
+
+
+def built_shape(layer, shape):
+    """Return what a layer's `build` returned as a tuple of numbers; OptionError if it is no shape."""
+    name = layer.name or type(layer).__name__
+    try:
+        return require_shape(name, output_shape=shape)
+    except (OptionError, ShapeError) as error:
+        raise OptionError(
+            f"{name}: expected the shape of one output from build, such as (10,), got {shown(shape)}. Does "
+            f"{type(layer).__name__}.build end with a return?"
+        ) from error
 
 
 def forward_through(parts, x, training, labels):

@@ -94,9 +94,11 @@ class Convolution(Layer):
             self.add_grad("b", column_sum, dy.reshape(-1, self.filters))
 
     def flops(self):
+        self.require_built()
         return self.plan.flops()
 
     def describe(self):
+        self.require_built()
         return f"{self.name} {self.plan.name}"
 
 

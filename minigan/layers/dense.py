@@ -78,4 +78,5 @@ class Dense(Layer):
         return ydot
 
     def flops(self):
+        self.require_built()
         return 2 * self.input_shape[0] * self.units

@@ -192,4 +192,5 @@ class GlobalAveragePool2D(Layer):
         return pixel_sum(xdot) / self.pixels
 
     def flops(self):
+        self.require_built()
         return math.prod(self.input_shape)

@@ -155,5 +155,6 @@ class LSTM(Layer):
         return initial_state
 
     def flops(self):
+        self.require_built()
         steps, size = self.input_shape
         return 2 * steps * GATES * self.units * (size + self.units)
