@@ -3,7 +3,7 @@
 The variance of a weight decides whether signals and gradients keep their size from layer to layer. For a kernel
 of shape (..., in, out) every output sums over fan_in = prod(...) * in products, and every input reaches
 fan_out = prod(...) * out outputs. A layer whose kernel has its axes in another order says so: `axes` are the places
-of the inputs and of the outputs in the shape, (-1, -2) for Conv2DTranspose's (kh, kw, out, in).
+of the inputs and of the outputs in the shape, (-1, -2) for Conv2DTranspose's (kh, kw, out, in). In a convolution in groups, each group has a kernel of its own.
 """
 
 import inspect
@@ -178,14 +178,19 @@ class Orthogonal(Initializer):
 
 
 class EachBlock(Initializer):
-    """w as `blocks` equal blocks of columns, each drawn separately by another initializer: the gates of an LSTM."""
+    """w as `blocks` equal blocks of columns, each drawn separately by another initializer.
+
+    The gates of an LSTM, or the groups of a convolution: each group sums over its own channels alone.
+    """
 
     def __init__(self, blocks: int, initializer: Initializer):
         self.blocks, self.initializer = blocks, initializer
 
     def draw(self, shape, rng, axes):
         shape = (*shape[:-1], shape[-1] // self.blocks)
-        return np.concatenate([self.initializer.draw(shape, rng, axes) for _ in range(self.blocks)], axis=-1)
+        return np.concatenate(
+            [first_values(self.initializer, shape, rng, "float64", axes) for _ in range(self.blocks)], axis=-1
+        )
 
 
 def checked_initializer(owner, initializer):

@@ -14,6 +14,7 @@ from minigan import Sequential
 from minigan.backend import to_device
 from minigan.checks import loops
 from minigan.errors import OptionError, ShapeError
+from minigan.initializers import GlorotNormal, GlorotUniform, HeNormal, Orthogonal
 from minigan.layers import Conv2D, Conv2DTranspose
 from minigan.ops.convolution.choose import make_plan
 from minigan.ops.convolution.depthwise import Depthwise
@@ -259,3 +260,15 @@ def test_against_torch(dilation, strides, channels, filters, groups, rng):
         np.testing.assert_allclose(net.backward(dy), tx.grad.numpy().transpose(0, 2, 3, 1), rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(layer.grads["W"].transpose(axes), tW.grad.numpy(), rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(layer.grads["b"], tb.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [Conv2D, Conv2DTranspose])
+@pytest.mark.parametrize("initializer", [HeNormal(), GlorotUniform(), GlorotNormal(), Orthogonal()], ids=str)
+def test_signals_start_as_large_with_groups_as_without(kind, initializer, rng):
+    # a convolution in g groups is g small ones side by side: each sums over the channels of its own group
+    x = rng.standard_normal((4, 12, 12, 64), "float32")
+    sizes = {}
+    for groups in (1, 4, 16):
+        net = Sequential([kind(64, 3, groups=groups, initializer=initializer)], (12, 12, 64), seed=0)
+        sizes[groups] = net.predict(x)[:, 1:-1, 1:-1].var()
+    assert sizes[4] == pytest.approx(sizes[1], rel=0.15) and sizes[16] == pytest.approx(sizes[1], rel=0.3)

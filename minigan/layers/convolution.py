@@ -6,7 +6,7 @@ A plan (minigan/ops/convolution/plan.py) encodes an image, a kernel and an outpu
 
 from minigan.errors import OptionError, ShapeError
 from minigan.hints import Padding, Size
-from minigan.initializers import Initializer, Zeros, checked_initializer
+from minigan.initializers import EachBlock, Initializer, Zeros, checked_initializer
 from minigan.layers.base import Layer, retains_saved
 from minigan.ops.convolution.choose import ALGORITHMS, make_plan
 from minigan.ops.convolution.windows import checked_padding, pair, reach, transposed_size
@@ -69,7 +69,8 @@ class Convolution(Layer):
                 f"{self.name}: groups={self.groups} does not divide the number of channels of the input, "
                 f"{input_shape[2]}."
             )
-        self.add_param("W", self.kernel_shape(), self.initializer, rng, axes=self.kernel_axes)
+        initializer = self.initializer if self.groups == 1 else EachBlock(self.groups, self.initializer)
+        self.add_param("W", self.kernel_shape(), initializer, rng, axes=self.kernel_axes)
         if self.use_bias:
             self.add_param("b", (self.filters,), Zeros(), rng)
         self.output_shape = self.plan_for(input_shape)
