@@ -3,7 +3,8 @@
 The variance of a weight decides whether signals and gradients keep their size from layer to layer. For a kernel
 of shape (..., in, out) every output sums over fan_in = prod(...) * in products, and every input reaches
 fan_out = prod(...) * out outputs. A layer whose kernel has its axes in another order says so: `axes` are the places
-of the inputs and of the outputs in the shape, (-1, -2) for Conv2DTranspose's (kh, kw, out, in). In a convolution in groups, each group has a kernel of its own.
+of the inputs and of the outputs in the shape, (-1, -2) for Conv2DTranspose's (kh, kw, out, in). In a convolution in
+groups, each group has a kernel of its own.
 """
 
 import inspect
