@@ -5,8 +5,8 @@ The files of CASES are loaded one after the other in one process with limits on 
 
 import io
 import json
-import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,7 +166,7 @@ def messages(tmp_path_factory):
     import test_hostile_networks
     start()
     test_hostile_networks.load_all()
-    """.replace("TESTS", repr(sys.path[0]))
+    """.replace("TESTS", repr(str(Path(__file__).parent)))
     printed = run_limited(code, tmp_path_factory.mktemp("hostile"), MEGABYTES, seconds=60)
     return json.loads(printed.splitlines()[-1])
 
