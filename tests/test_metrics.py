@@ -265,6 +265,28 @@ def test_the_classifier_is_cached_under_all_that_it_depends_on(tmp_path, monkeyp
     assert len(trained) == 5 == len(list((tmp_path / "classifiers").iterdir()))
 
 
+@pytest.mark.parametrize("name", ["../../escaped", "my/photos", "x" * 300, "a\\b:c\n", "", ".."])
+def test_any_name_of_a_data_set_gives_a_file_in_the_cache(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path / "deep" / "cache"))
+    monkeypatch.setattr(classifier, "STEPS", 1)
+    metrics.trained_classifier(stripes(50, seed=0, name=name), quiet=True)
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert file.parent == tmp_path / "deep" / "cache" / "classifiers" and len(file.name) < 80
+    monkeypatch.setattr(classifier, "train_classifier", lambda *args, **k: pytest.fail("trained again"))
+    metrics.trained_classifier(stripes(50, seed=0, name=name), quiet=True)
+
+
+def test_names_of_known_data_sets_stay_as_they_are():
+    assert [classifier.file_name(name) for name in data.NAMES] == list(data.NAMES)
+
+
+def test_without_a_seed_each_classifier_is_another_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path))
+    monkeypatch.setattr(classifier, "STEPS", 1)
+    first, second = (metrics.trained_classifier(stripes(50, seed=0), seed=None, quiet=True) for _ in range(2))
+    assert (first.flat_params != second.flat_params).any() and not list(tmp_path.iterdir())
+
+
 def test_a_damaged_classifier_is_replaced(tmp_path, monkeypatch):
     monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path))
     monkeypatch.setattr(classifier, "STEPS", 2)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -23,6 +24,7 @@ from minigan.options import require_built, require_count, require_flag, require_
 TRAINING = "minigan classifier 1"  # part of the cache's key: count up when train_classifier changes
 BATCH_SIZE, LEARNING_RATE = 128, 1e-3
 STEPS = 4 * 469  # 4 epochs of MNIST's 60,000 images; as many steps for every data set
+LONGEST_NAME = 40  # characters of a data set's name that become part of a file's name
 
 
 def make_classifier(image_shape, classes, seed=0):
@@ -76,13 +78,15 @@ def trained_classifier(dataset: Dataset, seed: Seed = 0, device: str = "cpu", qu
     """Return the classifier of `dataset`, from the cache folder, or trained and then stored there.
 
     The file's name contains a checksum of images, labels and recipe, so the classifier of other data is never used. A
-    damaged file is replaced.
+    damaged file is replaced. With seed=None, which means another classifier each time, nothing is read or stored.
     Errors     DataError if the data set has no labels; FileError if the cache folder cannot be written to
     """
     require_labels(dataset)
     seed, quiet = require_seed("trained_classifier", seed=seed), require_flag("trained_classifier", quiet=quiet)
+    if seed is None:
+        return train_classifier(dataset, seed, STEPS, device, quiet)
     folder = cache_folder("classifiers")
-    path = folder / f"{dataset.name}-{key(dataset, seed)}.npz"
+    path = folder / f"{file_name(dataset.name)}-{key(dataset, seed)}.npz"
     if path.exists():
         try:
             return Sequential.load(path, device=device)
@@ -108,6 +112,11 @@ def require_labels(dataset):
             "be judged by one. Use files with labels; in a folder of pictures, a subfolder for each class. Without "
             "labels, python -m minigan evaluate RUN (metrics.pixel_scores) measures distances of pixels."
         )
+
+
+def file_name(name):
+    """Return the name of a data set as a part of a file's name: short, and without what leads to another folder."""
+    return re.sub("[^A-Za-z0-9_-]", "_", name)[:LONGEST_NAME]  # the checksum beside it tells equal ones apart
 
 
 def key(dataset, seed):
