@@ -47,6 +47,22 @@ def test_normalised_frechet_distance_is_0_for_the_same_and_100_for_one_image(rng
         frechet.normalised_frechet_distance(mean, covariance, mean, 0 * covariance)
 
 
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e-12, 3e7])
+@pytest.mark.parametrize("n", [7, 60_000])
+def test_features_that_are_all_the_same_have_no_distance(rng, n, value):
+    """The mean is rounded, so that the variance is not exactly 0: 1e-25 of the squared size for 60,000."""
+    real = frechet.mean_and_covariance(np.full((n, 3), value))
+    with pytest.raises(DataError, match="all the same"):
+        frechet.normalised_frechet_distance(*frechet.mean_and_covariance(rng.standard_normal((9, 3))), *real)
+
+
+def test_features_that_differ_little_have_a_distance(rng):
+    features = rng.standard_normal((50, 3))
+    for offset, size in ((0, 1), (0, 1e-15), (1e8, 1)):
+        real = frechet.mean_and_covariance(offset + size * features)
+        assert frechet.normalised_frechet_distance(real[0], 0 * real[1], *real) == pytest.approx(100)
+
+
 def test_mean_and_covariance_against_loops_far_from_zero(rng):
     features = (1000 + rng.standard_normal((7, 3))).astype("float32")
     mean, covariance = frechet.mean_and_covariance(features)
@@ -407,8 +423,14 @@ def test_samples_that_cannot_be_judged(reference, change, error, message):
         metrics.evaluate(change(data.scale(stripes(500, seed=2).images)), reference)
 
 
-def test_references_that_cannot_be_made(judge):
+def test_references_that_cannot_be_made(judge, monkeypatch):
+    monkeypatch.setattr(classifier, "train_classifier", lambda *args, **k: pytest.fail("trained"))
     train = stripes(60, seed=0)
+    same = data.Dataset("same", "train", np.repeat(train.images[:1], 60, axis=0), train.labels, train.classes)
+    with pytest.raises(DataError, match="'same', but all are the same"):
+        metrics.Reference(same, judge, samples=100)
+    with pytest.raises(DataError, match="'same', but all are the same"):
+        metrics.load_reference(same, samples=100)
     with pytest.raises(DataError, match="samples=120 at most"):
         metrics.Reference(train, judge, samples=400)
     test = data.Dataset("other", "test", train.images[:, :6], train.labels, train.classes)

@@ -6,6 +6,8 @@ from minigan.errors import DataError, ShapeError
 from minigan.hints import Array
 from minigan.options import require_finite
 
+ROUNDING = 1e-10  # of their size: features that vary less are the same, since the mean of a million is not exact
+
 
 def mean_and_covariance(features: Array) -> tuple[Array, Array]:
     """Return the mean (f,) and the unbiased covariance (f, f) of features (n, f), in float64."""
@@ -51,7 +53,12 @@ def normalised_frechet_distance(mean: Array, covariance: Array, real_mean: Array
     0 is a perfect match. A generator that always makes one image, with the mean of the real features, gets 100.
     Errors     DataError if the real features do not vary
     """
-    variance = np.trace(require_finite("normalised_frechet_distance", 2, real_covariance=real_covariance))
-    if not variance > 0:
-        raise DataError("normalised_frechet_distance: the features of the real images are all the same.")
+    owner = "normalised_frechet_distance"
+    center = require_finite(owner, 1, real_mean=real_mean)
+    variance = np.trace(require_finite(owner, 2, real_covariance=real_covariance))
+    if not variance > (ROUNDING * np.linalg.norm(center)) ** 2:
+        raise DataError(
+            f"{owner}: expected real images that differ, but their features are all the same. Use a data set of "
+            "different images."
+        )
     return float(100 * frechet_distance(mean, covariance, real_mean, real_covariance) / variance)

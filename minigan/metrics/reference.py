@@ -6,7 +6,7 @@ from minigan import data
 from minigan.data import Dataset
 from minigan.errors import DataError, OptionError, ShapeError
 from minigan.hints import PathLike
-from minigan.metrics.classifier import features_and_probabilities, trained_classifier
+from minigan.metrics.classifier import features_and_probabilities, require_labels, trained_classifier
 from minigan.metrics.frechet import mean_and_covariance
 from minigan.metrics.memorisation import distances_to_training
 from minigan.network import Sequential
@@ -25,7 +25,8 @@ class Reference:
                compared by their neighbours, and a tenth is searched for copies. The metrics depend on this number
     Holds      mean, covariance: of the features of all training images; real_features (samples / 2, 64), drawn from
                them; train_images; test_distances (samples / 10,): to the nearest training images, or None
-    Errors     DataError if the training set is too small, ShapeError if test images have another shape
+    Errors     DataError if the training set is too small or all its images are the same; ShapeError if test images
+               have another shape
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Reference:
         samples = require_count("Reference", samples=samples)
         require_instance("Reference", data.Dataset, 'minigan.data.load("mnist")', train=train)
         no_test = require_text("Reference", no_test=no_test)
+        require_different("Reference", train)
         self.samples, self.neighbor_samples, self.copy_samples = samples, samples // 2, max(1, samples // 10)
         if len(train) < self.neighbor_samples:
             raise DataError(
@@ -65,6 +67,15 @@ class Reference:
         self.test_distances, self.no_test = distances_to_training(images, self.train_images), None
 
 
+def require_different(owner, train):
+    """Raise DataError if all training images are the same: their features then differ by float32's rounding alone."""
+    if (train.images.min(axis=0) == train.images.max(axis=0)).all():
+        raise DataError(
+            f"{owner}: expected images that differ in the training set {train.name!r}, but all are the same. Use a "
+            "data set of different images."
+        )
+
+
 def chosen(count, size):
     """Return `size` different random indices below `count`, always the same ones; all of them if there are fewer."""
     return np.random.default_rng(SEED).permutation(count)[:size]
@@ -80,6 +91,8 @@ def load_reference(
     Errors     those of `trained_classifier` and Reference
     """
     samples = require_count("load_reference", samples=samples)
+    require_labels(train)
+    require_different("load_reference", train)  # before a classifier is trained
     try:
         test, no_test = data.load(train.name, directory, split="test", **train.options), ""
     except DataError as error:
