@@ -342,6 +342,14 @@ def test_evaluate_gives_all_figures_as_json_and_the_same_again(reference):
     assert 0.95 < figures["memorisation_ratio"] < 1.05 and figures["copied_share"] < 0.1
 
 
+def test_rounding_beyond_the_range_is_allowed(reference):
+    samples = data.scale(stripes(400, seed=2).images).astype("float64")
+    samples[0, 0, 0, 0], samples[0, 0, 1, 0] = 1.000001, -1.000001
+    assert metrics.evaluate(samples, reference)["samples"] == 400
+    with pytest.raises(DataError, match=r"go from -1 to 1\.002"):
+        metrics.evaluate(np.where(samples > 1, 1.002, samples), reference)
+
+
 def test_evaluate_agrees_with_the_parts(reference, judge):
     samples = stripes(400, seed=3).images
     figures = metrics.evaluate(samples, reference)

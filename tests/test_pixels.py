@@ -7,7 +7,7 @@ import pytest
 
 from minigan import data
 from minigan.errors import DataError, NonFiniteError, ShapeError
-from minigan.metrics import neighbors, pixel_scores
+from minigan.metrics import nearest_training_images, neighbors, pixel_scores
 from minigan.metrics.pixels import SEARCHED, distances_among, distances_to_others
 
 
@@ -67,3 +67,15 @@ def test_wrong_images_are_refused(rng):
         pixel_scores(good[:1], good)
     with pytest.raises(NonFiniteError, match="samples holds NaN"):
         pixel_scores(np.full_like(good, math.nan), good)
+
+
+def test_copies_in_another_range_are_refused(rng):
+    """In [0, 1] even copies are as far from the training images as others."""
+    train = rng.integers(0, 256, (40, 3, 3, 1), dtype="uint8")
+    for scores in (pixel_scores, nearest_training_images):
+        owner = scores.__name__
+        with pytest.raises(DataError, match=rf"{owner}: expected samples in \[-1, 1\].* from 0 to 1.*2 \* samples - 1"):
+            scores(train / 255, train)
+        with pytest.raises(DataError, match=rf"{owner}: expected train_images in .*train_images / 127\.5 - 1"):
+            scores(data.scale(train), train.astype("float32"))
+        scores(data.scale(train) * 1.0005, train)  # rounding is no other range

@@ -7,6 +7,8 @@ from minigan.backend import array_module, is_array, to_cpu
 from minigan.errors import DataError, DtypeError, NonFiniteError, ShapeError
 from minigan.options import alone, require_array, shown
 
+SLACK = 1e-3  # so far outside of [-1, 1] numbers may be, by rounding
+
 
 def as_floats(images):
     """Return bytes 0 ... 255 as float32 in [-1, 1]; floats are returned as they are."""
@@ -49,10 +51,18 @@ def check_samples(samples, image_shape, count):
         raise DtypeError(f"evaluate: expected samples as uint8 (0..255) or floats in [-1, 1], got {samples.dtype}.")
     if not bool(array_module(samples).isfinite(samples).all()):
         raise NonFiniteError("evaluate: the samples hold NaN or infinity: the generator's training has diverged.")
-    low, high = float(samples.min()), float(samples.max())
-    # Images in [-1, 1] may have no value below 0, but then their darkest value is hardly exactly 0.
-    if low < -1 or high > 1 or 0 <= low < 0.01:
-        raise DataError(
-            f"evaluate: expected samples in [-1, 1], -1 black and 1 white; these go from {low:.4g} to {high:.4g}. From "
-            "[0, 1]: 2 * samples - 1; from [0, 255]: samples / 127.5 - 1."
-        )
+    check_range("evaluate", samples=samples)
+
+
+def check_range(owner, **arrays):
+    """Raise DataError unless the images, each a non-empty array, are bytes or floats in [-1, 1]."""
+    for name, images in arrays.items():
+        if images.dtype == np.uint8:
+            continue
+        low, high = float(images.min()), float(images.max())
+        # Images in [-1, 1] may have no value below 0, but then their darkest value is hardly exactly 0.
+        if low < -1 - SLACK or high > 1 + SLACK or 0 <= low < 0.01:
+            raise DataError(
+                f"{owner}: expected {name} in [-1, 1], -1 black and 1 white; these go from {low:.4g} to {high:.4g}. "
+                f"From [0, 1]: 2 * {name} - 1; from [0, 255]: {name} / 127.5 - 1."
+            )

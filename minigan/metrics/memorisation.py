@@ -4,7 +4,7 @@ import numpy as np
 
 from minigan.errors import DataError, ShapeError
 from minigan.hints import Array
-from minigan.metrics.images import check_images, pixel_rows
+from minigan.metrics.images import check_images, check_range, pixel_rows
 from minigan.metrics.neighbors import row_blocks, squared_distances
 
 
@@ -13,27 +13,35 @@ def nearest_training_images(samples: Array, train_images: Array) -> Array:
 
     Shapes     samples (n, h, w, c), train_images (m, h, w, c), bytes or floats in [-1, 1]
     Cost       2 n m h w c flops; the training images become floats, and distances, in blocks of 32 MiB
+    Errors     ShapeError, DtypeError, NonFiniteError; DataError: no images, or not in the range [-1, 1]
     """
     check_images("nearest_training_images", samples=samples, train_images=train_images)
     if samples.shape[1:] != train_images.shape[1:]:
         raise ShapeError(
             f"nearest_training_images: expected images of one shape, got {samples.shape} and {train_images.shape}."
         )
+    check_range("nearest_training_images", samples=samples, train_images=train_images)
+    return nearest(samples, train_images)
+
+
+def nearest(samples, train_images):
+    """Return what `nearest_training_images` returns, for images that have been checked."""
     pixels = pixel_rows(samples)
-    nearest, smallest = np.zeros(len(pixels), dtype=int), np.full(len(pixels), np.inf)
+    places, smallest = np.zeros(len(pixels), dtype=int), np.full(len(pixels), np.inf)
     for block in row_blocks(len(train_images), max(pixels.shape)):
         squares = squared_distances(pixels, pixel_rows(train_images[block]))
         winners = squares.argmin(axis=1)
         values = squares[np.arange(len(pixels)), winners]
         nearer = values < smallest
-        nearest[nearer], smallest[nearer] = block.start + winners[nearer], values[nearer]
-    return nearest
+        places[nearer], smallest[nearer] = block.start + winners[nearer], values[nearer]
+    return places
 
 
 def distances_to_training(images, train_images):
     """Return the distance of each image to its nearest training image, (n,): exactly 0 for a copy."""
-    nearest = nearest_training_images(images, train_images)
-    return np.linalg.norm(pixel_rows(images) - pixel_rows(train_images[nearest]), axis=1)
+    # without the check of the range, which has seen all samples: a few of them may be dark or bright by chance
+    places = nearest(images, train_images)
+    return np.linalg.norm(pixel_rows(images) - pixel_rows(train_images[places]), axis=1)
 
 
 def memorisation(sample_distances, test_distances):

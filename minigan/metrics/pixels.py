@@ -5,7 +5,7 @@ import numpy as np
 from minigan.backend import to_cpu
 from minigan.errors import DataError, ShapeError
 from minigan.hints import Array
-from minigan.metrics.images import check_images, pixel_rows
+from minigan.metrics.images import check_images, check_range, pixel_rows
 from minigan.metrics.memorisation import distances_to_training, memorisation
 from minigan.metrics.neighbors import row_blocks, squared_distances, squared_radii
 from minigan.metrics.reference import chosen
@@ -23,7 +23,7 @@ def pixel_scores(samples: Array, train_images: Array) -> dict[str, float | str |
                diversity_ratio       median distance of a sample to its nearest other sample, over that among as many
                                      training images: near 0 if the samples are all alike, above 1 for noise
                memorisation_note     None, or why all three are None
-    Errors     ShapeError, DtypeError, NonFiniteError; DataError for fewer than two images
+    Errors     ShapeError, DtypeError, NonFiniteError; DataError: fewer than two images, or not in the range [-1, 1]
     They do not say whether the samples look real, and nearness of pixels is not likeness: an image that is moved by one
     pixel is far away. docs/evaluation.md
     """
@@ -38,6 +38,7 @@ def pixel_scores(samples: Array, train_images: Array) -> dict[str, float | str |
             f"pixel_scores: expected at least two samples and two training images, got {len(samples)} and "
             f"{len(train_images)}."
         )
+    check_range("pixel_scores", samples=samples, train_images=train_images)
     n = min(len(samples), len(train_images), SEARCHED)
     samples, places = to_cpu(samples)[chosen(len(samples), n)], chosen(len(train_images), n)
     usual = distances_to_others(train_images, places)
