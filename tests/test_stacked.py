@@ -79,8 +79,21 @@ def test_modes_are_counted():
     assert grey["modes"] == 2 and grey["all_modes"] == 10
 
 
+@pytest.mark.parametrize("channels", [12, 25, 400])
+def test_modes_of_many_channels(channels):
+    """Two modes, which differ in the first channel only, in shares 1/4 and 3/4."""
+    samples = np.tile(brightness([222])[..., :1], (4, 1, 1, channels))
+    samples[0, ..., 0] = 0.8
+    scores = metrics.mode_scores(samples, judge_of_brightness())
+    assert scores["modes"] == 2 and scores["all_modes"] == 10**channels
+    entropy = 0.25 * np.log(4) + 0.75 * np.log(4 / 3)
+    assert scores["mode_kl"] == pytest.approx(channels * np.log(10) - entropy)
+
+
 def test_modes_need_a_classifier_of_one_channel():
     samples = brightness([1, 2])
+    with pytest.raises(ShapeError, match="at least one channel, got an array"):
+        metrics.mode_scores(samples[..., :0], judge_of_brightness())
     with pytest.raises(ShapeError, match="a classifier of 10 digits"):
         metrics.mode_scores(samples, Sequential([Flatten(), Dense(10)], (1, 1, 3)))
     with pytest.raises(ShapeError, match="a classifier of 10 digits"):
