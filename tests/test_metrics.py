@@ -364,6 +364,11 @@ def test_evaluate_agrees_with_the_parts(reference, judge):
     assert reference.real_features.shape == (200, 64) and len(reference.test_distances) == 40
 
 
+def test_the_fewest_samples_can_be_judged(judge):
+    reference = metrics.Reference(stripes(60, seed=0), judge, samples=12)
+    assert metrics.evaluate(stripes(12, seed=1).images, reference)["samples"] == 12
+
+
 def test_evaluate_finds_copies_and_a_class_that_is_missing(reference):
     train = stripes(600, seed=0)
     figures = metrics.evaluate(train.images, reference)
@@ -439,6 +444,10 @@ def test_references_that_cannot_be_made(judge, monkeypatch):
         metrics.Reference(same, judge, samples=100)
     with pytest.raises(DataError, match="'same', but all are the same"):
         metrics.load_reference(same, samples=100)
+    for make in (metrics.load_reference, lambda train, samples: metrics.Reference(train, judge, samples=samples)):
+        with pytest.raises(OptionError, match=r"expected samples of at least 12, .*, got 11"):
+            make(train, samples=11)
+    assert metrics.Reference(train, judge, samples=12).samples == 12
     with pytest.raises(DataError, match="samples=120 at most"):
         metrics.Reference(train, judge, samples=400)
     test = data.Dataset("other", "test", train.images[:, :6], train.labels, train.classes)

@@ -12,10 +12,8 @@ from minigan.metrics.frechet import mean_and_covariance, normalised_frechet_dist
 from minigan.metrics.images import check_samples
 from minigan.metrics.manifold import precision_recall_density_coverage
 from minigan.metrics.memorisation import distances_to_training, memorisation
-from minigan.metrics.reference import Reference, chosen
+from minigan.metrics.reference import NEIGHBORS, Reference, chosen
 from minigan.options import require_instance, shown
-
-NEIGHBORS = 5
 
 # the columns of a table: heading, key, format
 COLUMNS = (

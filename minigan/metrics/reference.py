@@ -13,6 +13,8 @@ from minigan.network import Sequential
 from minigan.options import require_count, require_instance, require_text
 
 SEED = 0  # of every random choice in an evaluation: which real images, which samples
+NEIGHBORS = 5  # of each point, in precision, recall, density and coverage
+LEAST_SAMPLES = 2 * (NEIGHBORS + 1)  # half of them are compared: each needs its neighbours besides itself
 
 
 class Reference:
@@ -21,12 +23,13 @@ class Reference:
     Options    train: the Dataset that the GAN learned from; classifier: that of `trained_classifier(train)`
                test: a Dataset of images that the GAN has not seen. With None, memorisation is not judged, and
                `no_test` is reported as the reason
-               samples: how many generated images an evaluation uses. Half as many real and generated images are
-               compared by their neighbours, and a tenth is searched for copies. The metrics depend on this number
+               samples: how many generated images an evaluation uses, at least 12. Half as many real and generated
+               images are compared by their neighbours, and a tenth is searched for copies. The metrics depend on this
+               number
     Holds      mean, covariance: of the features of all training images; real_features (samples / 2, 64), drawn from
                them; train_images; test_distances (samples / 10,): to the nearest training images, or None
-    Errors     DataError if the training set is too small or all its images are the same; ShapeError if test images
-               have another shape
+    Errors     OptionError for fewer samples; DataError if the training set is too small or all its images are the
+               same; ShapeError if test images have another shape
     """
 
     def __init__(
@@ -37,7 +40,7 @@ class Reference:
         samples: int = 10_000,
         no_test: str = "no test images were given",
     ) -> None:
-        samples = require_count("Reference", samples=samples)
+        samples = require_enough("Reference", samples)
         require_instance("Reference", data.Dataset, 'minigan.data.load("mnist")', train=train)
         no_test = require_text("Reference", no_test=no_test)
         require_different("Reference", train)
@@ -67,6 +70,17 @@ class Reference:
         self.test_distances, self.no_test = distances_to_training(images, self.train_images), None
 
 
+def require_enough(owner, samples):
+    """Return the number of samples, or raise OptionError if each has too few others to be its neighbours."""
+    samples = require_count(owner, samples=samples)
+    if samples < LEAST_SAMPLES:
+        raise OptionError(
+            f"{owner}: expected samples of at least {LEAST_SAMPLES}, since half of them are compared by their "
+            f"{NEIGHBORS} nearest neighbours, got {samples}."
+        )
+    return samples
+
+
 def require_different(owner, train):
     """Raise DataError if all training images are the same: their features then differ by float32's rounding alone."""
     if (train.images.min(axis=0) == train.images.max(axis=0)).all():
@@ -90,7 +104,7 @@ def load_reference(
                partial folder, images of `from_arrays`), memorisation is not judged, since the GAN has seen all images
     Errors     those of `trained_classifier` and Reference
     """
-    samples = require_count("load_reference", samples=samples)
+    samples = require_enough("load_reference", samples)
     require_labels(train)
     require_different("load_reference", train)  # before a classifier is trained
     try:
