@@ -143,6 +143,24 @@ def test_precision_recall_density_coverage_of_the_same_the_distant_and_the_colla
     assert collapsed["precision"] == 1 and collapsed["recall"] < 0.05 and collapsed["coverage"] < 0.5
 
 
+@pytest.mark.parametrize("offset", [1e8, -3e8])
+def test_a_common_offset_changes_nothing(rng, offset):
+    real, samples = rng.standard_normal((40, 4)), 0.4 + rng.standard_normal((30, 4))
+    expected = manifold.precision_recall_density_coverage(real, samples)
+    assert 0 < expected["coverage"] < 1
+    assert manifold.precision_recall_density_coverage(real + offset, samples + offset) == expected
+
+
+@pytest.mark.filterwarnings("error")
+def test_points_too_far_for_squares_are_refused(rng):
+    points = rng.standard_normal((8, 3))
+    for real, samples in ((1e200 * points, points), (points, 1e200 * points), (0 * points + 1.7e308, points)):
+        with pytest.raises(NonFiniteError, match="squared distances are finite numbers"):
+            manifold.precision_recall_density_coverage(real, samples)
+    far = manifold.precision_recall_density_coverage(1e150 * points, 1e150 * points[::-1])
+    assert far == manifold.precision_recall_density_coverage(points, points[::-1])
+
+
 def test_points_that_do_not_fit(rng):
     real = rng.standard_normal((8, 3))
     with pytest.raises(DataError, match="more than 5 points"):

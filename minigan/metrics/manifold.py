@@ -4,7 +4,7 @@ import numpy as np
 
 from minigan.errors import DataError, ShapeError
 from minigan.hints import Array
-from minigan.metrics.neighbors import row_blocks, squared_distances, squared_radii
+from minigan.metrics.neighbors import centered, row_blocks, squared_distances, squared_radii
 from minigan.options import require_count, require_finite
 
 
@@ -20,10 +20,13 @@ def precision_recall_density_coverage(real: Array, samples: Array, k: int = 5) -
 
     Shapes     real (n, f), samples (m, f), both with more than k points, at best n = m -> a dict of four floats
     Cost       2 (m^2 + n^2 + n m) f flops; distances in blocks of 32 MiB
+    Errors     DtypeError, ShapeError; DataError: too few points; NonFiniteError, also where squared distances overflow
     Source     Kynkäänniemi et al. 2019, arXiv:1904.06991 (precision, recall); Naeem et al. 2020, arXiv:2002.09797
     """
-    real, samples = require_finite("precision_recall_density_coverage", 2, real=real, samples=samples)
+    owner = "precision_recall_density_coverage"
+    real, samples = require_finite(owner, 2, real=real, samples=samples)
     check_points(real, samples, k)
+    real, samples = centered(owner, real, samples)
     real_radii, sample_radii = squared_radii(real, k), squared_radii(samples, k)
     balls_around = np.zeros(len(samples))  # how many real balls each sample lies in
     recalled = covered = 0

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from minigan.errors import NonFiniteError
+
 BLOCK_BYTES = 2**25  # 32 MiB: no array of distances is larger
 
 
@@ -9,6 +11,25 @@ def row_blocks(rows, columns):
     """Return slices that cut a float64 matrix (rows, columns) into blocks of at most BLOCK_BYTES, or of one row."""
     step = max(1, BLOCK_BYTES // (8 * columns))
     return [slice(start, start + step) for start in range(0, rows, step)]
+
+
+def centered(owner, real, samples):
+    """Return both sets of points, (n, f) and (m, f), minus the mean of the real ones: all distances stay the same.
+
+    squared_distances subtracts squares from one another, and those of a large common offset would hide the distances.
+    Errors     NonFiniteError where the squares of distances overflow
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = real.mean(axis=0)
+        real, samples = real - mean, samples - mean
+        # no distance is longer than twice the longest vector
+        longest = np.max([4 * (points * points).sum(axis=1).max() for points in (real, samples)])
+    if not np.isfinite(longest):
+        raise NonFiniteError(
+            f"{owner}: expected points whose squared distances are finite numbers of float64, got some that are too "
+            "large. Divide all points by one number: the metrics stay the same."
+        )
+    return real, samples
 
 
 def squared_distances(x, y):
