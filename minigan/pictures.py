@@ -248,6 +248,10 @@ def save_evaluation(
     """
     if class_shares is not None:
         class_shares = require_numbers("save_evaluation", class_shares=class_shares)
+        if len(class_shares) == 0:
+            raise ShapeError(
+                "save_evaluation: expected class_shares of at least one class, got none. Use None for no histogram."
+            )
         named = isinstance(classes, (tuple, list)) and all(isinstance(name, str) for name in classes)
         if not named or len(classes) != len(class_shares):
             raise ShapeError(
@@ -283,5 +287,9 @@ def show_grid(axes, picture):
 
 
 def save_figure(path, figure):
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a "$" is a character of somebody's name, not the beginning of a formula
     with atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=110, metadata={"Software": None})  # the same bytes from every run

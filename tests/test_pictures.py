@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from minigan import backend, pictures
@@ -159,9 +161,24 @@ def test_odd_curves_and_evaluations(tmp_path):
     for classes in (None, ["a"], ["a", 1], "ab"):
         with pytest.raises(ShapeError, match="the names of as many classes"):
             pictures.save_evaluation(tmp_path / "e.png", images, [0.5, 0.5], classes, images, images)
+    with pytest.raises(ShapeError, match="at least one class, got none"):
+        pictures.save_evaluation(tmp_path / "e.png", images, [], (), images, images)
     with pytest.raises(ShapeError, match="searched and nearest in one shape"):
         pictures.save_evaluation(tmp_path / "e.png", images, [0.5, 0.5], ["a", "b"], images, images[:1])
     assert [path.name for path in tmp_path.iterdir()] == ["l.png"]
+
+
+def test_names_with_dollars_are_no_formulas(tmp_path, monkeypatch):
+    images, name = np.zeros((2, 4, 4, 1)), "$_$"
+    figures, savefig = [], Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **k: figures.append(figure) or savefig(figure, *a, **k))
+    pictures.save_evaluation(tmp_path / "e.png", images, [0.5, 0.5], [name, r"$\no$"], images, images)
+    pictures.save_side_by_side(tmp_path / "s.png", {name: images})
+    pictures.save_curves(tmp_path / "c.png", {f"curve {name}": ([1, 2], [3, 4])}, name, name)
+    pictures.save_loss_curves(tmp_path / "l.png", [1.0, 2.0], [1.0, 2.0], xlabel=name)
+    for figure in figures:  # after drawing: these are the texts in the file
+        drawn = [text for text in figure.findobj(Text) if "$" in text.get_text()]
+        assert drawn and not any(text.get_parse_math() for text in drawn)
 
 
 def test_pictures_of_arrays_on_a_gpu(gpu):
