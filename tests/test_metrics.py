@@ -405,6 +405,16 @@ def test_without_test_images_memorisation_is_none_with_the_reason(judge):
     assert len({row.count("|") for row in rows}) == 1
 
 
+def test_tables_of_odd_names_and_values(reference):
+    figures = metrics.evaluate(stripes(400, seed=1).images, reference)
+    rows = metrics.table({"a|b\r\nc\u2028d": figures, "runs\\x": figures}).splitlines()
+    assert len(rows) == 4 and rows[2].startswith(r"| a\|b c d | ") and rows[3].startswith(r"| runs\x | ")
+    assert metrics.table({"a": {**figures, "nfd": np.float32(2)}}).splitlines()[2].startswith("| a | 2.00 |")
+    for value in ("3.1", [3.1], True):
+        with pytest.raises(OptionError, match="table: expected nfd of 'my GAN' as a number or None"):
+            metrics.table({"my GAN": {**figures, "nfd": value}})
+
+
 def test_load_reference_of_the_built_in_digits(tmp_path, monkeypatch):
     monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path))
     monkeypatch.setattr(

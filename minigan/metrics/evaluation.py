@@ -13,7 +13,7 @@ from minigan.metrics.images import check_samples
 from minigan.metrics.manifold import precision_recall_density_coverage
 from minigan.metrics.memorisation import distances_to_training, memorisation
 from minigan.metrics.reference import NEIGHBORS, Reference, chosen
-from minigan.options import require_instance, shown
+from minigan.options import is_real, require_instance, shown
 
 # the columns of a table: heading, key, format
 COLUMNS = (
@@ -86,15 +86,30 @@ def memorisation_scores(samples, reference):
 
 
 def table(evaluations: dict[str, dict]) -> str:
-    """Return a Markdown table of evaluations, name -> what `evaluate` returned: one row each, "-" for None."""
+    """Return a Markdown table of evaluations, name -> what `evaluate` returned: one row each, "-" for None.
+
+    Errors     OptionError for other values
+    """
     if not isinstance(evaluations, dict) or not all(map(is_evaluation, evaluations.values())):
         raise OptionError(f"table: expected a dict, name -> what evaluate returned, got {shown(evaluations)}.")
+    for name, scores in evaluations.items():
+        for _, key, _ in COLUMNS:
+            if scores[key] is not None and not is_real(scores[key]):
+                raise OptionError(
+                    f"table: expected {key} of {shown(name)} as a number or None, as evaluate returns it, got "
+                    f"{shown(scores[key])}."
+                )
     lines = [f"| set | {' | '.join(heading for heading, _, _ in COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
     for name, scores in evaluations.items():
         values = [(scores[key], style) for _, key, style in COLUMNS]
         cells = ["-" if value is None else format(value, style) for value, style in values]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append(f"| {cell_text(name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def cell_text(name):
+    """Return a name as a Markdown table can hold it: on one line, without the sign that ends a cell."""
+    return " ".join(str(name).splitlines()).replace("|", "\\|")
 
 
 def is_evaluation(scores):
