@@ -12,7 +12,7 @@ from minigan.misuse import tell_once
 from minigan.ops import cross_entropy
 from minigan.ops.sigmoid import sigmoid, softplus, weighted
 from minigan.ops.sums import mean
-from minigan.options import require_array, require_number
+from minigan.options import DTYPES, require_array, require_number
 
 FAR = 0.5  # how far noisy targets may lie outside of [0, 1]
 
@@ -122,10 +122,13 @@ def tell_of_far_targets(loss, targets):
 
 
 def check_logits(name, logits):
-    """Raise an error unless the logits are a non-empty array of floating-point numbers."""
+    """Raise an error unless the logits are a non-empty array of float32 or float64."""
     require_array(name, logits=logits)
-    if logits.dtype.kind != "f":
-        raise DtypeError(f"{name}: expected logits of float32 or float64, got {logits.dtype}.")
+    if logits.dtype not in DTYPES:
+        raise DtypeError(
+            f"{name}: expected logits of float32 or float64, got {logits.dtype}. Convert them: "
+            'logits.astype("float32").'
+        )
     if logits.size == 0:
         raise ShapeError(f"{name}: expected at least one logit, got shape {logits.shape}.")
 

@@ -87,6 +87,25 @@ def test_mean_squared_error_by_hand():
     assert value == 2.5 and gradient.tolist() == [[1, 2]]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", [BinaryCrossEntropy(), MeanSquaredError()])
+def test_a_single_logit_needs_no_axes(loss, dtype):
+    for logit in (1.0, -2.0):
+        for target in (1, 0.3, np.array(0.3, dtype)):
+            value, gradient = loss(np.array(logit, dtype), target)
+            row = loss(np.array([logit], dtype), target if isinstance(target, float | int) else target[np.newaxis])
+            assert value == row[0] and gradient == row[1][0]
+            assert gradient.shape == () and gradient.dtype == value.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int64", "bool"])
+def test_logits_of_another_dtype(dtype):
+    logits = np.ones((2, 1), dtype)
+    for loss in (BinaryCrossEntropy(), MeanSquaredError(), SoftmaxCrossEntropy()):
+        with pytest.raises(DtypeError, match=rf"of float32 or float64, got {logits.dtype}\. Convert them: logits"):
+            loss(logits, logits)
+
+
 def test_softmax_cross_entropy_by_hand():
     logits = np.log([[1.0, 2.0, 1.0], [3.0, 1.0, 0.5]])
     value, gradient = SoftmaxCrossEntropy()(logits, np.array([1, 0]))

@@ -23,7 +23,7 @@ def sigmoid(x):
 def softplus(x):
     """Return log(1 + e^x), as max(x, 0) + log(1 + e^-|x|): the same, and the exponent is never above 0."""
     xp = array_module(x)
-    y = xp.abs(x)
+    y = xp.abs(x, out=xp.empty_like(x))  # of an array without axes, abs alone is a number that cannot be written into
     xp.negative(y, out=y)
     with np.errstate(under="ignore"):
         xp.exp(y, out=y)
