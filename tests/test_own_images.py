@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minigan import data
 from minigan.__main__ import main
 from minigan.errors import CheckpointError, DataError, OptionError, ShapeError
 from minigan.experiments import EXPERIMENTS, find
@@ -115,6 +116,30 @@ def test_a_run_on_arrays(tmp_path):
     assert run("evaluate", "run", "--samples", 20, "--quiet") == 0
     for odd in ("1", "a:b", "1:2:3", "1:-1", "nan:1"):
         assert run("train", "Small", *options, "--out", "odd", f"--value-range={odd}") == 2
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_options_of_the_data_in_numbers_of_numpy(tmp_path):
+    numbers = np.random.default_rng(0).random((20, 8, 8, 1), "float32")
+    np.savez("mine.npz", images=numbers)
+    for index, limit in enumerate((np.float32, np.float64, np.longdouble, np.int8)):
+        given = {"value_range": (limit(0), limit(1)), "image_size": np.int64(4), "channels": np.uint8(1)}
+        training = start_run(SMALL, f"run{index}", "array", "mine.npz", data_options=given, batch_size=5, steps=1)
+        assert training.config.data_options == {"image_size": (4, 4), "channels": 1, "value_range": (0, 1)}
+        training.run(quiet=True)
+        assert resume_run(f"run{index}", steps=2).run(quiet=True) is None
+
+
+def test_flags_of_numpy_are_kept_as_plain_ones(photos):
+    loaded = data.load("folder", photos, skip_broken=np.True_)
+    assert loaded.options == {"skip_broken": True} and type(loaded.options["skip_broken"]) is bool
+
+
+def test_settings_that_json_cannot_hold_leave_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("minigan.training.loop.settings_of", lambda experiment, gan: {"own": object()})
+    with pytest.raises(TypeError):
+        start_run(SMALL, tmp_path / "run", "digits")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -58,6 +58,7 @@ class RunFolder:
         source     the text of the file that the experiment comes from, as bytes: experiment.py. It is written before
                    config.json, which makes the folder that of a run: so a run that is killed here has both, or none
         """
+        config.to_json()  # before anything is written: what JSON cannot hold shall leave no folder behind
         path = make_folder(path)
         run = cls(path)
         run.lock()
