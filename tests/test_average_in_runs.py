@@ -153,6 +153,19 @@ def test_the_reports_of_evaluate_say_what_they_judged(run):
     assert scores[True]["nfd"] != scores[False]["nfd"]
 
 
+def test_a_judge_takes_numbers_of_numpy(run):
+    judge, loaded = Judge(load_trained(run), samples=np.int64(60), quiet=True), load_trained(run)
+    judge.judge(loaded, seed=np.int64(3))
+    report = json.loads((run / "evaluation.json").read_text())
+    assert (report["samples"], report["seed"]) == (60, 3)
+    for seed in (1.5, "3", -1):
+        with pytest.raises(OptionError, match="Judge.judge: expected seed as an integer"):
+            judge.judge(loaded, seed)
+    for samples in (1.5, "60", None):
+        with pytest.raises(OptionError, match="Judge: expected samples as an integer"):
+            Judge(loaded, samples=samples)
+
+
 # an experiment that has changed, and files that do not fit
 
 

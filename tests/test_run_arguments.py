@@ -62,6 +62,24 @@ def test_options_of_begin(name):
         assert all(value is None or isinstance(value, bool) for value in taken), taken
 
 
+def test_numbers_of_numpy_are_kept_as_plain_ones(tmp_path):
+    names = ("epochs", "steps", "batch_size", "seed", "every", "judge_every", "judge_samples")
+    given = dict(zip(names, (2, 3, 5000, 7, 1, 5, 60), strict=True))
+    start_run(SMALL, "plain", tensorboard=False, workers=1, **given).close()
+    numpys = {name: kind(given[name]) for name, kind in zip(names, (np.int64, np.uint16) * 4, strict=False)}
+    training = start_run(SMALL, "numpy", tensorboard=np.False_, workers=np.int8(1), **numpys)
+    assert {name: getattr(training.config, name) for name in names} == given
+    assert all(type(getattr(training.config, name)) is int for name in (*names, "workers"))
+    training.close()
+    assert (tmp_path / "numpy" / "config.json").read_bytes() == (tmp_path / "plain" / "config.json").read_bytes()
+
+    training = resume_run("numpy", np.int32(4), np.int64(6), judge_every=np.int8(3), judge_samples=np.int16(50))
+    config = training.config
+    assert (config.epochs, config.steps, config.judge_every, config.judge_samples) == (4, 6, 3, 50)
+    assert all(type(value) is int for value in (config.epochs, config.steps, config.judge_every, config.judge_samples))
+    training.close()
+
+
 def test_experiments_and_folders_of_begin(tmp_path):
     def with_experiment(value):
         start_run(value, "run").close()

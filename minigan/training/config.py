@@ -12,7 +12,7 @@ import numpy as np
 
 import minigan
 from minigan import backend, machine
-from minigan.data.dataset import OPTION_NAMES
+from minigan.data.dataset import OPTION_NAMES, plain
 from minigan.errors import CheckpointError, MisuseWarning, OptionError
 from minigan.files import as_path
 from minigan.parallel.sharing import MOST_WORKERS
@@ -20,6 +20,9 @@ from minigan.training.settings import quoted, require_same
 
 # settings that cannot change when a run is resumed: it would be another run
 FIXED = ("experiment", "dataset", "images", "images_md5", "batch_size", "seed", "source")
+
+# settings that a user gives as numbers or flags
+ASKED = ("epochs", "steps", "batch_size", "seed", "every", "tensorboard", "judge_every", "judge_samples")
 
 LARGEST_IMAGE = 2**20  # numbers of one image, h w c
 LARGEST_COUNT = 10**12  # of steps, epochs, images
@@ -247,7 +250,12 @@ def absolute(data_dir):
 
 
 def require_right(config):
-    """Raise OptionError for options that could not be read from config.json again, and for an end beyond a schedule."""
+    """Make NumPy's numbers plain, as config.json keeps them, and raise OptionError for options that are out of range.
+
+    These could not be read from config.json again; or the run would end beyond the schedule of its learning rates.
+    """
+    for name in ASKED:
+        setattr(config, name, plain(getattr(config, name)))
     wrong = wrong_entry(vars(config))
     if wrong:
         raise OptionError(f"this run cannot be trained: {wrong}.")

@@ -12,7 +12,7 @@ from minigan.files import atomic_write, make_folder
 from minigan.hints import PathLike, Seed
 from minigan.labels import labels_to_make
 from minigan.metrics.evaluation import NEIGHBORS
-from minigan.options import require_instance
+from minigan.options import require_count, require_instance, require_seed
 from minigan.training.config import versions
 from minigan.training.run_data import checksum
 from minigan.training.trained import TrainedRun
@@ -40,6 +40,7 @@ class Judge:
         quiet: bool = False,
         train: Dataset | None = None,
     ) -> None:
+        samples = require_count("Judge", samples=samples)
         self.samples, self.quiet = samples, quiet
         if train is not None:
             require_instance("Judge", Dataset, 'minigan.data.load("digits")', train=train)
@@ -73,7 +74,7 @@ class Judge:
         They are in evaluation.json and evaluation.png; in evaluation_raw.json and so on for a run that was opened with
         averaged=False. samples/nearest.png has samples above the training images nearest to them.
         """
-        path = run.folder.path
+        path, seed = run.folder.path, require_seed("Judge.judge", seed=seed)
         self.say(f"{path}: judging {self.samples:,} samples of step {run.step:,}")
         samples, labels = samples_of(run, self.samples, seed)
         try:
@@ -119,7 +120,7 @@ class ModeJudge:
         device: str = "auto",
         quiet: bool = False,
     ) -> None:
-        self.samples, self.quiet = samples, quiet
+        self.samples, self.quiet = require_count("ModeJudge", samples=samples), quiet
         name, directory = stacked.SOURCES[run.config.dataset], data_dir or run.config.data_dir
         self.say(f"{run.config.dataset}: loading or training the classifier of {name}")
         options = {name: value for name, value in run.config.data_options.items() if name != "channels"}
@@ -130,7 +131,7 @@ class ModeJudge:
 
     def judge(self, run: TrainedRun, seed: Seed = 0) -> dict:
         """Return how many modes a run's samples show, and write it into its folder, with a picture of samples."""
-        path = run.folder.path
+        path, seed = run.folder.path, require_seed("ModeJudge.judge", seed=seed)
         self.say(f"{path}: counting the modes of {self.samples:,} samples of step {run.step:,}")
         samples, labels = samples_of(run, self.samples, seed)
         try:

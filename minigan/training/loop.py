@@ -100,7 +100,9 @@ def start_run(
     warn_of_earlier_end(config, config.epochs, config.steps)
     if experiment.lr_schedule != "constant":
         config.lr_steps = config.total_steps
-    gan = experiment.make_gan(dataset.images.shape[1:], seed, config.device, config.schedule_steps, config.classes)
+    gan = experiment.make_gan(
+        dataset.images.shape[1:], config.seed, config.device, config.schedule_steps, config.classes
+    )
     config.settings = settings_of(experiment, gan)
     sharing.require_same_run(config, group)
     sharing.set_workers(gan, config, workers, group)
