@@ -159,7 +159,7 @@ def test_a_judge_takes_numbers_of_numpy(run):
     report = json.loads((run / "evaluation.json").read_text())
     assert (report["samples"], report["seed"]) == (60, 3)
     for seed in (1.5, "3", -1):
-        with pytest.raises(OptionError, match="Judge.judge: expected seed as an integer"):
+        with pytest.raises(OptionError, match="expected seed as an integer"):
             judge.judge(loaded, seed)
     for samples in (1.5, "60", None):
         with pytest.raises(OptionError, match="Judge: expected samples as an integer"):

@@ -9,7 +9,7 @@ import pytest
 from run_helpers import SMALL
 
 from minigan import GAN
-from minigan.errors import MiniganError
+from minigan.errors import MiniganError, ShapeError
 from minigan.experiments import EXPERIMENTS, Experiment
 from minigan.gan.objectives import Hinge
 from minigan.training.loop import resume_run, start_run
@@ -121,6 +121,23 @@ def test_options_of_load_trained(name, no_pictures):
     assert all(
         value is None or value is SMALL for value in attempts(lambda value: load_trained("run", **{name: value}))
     )
+
+
+def test_samples_of_a_run(no_pictures):
+    start_run(SMALL, "run", steps=1).run(quiet=True)
+    run = load_trained("run")
+    for seed in (None, 0, 3, 10**30, np.int64(4), (1, 2), [1], (), []):
+        assert run.sample(3, seed).shape == (3, 28, 28, 1)
+    np.testing.assert_array_equal(run.sample(3, (1, 2)), run.gan.sample(3, (1, 2)))
+    np.testing.assert_array_equal(run.sample(3, 4), run.gan.sample(3, 4))
+    assert (run.sample(3, None) != run.sample(3, None)).any()
+    taken = attempts(lambda seed: run.sample(3, seed))
+    assert all(value is None or type(value) in (int, np.int64, tuple, list) for value in taken), taken
+    assert all(type(value) in (int, np.int64) for value in attempts(lambda n: run.sample(n, 0)))
+    assert attempts(run.images) == []
+    assert attempts(lambda labels: run.images(run.latents(3, 0), labels)) == [None]
+    with pytest.raises(ShapeError, match="expected latents with 2 axes"):
+        run.images(run.latents(3, 0)[0])
 
 
 @pytest.mark.parametrize("name", ["device", "custom_layers", "custom_parts"])

@@ -13,7 +13,7 @@ from minigan.gan import GAN
 from minigan.gan.state import restore_gan
 from minigan.hints import Array, Labels, PathLike, Seed
 from minigan.labels import labels_to_make
-from minigan.options import require_flag, require_instance
+from minigan.options import require_array, require_flag, require_instance, require_seed
 from minigan.training import checkpoints
 from minigan.training.config import RunConfig
 from minigan.training.folder import RunFolder
@@ -42,10 +42,12 @@ class TrainedRun:
         return self.step / self.config.steps_per_epoch
 
     def latents(self, n: int, seed: Seed) -> Array:
-        """Return n latents (n, size) as a NumPy array, the same ones that `gan.sample(n, seed)` uses."""
-        if seed < 0:
-            raise OptionError(f"seed: expected an integer of at least 0, got {seed}.")
-        return self.gan.latent.sample(n, np.random.default_rng(seed), self.gan.generator.dtype)
+        """Return n latents (n, size) as a NumPy array, the same ones that `gan.sample(n, seed)` uses.
+
+        Errors     OptionError for n and seed
+        """
+        rng = np.random.default_rng(require_seed("TrainedRun", seed=seed))
+        return self.gan.latent.sample(n, rng, self.gan.generator.dtype)
 
     def images(self, latents: Array, labels: Labels | int | None = None) -> Array:
         """Return the images (n, h, w, c) that the generator makes from latents.
@@ -53,7 +55,9 @@ class TrainedRun:
         labels     which classes to make, in a conditional run: (n,), or one for all; by default the classes in turn
         The run's range is mapped to [-1, 1], and numbers outside of it are clipped: a run on images in [0, 1] whose
         generator ends in tanh can make numbers below 0, which are blacker than black.
+        Errors     DtypeError, ShapeError for latents and labels that do not fit; OptionError, DataError for labels
         """
+        require_array("TrainedRun.images", 2, latents=latents)
         generator = self.gan.sampler(self.averaged)
         labels = labels_to_make(len(latents), labels, generator.classes)
         images = backend.to_cpu(generator.predict(backend.to_device(latents, generator.xp), labels=labels))
@@ -61,7 +65,11 @@ class TrainedRun:
         return np.clip(images * (2 / (high - low)) - (high + low) / (high - low), -1, 1)
 
     def sample(self, n: int, seed: Seed, labels: Labels | int | None = None) -> Array:
-        """Return n generated images; the same seed gives the same images. labels: as for `images`"""
+        """Return n generated images; the same seed gives the same images.
+
+        labels     as for `images`
+        Errors     OptionError for n and seed; for labels as for `images`
+        """
         return self.images(self.latents(n, seed), labels)
 
 
