@@ -93,6 +93,47 @@ def test_train_and_test_are_the_splits(photos, tmp_path):
     refused(photos, 'only the split "train"', "two subfolders, train and test", split="test")
 
 
+@pytest.mark.parametrize(
+    ("in_train", "in_test", "classes"),
+    [
+        ("ab", "bc", ("a", "b", "c")),
+        ("bc", "ab", ("a", "b", "c")),
+        ("abc", "b", ("a", "b", "c")),
+        ("b", "abc", ("a", "b", "c")),
+        ("abc", "abc", ("a", "b", "c")),
+        ("abc", "", ("a", "b", "c")),
+        ("a", "b", ()),
+    ],
+)
+def test_a_class_has_one_number_in_both_splits(tmp_path, in_train, in_test, classes, monkeypatch):
+    for split, names in (("train", in_train), ("test", in_test)):
+        (tmp_path / split).mkdir()
+        for name in names:
+            write(tmp_path / split / name / "1.png", COLOURS[0])
+    opened = []
+    decode = decoding.decode
+    monkeypatch.setattr(decoding, "decode", lambda path, *more: opened.append(path) or decode(path, *more))
+    for split, names in (("train", in_train), ("test", in_test)):
+        if names:
+            loaded = data.load("folder", tmp_path, split)
+            assert loaded.classes == classes
+            assert not classes or [classes[label] for label in loaded.labels] == list(names)
+            assert {path.parent.parent.name for path in opened} == {split}
+            opened.clear()
+
+
+def test_pictures_without_a_class_in_the_other_split_change_nothing(tmp_path):
+    for name in ("train/b/1.png", "train/c/1.png", "test/a/1.png", "test/2.png"):
+        write(tmp_path / name, COLOURS[0])
+    assert data.load("folder", tmp_path).classes == ("b", "c")
+    with pytest.warns(data.PartialDataWarning, match="get no labels"):
+        assert data.load("folder", tmp_path, "test").labels is None
+    write(tmp_path / "flat" / "train" / "1.png", COLOURS[0])
+    write(tmp_path / "flat" / "test" / "a" / "1.png", COLOURS[0])
+    write(tmp_path / "flat" / "test" / "b" / "1.png", COLOURS[0])
+    assert data.load("folder", tmp_path / "flat").labels is None
+
+
 def test_grey_or_colour_as_most_of_them_are(tmp_path):
     for number in range(3):
         Image.new("L", (4, 4), 100).save(tmp_path / f"{number}.png")

@@ -96,6 +96,31 @@ def test_both_splits_and_several_sets_in_a_folder(tmp_path):
         assert len(data.load("idx", tmp_path / "mnist" / "train-images-idx3-ubyte", "test")) == 5
 
 
+@pytest.mark.parametrize("given", ["the folder", "the file"])
+def test_a_class_has_one_number_in_both_splits(given, tmp_path):
+    images = write(tmp_path, "train-images-idx3-ubyte.gz", IMAGES[:3])
+    write(tmp_path, "train-labels-idx1-ubyte", np.array([2, 4, 7]))
+    write(tmp_path, "t10k-images-idx3-ubyte.gz", IMAGES[:2])
+    test = write(tmp_path, "t10k-labels-idx1-ubyte.gz", np.array([7, 4]))
+    place = tmp_path if given == "the folder" else images
+    assert data.load("idx", place).classes == data.load("idx", place, "test").classes == ("2", "4", "7")
+    assert data.load("idx", place, "test").labels.tolist() == [2, 1]
+    test.write_bytes(gzip.compress(idx_bytes(np.array([3, 4]))))
+    assert data.load("idx", place).classes == data.load("idx", place, "test").classes == ("2", "3", "4", "7")
+    assert data.load("idx", place).labels.tolist() == [0, 2, 3]
+    for odd in (b"", b"<html>", gzip.compress(b"\0\0\x08\x01" + b"\xff" * 4), gzip.compress(idx_bytes(IMAGES))):
+        test.write_bytes(odd)
+        assert data.load("idx", place).classes == ("2", "4", "7")
+    test.unlink()
+    assert data.load("idx", place).labels.tolist() == [0, 1, 2]
+
+
+def test_labels_of_no_columns(tmp_path):
+    write(tmp_path, "train-images-idx3-ubyte", IMAGES)
+    write(tmp_path, "train-labels-idx2-int", np.zeros((12, 0), int), 12)
+    refused(DataError, "expected a label for each image, got none", "idx", tmp_path)
+
+
 def test_colour_in_four_axes(tmp_path):
     colours = RNG.integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
     path = write(tmp_path, "train-images-idx4-ubyte", colours)
@@ -165,6 +190,27 @@ def test_both_splits_in_a_file_and_names_of_classes(tmp_path):
     assert data.load("array", path).classes == ("a", "b", "c")
     test = data.load("array", path, "test", image_size=3, channels=3)
     assert test.images.shape == (4, 3, 3, 3) and test.split == "test"
+
+
+def test_a_class_has_one_number_in_both_splits_of_a_file(tmp_path):
+    path = tmp_path / "mine.npz"
+    np.savez(path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:5], y_test=np.full(5, 3))
+    assert data.load("array", path).classes == data.load("array", path, "test").classes == ("1", "2", "3")
+    assert data.load("array", path, "test").labels.tolist() == [2] * 5
+    np.savez(path, x_train=IMAGES, y_train=LABELS.astype("uint64"), x_test=IMAGES[:2], y_test=np.array([[-1], [2]]))
+    assert data.load("array", path).classes == data.load("array", path, "test").classes == ("-1", "1", "2", "3")
+    assert data.load("array", path).labels.tolist() == LABELS.tolist()
+    assert data.load("array", path, "test").labels.tolist() == [0, 2]
+    names = np.array(["ape", "cat", "dog"])
+    np.savez(path, x_train=IMAGES, y_train=names[LABELS - 1], x_test=IMAGES[:2], y_test=np.array(["cat", "bee"]))
+    assert data.load("array", path, "test").classes == ("ape", "bee", "cat", "dog")
+    assert data.load("array", path, "test").labels.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("others", [np.eye(3, dtype=int), np.array(["a", "b"]), np.array([0.5]), np.array(None)])
+def test_labels_of_the_other_split_that_are_none_change_nothing(others, tmp_path):
+    np.savez(tmp_path / "mine.npz", x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:3], y_test=others)
+    assert data.load("array", tmp_path / "mine.npz").classes == ("1", "2", "3")
 
 
 def test_npy_files_and_single_arrays(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from minigan.data import reading
-from minigan.errors import DataError, OptionError
+from minigan.errors import DataError, OptionError, TooLargeError
 from minigan.files import printable
 from minigan.memory import require_room
 
@@ -21,7 +21,10 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 
 
 def load(directory, split):
-    """Return the arrays (images, labels or None, classes or None) of a .npz or .npy file, as they stand there."""
+    """Return (images, labels, classes, the labels of the other split) of a .npz or .npy file, as they stand there.
+
+    What it does not have is None.
+    """
     if directory is None:
         raise OptionError('data set "array": give the .npz or .npy file: directory="photos.npz" (--data-dir).')
     path = Path(directory).expanduser()
@@ -31,13 +34,13 @@ def load(directory, split):
         if split != "train":
             raise DataError(f'{path}: a .npy file has only the split "train". A .npz file can hold x_test, too.')
         with open(path, "rb") as file:
-            return checked(path, read_array, file, os.path.getsize(path), path), None, None
+            return checked(path, read_array, file, os.path.getsize(path), path), None, None, None
     with checked(path, zipfile.ZipFile, path) as archive:
         return from_archive(path, archive, split)
 
 
 def from_archive(path, archive, split):
-    """Return (images, labels or None, classes or None) from the arrays of a .npz file."""
+    """Do the work of `load` for an open .npz file."""
     entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
 
     def read(names):
@@ -57,7 +60,16 @@ def from_archive(path, archive, split):
             f"{path}: no images of the split {split!r}: expected an array of the name {' or '.join(IMAGES[split])}. It "
             f"holds {reading.some(entries)}. Save it by numpy.savez(path, images=images, labels=labels)."
         )
-    return images, read(LABELS[split]), read(CLASSES)
+    return images, read(LABELS[split]), read(CLASSES), other_labels(read, split)
+
+
+def other_labels(read, split):
+    """Return the labels of the other split; None if it has none, or none that `load` would take for that split."""
+    try:
+        labels = read(LABELS[reading.OTHER[split]])
+    except (DataError, TooLargeError):
+        return None
+    return labels if labels is not None and labels.dtype.kind in "iuU" and labels.shape[1:] in ((), (1,)) else None
 
 
 def checked(where, read, *arguments):

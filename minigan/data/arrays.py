@@ -78,11 +78,12 @@ def with_channels(images, owner):
     raise ShapeError(f"{owner}: images of shape {shape}. {advice}")
 
 
-def labels_of(labels, count, classes=None, owner="array"):
+def labels_of(labels, count, classes=None, owner="array", others=None):
     """Return (labels that count from 0, the names of the classes), or (None, ()) without labels.
 
     labels     (n,) or (n, 1): whole numbers or texts
     classes    names: then the labels are already places in this list; None: every label that occurs is a class
+    others     the labels of the other split, or None
     """
     if classes is not None and (not isinstance(classes, (list, tuple)) or not all(isinstance(c, str) for c in classes)):
         raise OptionError(f"{owner}: expected classes as a list of names, got {shown(classes)}.")
@@ -99,8 +100,22 @@ def labels_of(labels, count, classes=None, owner="array"):
     if len(labels) != count:
         raise DataError(f"{owner}: {len(labels):,} labels for {count:,} images. Each image needs one.")
     if classes is None:
-        values, labels = np.unique(labels, return_inverse=True)
+        labels, values = numbered(labels, others)
         classes = [str(value) for value in values]
     elif labels.dtype.kind == "U" or labels.min() < 0 or labels.max() >= len(classes):
         raise DataError(f"{owner}: expected labels from 0 to {len(classes) - 1}, one for each of the classes.")
     return labels.astype(np.min_scalar_type(max(len(classes) - 1, 0))), tuple(map(str, classes))
+
+
+def numbered(labels, others=None):
+    """Return (labels that count from 0, their values in sorted order); `others`: the labels of the other split.
+
+    A class has one number in both splits. So the values of both are counted, also where one of them lacks some.
+    """
+    found, places = np.unique(labels, return_inverse=True)
+    values = set(found.tolist())
+    if others is not None and (others.dtype.kind == "U") == (labels.dtype.kind == "U"):
+        values.update(np.unique(others).tolist())
+    values = sorted(values)
+    numbers = {value: number for number, value in enumerate(values)}
+    return np.array([numbers[value] for value in found.tolist()])[places], values

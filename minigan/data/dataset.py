@@ -253,9 +253,11 @@ def _load_own(name, read, directory, split, **options):
 
 
 def _load_arrays(directory, split, value_range=None):
-    images, labels, classes = array_files.load(directory, split)
-    loaded = from_arrays(images, labels, None if classes is None else list(classes), value_range)
-    return _read_only(replace(loaded, split=split))
+    images, labels, classes, others = array_files.load(directory, split)
+    owner, classes = f"data set {array_files.NAME!r}", None if classes is None else list(classes)
+    images = arrays.images_of(images, value_range, owner)
+    labels, classes = arrays.labels_of(labels, len(images), classes, owner, others)
+    return _read_only(Dataset(array_files.NAME, split, images, labels, classes))
 
 
 def _read_only(dataset):

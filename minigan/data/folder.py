@@ -28,7 +28,7 @@ def load(directory, split, image_size=None, channels=None, background="white", s
     """
     require_choice(NAME, tuple(decoding.BACKGROUNDS), background=background)
     skip_broken = require_flag(NAME, skip_broken=skip_broken)
-    folder = folder_of_split(directory, split)
+    folder, other = folders_of_splits(directory, split)
     paths, problems = find_pictures(folder)
     if not paths and not problems:
         raise DataError(
@@ -48,7 +48,7 @@ def load(directory, split, image_size=None, channels=None, background="white", s
         channels = 1 if 2 * sum(seen.grey for seen in looks.values()) > len(looks) else 3
     images = decode_all(folder, looks, problems, (*image_size, channels), background)
     require_sound(folder, problems, len(images), skip_broken)
-    labels, classes, notices = labels_of(folder, list(looks))
+    labels, classes, notices = labels_of(folder, list(looks), other)
     return images, labels, classes, [*notices, *notices_of(folder, problems, looks, image_size)]
 
 
@@ -68,8 +68,8 @@ def decode_all(folder, looks, problems, image_shape, background):
     return images[:count]
 
 
-def folder_of_split(directory, split):
-    """Return the folder of a split: DIR/train and DIR/test, where both are there; else DIR for "train"."""
+def folders_of_splits(directory, split):
+    """Return the folders of a split and of the other: DIR/train and DIR/test, if both are there; else DIR and None."""
     if directory is None:
         raise OptionError(
             'data set "folder": give the folder of your pictures: directory="my_photos" (--data-dir my_photos).'
@@ -81,13 +81,13 @@ def folder_of_split(directory, split):
             '.npy files, load "array".'
         )
     if all(os.path.isdir(folder / name) for name in ("train", "test")):
-        return folder / split
+        return folder / split, folder / reading.OTHER[split]
     if split != "train":
         raise DataError(
             f'folder {printable(folder)}: it has only the split "train". For both splits, give it two subfolders, '
             "train and test."
         )
-    return folder
+    return folder, None
 
 
 def find_pictures(folder):
@@ -153,10 +153,13 @@ def common_size(folder, looks):
     return next(iter(by_size))
 
 
-def labels_of(folder, paths):
-    """Return (labels, classes, warnings): the subfolders are the classes, if all pictures lie in two or more."""
+def labels_of(folder, paths, other=None):
+    """Return (labels, classes, warnings): the subfolders are the classes, if all pictures lie in two or more.
+
+    other      the folder of the other split, or None: its classes count, too, so that each has one number in both
+    """
     inner = [path.relative_to(folder).parts[:-1] for path in paths]
-    classes = sorted({parts[0] for parts in inner if parts})
+    classes = {parts[0] for parts in inner if parts}
     outside = [path for path, parts in zip(paths, inner, strict=True) if not parts]
     if outside and classes:
         text = (
@@ -164,11 +167,23 @@ def labels_of(folder, paths):
             f"subfolder: {named(folder, dict.fromkeys(outside, 'beside the subfolders'))}."
         )
         return None, (), [PartialDataWarning(text)]
-    if len(classes) < 2:
+    others = set() if outside or other is None else classes_in(other)
+    if len(classes) < 2 and len(others) < 2:
         return None, (), []
+    classes = sorted(classes | others)
     numbers = {name: number for number, name in enumerate(classes)}
     labels = np.array([numbers[parts[0]] for parts in inner], np.min_scalar_type(len(classes) - 1))
     return labels, tuple(map(printable, classes)), []
+
+
+def classes_in(folder):
+    """Return the names of the subfolders that hold pictures; none if pictures lie beside them. No picture is opened."""
+    try:
+        paths, _ = find_pictures(folder)
+    except DataError:
+        return set()
+    inner = [path.relative_to(folder).parts[:-1] for path in paths]
+    return {parts[0] for parts in inner} if all(inner) else set()
 
 
 def notices_of(folder, problems, looks, size):

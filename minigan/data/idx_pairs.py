@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from minigan.data import reading
+from minigan.data.arrays import numbered
 from minigan.data.completeness import PartialDataWarning
-from minigan.errors import DataError, OptionError
+from minigan.errors import DataError, OptionError, TooLargeError
 from minigan.files import printable
 from minigan.memory import require_room
 from minigan.options import require_flag
@@ -48,13 +49,12 @@ def load(directory, split, transpose=None):
     if labels_path is None:
         text = f"{path}: used without labels, since {missing} is not beside it."
         return images, None, (), [PartialDataWarning(text)]
-    labels = read(labels_path, (1, 2), "labels")
-    labels = labels if labels.ndim == 1 else labels[:, 0]  # QMNIST's tell more: the class comes first
+    labels = read_labels(labels_path)
     if len(labels) != len(images):
         raise DataError(f"{labels_path}: {len(labels):,} labels, but {path.name} has {len(images):,} images. {ADVICE}")
-    values, labels = np.unique(labels, return_inverse=True)
+    labels, values = numbered(labels, other_labels(path, split))
     names = class_names(path)
-    classes = tuple(names.get(int(value), str(value)) for value in values)
+    classes = tuple(names.get(value, str(value)) for value in values)
     return images, labels.astype(np.min_scalar_type(len(classes) - 1)), classes, []
 
 
@@ -109,6 +109,25 @@ def labels_beside(path):
     candidates = [path.with_name(name + packed) for name in names for packed in (".gz", "")]
     found = [place for place in candidates if place != path and os.path.isfile(place)]
     return (found[0] if found else None), names[0]
+
+
+def other_labels(path, split):
+    """Return the labels of the other split beside a file of images; None if there are none that can be read."""
+    for place in (path, path.parent):  # the file with a like name comes first: a folder can hold several sets
+        try:
+            labels_path, _ = labels_beside(images_path(place, reading.OTHER[split]))
+            return None if labels_path is None else read_labels(labels_path)
+        except (DataError, TooLargeError):
+            continue
+    return None
+
+
+def read_labels(path):
+    """Return the labels (n,) in an idx file."""
+    labels = read(path, (1, 2), "labels")
+    if labels.size == 0:
+        raise DataError(f"{path}: expected a label for each image, got none. {ADVICE}")
+    return labels if labels.ndim == 1 else labels[:, 0]  # QMNIST's tell more: the class comes first
 
 
 def class_names(path):

@@ -7,6 +7,7 @@ import zlib
 from minigan.errors import DataError
 from minigan.files import printable
 
+OTHER = {"train": "test", "test": "train"}  # the other split
 ADVICE = (
     "Replace it by the official file. Without a directory (directory=, --data-dir), minigan downloads missing files."
 )
