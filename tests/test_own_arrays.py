@@ -213,6 +213,14 @@ def test_labels_of_the_other_split_that_are_none_change_nothing(others, tmp_path
     assert data.load("array", tmp_path / "mine.npz").classes == ("1", "2", "3")
 
 
+@pytest.mark.parametrize("classes", ["abc", 3, [1, 2, 3], [["a", "b", "c"]], [b"a", b"b", b"c"]])
+def test_names_of_classes_are_a_list_of_texts(classes, tmp_path):
+    np.savez(tmp_path / "mine.npz", images=IMAGES, labels=LABELS - 1, classes=classes)
+    refused(DataError, "classes as a list of texts|holds objects", "array", tmp_path / "mine.npz")
+    np.savez(tmp_path / "mine.npz", images=IMAGES, classes=())
+    assert data.load("array", tmp_path / "mine.npz").classes == ()
+
+
 def test_npy_files_and_single_arrays(tmp_path):
     np.save(tmp_path / "mine.npy", np.asfortranarray(IMAGES))
     loaded = data.load("array", tmp_path / "mine.npy")

@@ -10,6 +10,7 @@ from minigan.data import reading
 from minigan.errors import DataError, OptionError, TooLargeError
 from minigan.files import printable
 from minigan.memory import require_room
+from minigan.options import shown
 
 NAME = "array"
 OPTIONS = ("value_range",)
@@ -60,7 +61,13 @@ def from_archive(path, archive, split):
             f"{path}: no images of the split {split!r}: expected an array of the name {' or '.join(IMAGES[split])}. It "
             f"holds {reading.some(entries)}. Save it by numpy.savez(path, images=images, labels=labels)."
         )
-    return images, read(LABELS[split]), read(CLASSES), other_labels(read, split)
+    classes = read(CLASSES)
+    if classes is not None and classes.shape != (0,) and (classes.ndim != 1 or classes.dtype.kind != "U"):
+        raise DataError(
+            f"{path}: expected classes as a list of texts, the names of the classes, got {shown(classes)}. Save it by "
+            'numpy.savez(path, images=images, labels=labels, classes=["cat", "dog"]).'
+        )
+    return images, read(LABELS[split]), None if classes is None else classes.tolist(), other_labels(read, split)
 
 
 def other_labels(read, split):

@@ -254,7 +254,7 @@ def _load_own(name, read, directory, split, **options):
 
 def _load_arrays(directory, split, value_range=None):
     images, labels, classes, others = array_files.load(directory, split)
-    owner, classes = f"data set {array_files.NAME!r}", None if classes is None else list(classes)
+    owner = f"data set {array_files.NAME!r}"
     images = arrays.images_of(images, value_range, owner)
     labels, classes = arrays.labels_of(labels, len(images), classes, owner, others)
     return _read_only(Dataset(array_files.NAME, split, images, labels, classes))
