@@ -43,7 +43,7 @@ class FakeSet:
             labels = rng.integers(0, 10, n, dtype=np.uint8)
             self.arrays[split] = images, labels
             files[split] = tuple(map(self._add, FILE_NAMES[split], (images, labels)))
-        self.entry = sources.IdxSet(mirrors, (f"class {seed}",), files)
+        self.entry = sources.IdxSet(mirrors, tuple(f"{seed}.{number}" for number in range(10)), files)
 
     def _add(self, name, array):
         self.raw[name] = idx_bytes(array)

@@ -77,6 +77,13 @@ def test_numbers_of_numpy_make_the_same_batches():
         ({"labels": np.zeros(3, int)}, DataError, "a whole number as the label of each of the 4 images"),
         ({"labels": np.zeros(4)}, DataError, "a whole number as the label of each of the 4 images"),
         ({"labels": [0, 1, 0, 1]}, DtypeError, "labels as an array"),
+        ({"labels": np.array([0, 2, 1, 0])}, DataError, "labels that count from 0, with a name in classes"),
+        ({"labels": np.array([0, -3, 1, 0])}, DataError, "labels that count from 0, with a name in classes"),
+        (
+            {"labels": np.zeros(4, int), "classes": ()},
+            DataError,
+            "labels that count from 0, with a name in classes",
+        ),
         ({"classes": "ab"}, OptionError, "classes as a tuple of names"),
         ({"name": None}, OptionError, "name as a text"),
     ],

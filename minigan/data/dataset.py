@@ -73,6 +73,12 @@ class Dataset:
                 f"Dataset: expected a whole number as the label of each of the {len(self.images):,} images, got "
                 f"{shown(self.labels)}."
             )
+        low, high = int(self.labels.min()), int(self.labels.max())
+        if low < 0 or high >= len(self.classes):
+            raise DataError(
+                f"Dataset: expected labels that count from 0, with a name in classes for each, got labels from {low} "
+                f"to {high} and {len(self.classes)} names. data.from_arrays(images, labels) names any labels."
+            )
 
     def __len__(self):
         return len(self.images)
