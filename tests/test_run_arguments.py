@@ -9,7 +9,7 @@ import pytest
 from run_helpers import SMALL
 
 from minigan import GAN
-from minigan.errors import MiniganError, ShapeError
+from minigan.errors import MiniganError, OptionError, ShapeError
 from minigan.experiments import EXPERIMENTS, Experiment
 from minigan.gan.objectives import Hinge
 from minigan.training.loop import resume_run, start_run
@@ -44,7 +44,7 @@ def attempts(call):
     "name",
     [
         *("dataset", "data_dir", "seed", "device", "epochs", "steps", "batch_size", "every", "tensorboard"),
-        *("judge_every", "judge_samples"),
+        *("judge_every", "judge_samples", "source"),
     ],
 )
 def test_options_of_begin(name):
@@ -60,6 +60,17 @@ def test_options_of_begin(name):
         assert all(value is None or type(value) in (int, np.int64) for value in taken), taken
     if name == "tensorboard":
         assert all(value is None or isinstance(value, bool) for value in taken), taken
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("epoch", "epochs"), ("batchsize", "batch_size"), ("worker", "workers"), ("lr_steps", ""), ("foo", "")],
+)
+def test_unknown_options_of_begin(name, near, tmp_path):
+    for value in (1, None):
+        with pytest.raises(OptionError, match=f"start_run: there is no option '{name}': expected .*every.*{near}"):
+            start_run(SMALL, "run", **{name: value})
+    assert not list(tmp_path.iterdir())
 
 
 def test_numbers_of_numpy_are_kept_as_plain_ones(tmp_path):

@@ -1,5 +1,6 @@
 """Start a run, or resume it from its newest checkpoint. How it trains then stands in trainer.py."""
 
+import inspect
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from minigan.experiments import Experiment
 from minigan.experiments.from_files import Source
 from minigan.files import as_path
 from minigan.hints import PathLike, Seed
-from minigan.options import require_instance
+from minigan.options import hint, require_instance
 from minigan.parallel import processes
 from minigan.training import sharing
 from minigan.training.config import JUDGE_SAMPLES, RunConfig, absolute, require_right, versions, warn_of_earlier_end
@@ -23,6 +24,7 @@ from minigan.training.trainer import Training
 from minigan.training.watchers import Watcher
 from minigan.training.watchers.own import checked_watchers
 
+OPTIONS = ("epochs", "steps", "batch_size", "every", "tensorboard")  # of start_run, besides those that it names
 OLD_NAMES = {"begin": "start_run", "reopen": "resume_run"}  # of minigan 0.1; they work for one release
 
 
@@ -62,8 +64,13 @@ def start_run(
                run; their rows are in metrics.csv. None: never
     judge_samples  how many samples then; 2,000 by default
     options    epochs, steps, batch_size, every, tensorboard; by default, or if None, those of the experiment
+    Errors     OptionError for options that are unknown or out of range, and for a folder that is not empty; FileError
+               if it cannot be written or is in use; those of `data.load`
     """
     experiment = require_instance("start_run", Experiment, 'find("A4")', experiment=experiment)
+    require_known(options)
+    if source is not None:
+        require_instance("start_run", Source, 'from_file("my_gan.py")', source=source)
     out, group, watchers = as_path(out), processes(), checked_watchers(watchers)
     dataset_name = experiment.dataset if dataset is None else dataset
     dataset = sharing.load_in_turn(group, dataset_name, data_dir, experiment.data_options(data_options))
@@ -110,6 +117,17 @@ def start_run(
     content = None if source is None else source.content
     folder = RunFolder.create(out, config, content) if group.rank == 0 else sharing.FolderElsewhere(out)
     return Training(folder, config, experiment, dataset, gan, watchers)
+
+
+def require_known(options):
+    """Raise OptionError for options that `start_run` does not have."""
+    named = [name for name in inspect.signature(start_run).parameters if name != "options"]
+    for name in options:
+        if name not in OPTIONS:
+            raise OptionError(
+                f"start_run: there is no option {name!r}: expected {', '.join(named[2:])}, {', '.join(OPTIONS)}."
+                f"{hint(name, [*named, *OPTIONS])}"
+            )
 
 
 def require_judging(config, dataset, judge_samples):
