@@ -216,6 +216,15 @@ def test_what_cannot_be_judged_is_refused_before_anything_is_written(tmp_path, o
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(("labels", "needed"), [({}, 2), ({"labels": np.array([3])}, 6)])
+def test_one_image_is_too_few_to_judge_with(tmp_path, labels, needed):
+    np.savez(tmp_path / "one.npz", images=np.arange(784, dtype="int16").reshape(1, 28, 28) % 256, **labels)
+    options = {"dataset": "array", "data_dir": tmp_path / "one.npz", "batch_size": 1, "judge_every": 1}
+    with pytest.raises(OptionError, match=f"array has too few images here, 1: .* at least {needed}. Take more"):
+        start_run(FEW, tmp_path / "run", judge_samples=12, **options)
+    assert not (tmp_path / "run").exists()
+
+
 def test_samples_that_are_nan_have_an_empty_row_and_health_ends_the_run(tmp_path):
     training = start_run(FEW, tmp_path / "run", judge_every=1, judge_samples=60)
     training.health.waits = True  # as on a GPU: health looks at the end of the epoch, after the judge

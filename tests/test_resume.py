@@ -92,6 +92,17 @@ def test_a_run_in_two_parts_leaves_the_files_of_one_in_a_single_part(tmp_path, e
     assert said(tmp_path / "parts") == said(tmp_path / "whole")
 
 
+@pytest.mark.filterwarnings("ignore::minigan.errors.MisuseWarning")  # BatchNorm of one row
+def test_a_run_on_one_image_in_two_parts(tmp_path, no_figures):
+    """Each step is an epoch, and the generator waits in every second one."""
+    np.savez(tmp_path / "one.npz", images=np.arange(784, dtype="int16").reshape(1, 28, 28) % 256)
+    options = {"dataset": "array", "data_dir": tmp_path / "one.npz", "batch_size": 1}
+    start_run(SMALL, tmp_path / "whole", epochs=4, **options).run(quiet=True)
+    start_run(SMALL, tmp_path / "parts", epochs=3, **options).run(quiet=True)
+    resume_run(tmp_path / "parts", epochs=4).run(quiet=True)
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
+
+
 @pytest.mark.slow
 def test_the_wgan_of_the_reports_in_two_parts(tmp_path, no_figures):
     """C3 itself: five steps of the critic for one of the generator, convolutions, BatchNorm."""

@@ -175,6 +175,12 @@ def require_judgeable(train, samples, name):
     if train.name in stacked.SOURCES:
         return
     least, most = (2, None) if train.labels is None else (2 * (NEIGHBORS + 1), 2 * len(train))
+    needed = 2 if train.labels is None else NEIGHBORS + 1
+    if len(train) < needed:
+        raise OptionError(
+            f"{train.name} has too few images here, {len(train)}: the metrics compare the samples with at least "
+            f"{needed}. Take more images, or judge the samples by eye, without judge_every (--judge-every)."
+        )
     if samples < least:
         raise OptionError(f"{name} is {samples}, but the metrics need at least {least} samples.")
     if most is not None and samples > most:
