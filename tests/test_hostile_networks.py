@@ -5,6 +5,7 @@ The files of CASES are loaded one after the other in one process with limits on 
 
 import io
 import json
+import sys
 import threading
 from pathlib import Path
 
