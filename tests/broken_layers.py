@@ -1439,7 +1439,7 @@ class ProjectionSameForAllClasses(BrokenProjection):
     def add_grad(self, name, value, *operands):
         if name == "E":
             rows, *_ = operands
-            super().add_grad(name, rows.sum(axis=0))
+            super().add_grad(name, np.broadcast_to(rows.sum(axis=0), self.params[name].shape))
         else:
             super().add_grad(name, value, *operands)
 

@@ -484,6 +484,13 @@ def test_mistakes_in_a_layer_of_ones_own_are_named(mistake, error, message):
     Sequential([Scale()], (2,)).forward(x)
 
 
+def test_one_number_is_the_gradient_of_a_parameter_of_one_number():
+    net = Sequential([Scale("one sum")], (1,))
+    net.forward(np.ones((4, 1), "float32"))
+    net.backward(np.ones((4, 1), "float32"))
+    assert net.grads["0.Scale.w"] == 4
+
+
 @pytest.mark.parametrize("convert", [lambda x: x.view(np.matrix), np.ma.masked_array], ids=["matrix", "masked"])
 def test_matrices_and_masked_arrays_are_refused(convert):
     # their products and sums are others, so gradients would be wrong

@@ -5,6 +5,7 @@ array, the layer would compute with the new array, but the optimizer and `save` 
 """
 
 import copy
+import math
 from collections.abc import MutableMapping
 
 from minigan import backend
@@ -128,8 +129,9 @@ class Gradients(NamedArrays):
         """Compute grads[name] += value, or += value(*operands) for an operation that can write its result in place."""
         if name not in self.arrays:
             raise UnknownArrayError(f"add_grad: there is no {name!r}; the parameters are {', '.join(self.arrays)}.")
-        shape = self.arrays[name].shape
-        if not operands and getattr(value, "shape", ()) != shape:
+        shape, found = self.arrays[name].shape, getattr(value, "shape", ())
+        # one number fits a parameter of one number: dy.sum() for b of shape (1,)
+        if not operands and found != shape and math.prod(found) * math.prod(shape) != 1:
             raise ShapeError(
                 f"add_grad({name!r}, ...): expected the gradient of a parameter of shape {shape}, an array of the same "
                 f"shape, got {shown(value)}. Is a sum over the samples missing, or one too many?"
