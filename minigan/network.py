@@ -121,10 +121,10 @@ class Sequential(Container):
         self.save_for_backward(is_shared)
         run = self.shared.forward if is_shared else self._forward_rows
         y = run(x, training, labels)
-        self.require_output(y, len(x))
+        self._require_output(y, len(x))
         return y
 
-    def require_output(self, y, n):
+    def _require_output(self, y, n):
         """Raise ShapeError unless y is what `build` of the last layer promised."""
         shape = (n, *self.output_shape)
         if not backend.is_array(y) or (y.shape, y.dtype) != (shape, self.dtype):
