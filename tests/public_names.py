@@ -48,7 +48,7 @@ MODULES = (
 
 # Helpers that have no underscore in their names and are called by minigan itself, after its own checks.
 INTERNAL = {
-    *("fans", "one_hot", "noisy_targets", "minus_mean", "enlarge", "show_grid", "save_figure"),
+    *("fans", "one_hot", "noisy_targets", "loss_and_gradient", "minus_mean", "enlarge", "show_grid", "save_figure"),
     *("shape_text", "array_bytes", "check_logits", "checked_targets", "checked_frames", "checked_initializer"),
     *(
         "checked_axes",
