@@ -112,7 +112,7 @@ def planted():
 @pytest.mark.parametrize(
     ("name", "parameter", "value", "fault"),
     [
-        ("Careless", "units", "abc", "TypeError"),
+        ("Careless", "units", {"a": 1}, "TypeError"),
         ("Careless", "units", None, "TypeError"),
         ("Careless", "scale", np.float64(0.5), "scale is kept as float64"),
         ("Careless", "scale", float("nan"), "scale is kept as nan"),
