@@ -72,14 +72,16 @@ def depth_of(configs):
     """Return how deep the layers of a description are in one another, as `make_layers` counts it."""
     inner = []
     for config in configs:
-        for name, value in config.items():
-            if isinstance(value, dict) and "layer" in value:
-                inner.append([value])
-            elif name == "layers":
-                inner.append(value)
-            elif name == "branches":
-                inner += value
-    return max((1 + depth_of(layers) for layers in inner), default=0)
+        for value in config.values():
+            branches = value if isinstance(value, (list, tuple)) else [value]
+            inner.append(layers_in(branches))
+            inner += [layers_in(branch) for branch in branches if isinstance(branch, (list, tuple))]
+    return max((1 + depth_of(layers) for layers in inner if layers), default=0)
+
+
+def layers_in(values):
+    """Return the descriptions of layers among some values."""
+    return [value for value in values if isinstance(value, dict) and "layer" in value]
 
 
 def require_finite(what, arrays, advice):

@@ -18,6 +18,7 @@ from minigan.training.trained import load_trained
 
 # the folder of the package may be another than that of a test
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+ENVIRONMENT.pop("PYTHONUNBUFFERED", None)  # with it, nothing is left in the streams when a program ends
 TRAIN = ("train", "A1", "--dataset", "digits", "--steps", "2", "--batch-size", "500")
 
 

@@ -34,6 +34,7 @@ def program():
             yield
     finally:
         sys.stdout, sys.stderr = streams
+        drop_unwritten(sys.stderr)
 
 
 @contextmanager
@@ -117,6 +118,15 @@ def flush_output():
         if isinstance(error, BrokenPipeError):
             raise
         raise FileError(f"cannot write to the standard output: {error.strerror or error}.") from error
+
+
+def drop_unwritten(stream):
+    """Let the messages that could not be written go nowhere: Python would try again when it ends, and fail."""
+    try:
+        if stream is not None:
+            stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Messages:

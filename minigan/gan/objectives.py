@@ -20,9 +20,10 @@ def loss_and_gradient(judge, logits, *rng):
     """Return (value, dlogits) of a method of an objective; OptionError if it returns something else."""
     answer = judge(logits, *rng)
     if not isinstance(answer, tuple) or len(answer) != 2 or getattr(answer[1], "shape", None) != logits.shape:
+        got = f"({', '.join(map(shown, answer))})" if isinstance(answer, tuple) else shown(answer)
         raise OptionError(
             f"{judge.__qualname__}: expected the pair (value, dlogits), the second an array like the logits, of shape "
-            f"{logits.shape}, got {shown(answer)}."
+            f"{logits.shape}, got {got}."
         )
     return answer
 
