@@ -278,7 +278,8 @@ class Sequential(Container):
         """Write the architecture, the parameters and the state to one .npz file. It is complete or not there at all.
 
         path       the file's name (.npz is not added), or a binary file object such as io.BytesIO
-        Errors     FileError if the file cannot be written; OptionError if an option cannot be saved
+        Errors     FileError if the file cannot be written; OptionError if an option cannot be saved; NonFiniteError for
+                   NaN or infinity; TooLargeError if `load` would refuse the file as too large
         """
         self.require_built()
         storage.save_network(self, path)
@@ -305,7 +306,7 @@ class Sequential(Container):
 
         path       the file's name, or a binary file object
         metadata   texts by name that the file holds, too: {"licence": "CC BY-SA 3.0"}
-        Errors     FileError, NonFiniteError; OptionError if an option cannot be saved. docs/interop.md
+        Errors     FileError, NonFiniteError, TooLargeError; OptionError if an option cannot be saved. docs/interop.md
         """
         from minigan.interop import safetensors_network
 
@@ -353,8 +354,8 @@ class Sequential(Container):
 
         path            the file's name, or a binary file object, which is read from its position to its end
         custom_layers   classes of layers and initializers that are not minigan's own
-        Errors          CheckpointError if the file is missing or damaged, names an unknown class, or describes a
-                        network that is larger than the file
+        Errors          CheckpointError if the file is missing or damaged, names an unknown class (of a layer, or of
+                        the network), or describes a network that is larger than the file
         """
         require_own_classes("Sequential.load", custom_layers)
         return storage.load_network(cls, path, backend.device_module(device), custom_layers)

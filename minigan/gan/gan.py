@@ -366,7 +366,8 @@ class GAN:
         The file holds both networks, the average of the generator, optimizers, latent, objective, penalties, counters,
         the last gradients and the random state.
         Classes of your own must store each argument of their constructors in an attribute of the same name.
-        Errors     NonFiniteError if any number is NaN or infinite; FileError, OptionError
+        Errors     NonFiniteError if any number is NaN or infinite; TooLargeError if `load` would refuse a network as
+                   too large; FileError, OptionError
         """
         save_gan(self, path)
 
