@@ -157,7 +157,11 @@ class Optimizer:
     def next_numbers(self):
         """Count the step, and return its `numbers()` as an array in the dtype of the network."""
         self.steps += 1
-        return np.array(self.numbers(), self.net.dtype)
+        try:
+            return np.array(self.numbers(), self.net.dtype)
+        except BaseException:
+            self.steps -= 1  # a schedule of the user's own raised: no step is taken
+            raise
 
     def numbers(self):
         """Return the numbers that change from step to step, for step number `steps`."""

@@ -91,6 +91,28 @@ def test_a_schedule_is_a_rate_that_is_set_before_every_step(kind, rng):
         np.testing.assert_array_equal(*(net.flat_params for net in nets))
 
 
+class Broken(Schedule):
+    def value(self, t):
+        if t < 2:
+            return 0.1
+        raise RuntimeError("no rate from t = 2 on")
+
+
+def test_a_schedule_that_raises_takes_no_step(rng):
+    net = network()
+    optimizer = Adam(net, lr=Broken())
+    net.flat_grads[...] = rng.normal(size=net.flat_grads.shape)
+    optimizer.step()
+    optimizer.step()
+    before = net.flat_params.copy()
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="no rate"):
+            optimizer.step()
+    assert optimizer.steps == 2
+    assert optimizer.lr == 0.1  # of the last step that was taken
+    np.testing.assert_array_equal(net.flat_params, before)
+
+
 def test_a_rate_can_be_replaced_by_a_schedule_and_back():
     optimizer = Adam(network(), lr=0.1)
     optimizer.lr = Linear(1, 10)
