@@ -6,7 +6,8 @@
 A watcher looks at 200 samples before the first step, after each epoch, and at the steps STEPS. The background are the
 pixels that are black in all images of the data set. The program writes docs/results/causes/grey_background.csv, a row
 for each look, and docs/images/causes/grey_background.png. With a study, it looks at the samples after the last step,
-and writes docs/results/causes/grey_background_batches.csv, a row for each run.
+and writes docs/results/causes/grey_background_batches.csv, a row for each run. A row of the same batch, epochs and seed
+that is there already is replaced, the others stay.
 """
 
 import sys
@@ -14,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from causes import PICTURES, RESULTS, save_small, train, write_rows
+from causes import PICTURES, RESULTS, read_rows, save_small, train, write_rows
 
 from minigan import data, pictures
 from minigan.training.trained import load_trained
@@ -117,14 +118,21 @@ def measure(folder, results=RESULTS, images=PICTURES, arms=ARMS, **options):
 
 def measure_study(study, results=RESULTS):
     """Measure the background of all runs of E3 and E4 in the folder of a study, and write the file."""
-    rows = []
-    for folder in sorted({*study.glob("E3-seed*"), *study.glob("E4-*-seed*")}):
+    path = results / "grey_background_batches.csv"
+    rows = {run_of(row): row for row in (read_rows(path) if path.exists() else [])}
+    for folder in sorted([*study.glob("E3*-seed*"), *study.glob("E4-*-seed*")]):
         run = load_trained(folder)
         black = ~data.load(run.config.dataset).images.any(axis=0)
         _, background = images_and_background(run.gan, black)
-        row = {"batch": run.config.batch_size, "steps": run.step, "seed": run.config.seed}
-        rows.append(row | {"background in %": 100 * float(background.mean())})
-    write_rows(results / "grey_background_batches.csv", sorted(rows, key=lambda row: (row["batch"], row["seed"])))
+        row = {"batch": run.config.batch_size, "epochs": run.step / run.config.steps_per_epoch, "steps": run.step}
+        row |= {"seed": run.config.seed, "background in %": 100 * float(background.mean())}
+        rows[run_of(row)] = row
+    write_rows(path, [rows[run] for run in sorted(rows)])
+
+
+def run_of(row):
+    """Return what no two rows share, as numbers: the epochs, the batch and the seed."""
+    return tuple(float(row[name]) for name in ("epochs", "batch", "seed"))
 
 
 if __name__ == "__main__":

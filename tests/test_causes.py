@@ -96,10 +96,17 @@ def test_the_background_of_the_runs_of_a_study(tmp_path):
     for name, batch in (("E3", 4), ("E4-batch32", 2)):
         options = {"dataset": "digits", "steps": 1, "batch_size": batch, "workers": 1}
         start_run(find(name), tmp_path / f"{name}-seed0", **options).run(quiet=True)
+    # of the two rows that are there already, the first has an equal run in the study, the second has not
+    before = "batch,epochs,steps,seed,background in %\n4,0.0004,1,0,99\n4,3,7500,0,1.5\n"
+    (tmp_path / "grey_background_batches.csv").write_text(before)
     grey_background.measure_study(tmp_path, tmp_path)
     rows = causes.read_rows(tmp_path / "grey_background_batches.csv")
-    assert [(row["batch"], row["steps"], row["seed"]) for row in rows] == [("2", "1", "0"), ("4", "1", "0")]
-    assert float(rows[0]["background in %"]) == pytest.approx(50, abs=5)
+    assert [(row["batch"], row["epochs"], row["steps"], row["seed"]) for row in rows] == [
+        ("2", "0.0002", "1", "0"),
+        ("4", "0.0004", "1", "0"),
+        ("4", "3", "7500", "0"),
+    ]
+    assert [float(row["background in %"]) for row in rows] == pytest.approx([50, 50, 1.5], abs=5)
 
 
 def test_a_table_can_have_means_over_seeds(tmp_path):
