@@ -8,8 +8,10 @@ Each time one batch of 64 goes forward and back through copies of both networks,
 but without clipping, and always with the same latents. It writes into docs/results/causes/
 
     d4_gradients.csv    a row for each look: losses, what D answers, and of each layer with parameters the norm of their
-                        gradient (grad) and of the gradient that the layer hands on to the layer before (dx)
-    d4_steps.csv        of each LSTM, the norm of dx for every step of its sequence
+                        gradient (grad), of the gradient that the layer gets (dy), and of the one that it hands on to
+                        the layer before (dx); of G's LSTMs also the slopes at which their cells and gates stand
+    d4_steps.csv        of each LSTM, the norm of dx for every step of its sequence; of some looks alone (KEPT, and the
+                        last)
 
 and the picture docs/images/causes/d4_gradients.png.
 """
@@ -36,9 +38,11 @@ import minigan
 from minigan import data, pictures
 from minigan.gan import objectives
 from minigan.layers import LSTM
+from minigan.ops.sigmoid import sigmoid
 from minigan.training.watchers import Watcher
 
 FINE, UNTIL, COARSE = 20, 300, 100  # every 20 steps until step 300, then every 100
+KEPT = (0, 100, 300, 1000)
 SAMPLES = 64
 
 
@@ -98,6 +102,12 @@ class GradientNorms(Watcher):
                 **{f"G {name} {what}": value for name, what, value in norms(g_scope)},
                 **{f"G {name} share": value for name, value in shares_of_layers(G, self.z).items() if counts(name)},
                 "Dropout share": self.share_of_dropout(),
+                **{
+                    f"G {view.name} slope of {name}": value
+                    for view in g_scope.layers
+                    if isinstance(view.layer, LSTM)
+                    for name, value in slopes_of_lstm(view).items()
+                },
             }
         )
         for network, scope in (("D", judge), ("G", g_scope)):
@@ -119,11 +129,29 @@ def counts(name):
 
 
 def norms(scope):
-    """Yield (name, "grad" or "dx", norm) for each layer that has parameters."""
+    """Yield (name, "grad", "dy" or "dx", norm) for each layer that has parameters."""
     for view in scope.layers:
         if view.grads:
             yield view.name, "grad", norm(*view.grads.values())
+            yield view.name, "dy", norm(view.dy)
             yield view.name, "dx", norm(view.dx)
+
+
+def slopes_of_lstm(view):
+    """Return the slopes that the gradient of an LSTM meets in the last step of the sequence: means over its units.
+
+    c: 1 - tanh(c)^2; i, f and o: i (1 - i) and so on; g: 1 - g^2. They are terms (2) and (3) of the layer's backward.
+    An open cell has 1, a half-open gate 1/4. Where all are 0, nothing gets through.
+    """
+    W, U, b = (view.params[name] for name in ("W", "U", "b"))
+    h = c = np.zeros((len(view.x), len(U)), view.x.dtype)
+    for t in range(view.x.shape[1]):
+        a_i, a_f, a_g, a_o = np.split(view.x[:, t] @ W + h @ U + b, 4, axis=1)
+        i, f, g, o = sigmoid(a_i), sigmoid(a_f), np.tanh(a_g), sigmoid(a_o)
+        c = f * c + i * g
+        h = o * np.tanh(c)
+    slopes = {"c": 1 - np.tanh(c) ** 2, "i": i * (1 - i), "f": f * (1 - f), "g": 1 - g * g, "o": o * (1 - o)}
+    return {name: float(slope.mean(dtype="float64")) for name, slope in slopes.items()}
 
 
 def norm_of_grads(views):
@@ -180,7 +208,7 @@ def measure(name, folder, seed=0, results=RESULTS, images=PICTURES, **options):
     write_rows(results / f"{stem}_gradients.csv", watcher.rows)
     if watcher.steps:
         longest = max(watcher.steps, key=len)
-        kept = [row for row in watcher.steps if row["step"] in (0, 100, 300, 1000, watcher.rows[-1]["step"])]
+        kept = [row for row in watcher.steps if row["step"] in (*KEPT, watcher.rows[-1]["step"])]
         write_rows(results / f"{stem}_steps.csv", [{**dict.fromkeys(longest, ""), **row} for row in kept])
     draw(results, images, stem)
 

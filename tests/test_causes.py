@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from test_study import row
 
-from minigan import metrics
+import minigan
+from minigan import Sequential, metrics
 from minigan.data import dataset
 from minigan.experiments import find
+from minigan.layers import LSTM
 from minigan.metrics.classifier import make_classifier
+from minigan.ops.sigmoid import sigmoid
 from minigan.study.results import read_csv, write_result
 from minigan.training.loop import start_run
 
@@ -68,6 +71,22 @@ def test_the_gradients_of_an_lstm_gan(tmp_path, no_pictures):
     along = [float(steps[1][f"t={t}"]) for t in range(1, 29)]
     assert along == sorted(along) and steps[2]["t=11"] == ""  # D reads 28 rows, G makes 10 steps
     assert np.linalg.norm(along) == pytest.approx(float(start["D 3.LSTM dx"]), rel=0.5)
+    # of a fresh LSTM: cells near 0, gates half open (the forget gate at sigmoid(1))
+    slopes = [float(start[f"G 3.LSTM slope of {name}"]) for name in "cifgo"]
+    assert slopes == pytest.approx([0.95, 0.25, 0.197, 0.95, 0.25], abs=0.03)
+
+
+def test_the_slopes_of_an_lstm_are_the_factors_of_its_backward():
+    """With one step and one unit, the gradient of each block of b is dy times the slopes on its way: (2) and (3)."""
+    layer = LSTM(1)
+    net = Sequential([layer], input_shape=(1, 1), dtype="float64")
+    layer.params["b"][...] = 0.7, 0.2, -1.1, 1.9
+    (view,) = minigan.microscope(net, np.array([[[0.4]]]), np.ones_like).layers
+    slopes = gradient_norms.slopes_of_lstm(view)
+    a_i, _, a_g, a_o = 0.4 * view.params["W"][0] + view.params["b"]
+    i, g, o = sigmoid(a_i), np.tanh(a_g), sigmoid(a_o)
+    expected = [o * slopes["c"] * g * slopes["i"], 0, o * slopes["c"] * i * slopes["g"], np.tanh(i * g) * slopes["o"]]
+    np.testing.assert_allclose(view.grads["b"], expected, rtol=1e-12)
 
 
 def test_what_is_left_of_the_latent(tmp_path, no_pictures, monkeypatch):
