@@ -80,9 +80,12 @@ class MaxPool2D(Pooling):
 
     Forward    y[n,i,j,c] = max_{u,v} x[n, i s + u - top, j s + v - left, c]               padding never wins
     Backward   (1) dx = dy at the place of the maximum, the first one of equals; added up where windows overlap
-    Shapes     x (n, h, w, c) -> y (n, p, q, c)
+    Shapes     x (n, h, w, c) -> y (n, p, q, c) with p = (h + top + bottom - kh) // s + 1; q likewise
     Cost       kh kw comparisons an output; keeps the number of the winning place, one byte an output (or four)
-    Options    pool_size; strides: by default pool_size; padding as for Conv2D
+    Options    pool_size: kh and kw; strides: s, by default pool_size; padding: top, bottom, left and right, by default
+               none ("valid"); otherwise as for Conv2D, and smaller than pool_size
+    Errors     ShapeError if the input is no image, or no window fits into it; OptionError if a window could lie in the
+               padding alone, or is more than twice as large as the image
     """
 
     def place_windows(self):
@@ -126,6 +129,7 @@ class AveragePool2D(Pooling):
     Shapes     x (n, h, w, c) -> y (n, p, q, c)
     Cost       kh kw additions an output; keeps nothing
     Options    as for MaxPool2D
+    Errors     as for MaxPool2D
     """
 
     def place_windows(self):
@@ -164,6 +168,7 @@ class GlobalAveragePool2D(Layer):
     Backward   (1) dx[n,i,j,c] = dy[n,c] / (h w)                                the same for every pixel
     Shapes     x (n, h, w, c) -> y (n, c)
     Cost       one addition per number of the input; saves nothing
+    Errors     ShapeError if the input is no image
     Source     Lin, Chen & Yan 2014, "Network in network", arXiv:1312.4400, section 3.2
     """
 

@@ -30,7 +30,7 @@ class LSTM(Layer):
     Shapes     x (n, steps, size) -> y (n, units), or (n, steps, units) with return_sequences;
                W (size, 4 units), U (units, 4 units), b (4 units,)
     State      forward(x, initial_state=(h0, c0)) starts from these, each (n, units), instead of 0; after
-               backward, `initial_state_grads` is (dh0, dc0)
+               backward, `initial_state_grads` is (dh0, dc0); with workers, that of the first worker's samples alone
     Cost       8 steps units (size + units) flops forward, twice that backward; saves x, h (y is a view of it), c and
                the gates
     Fast form  minigan/ops/lstm.py, for more than a few numbers and for GPUs
@@ -38,7 +38,8 @@ class LSTM(Layer):
                cell remembers until it has learned to forget (Jozefowicz, Zaremba & Sutskever 2015, "An
                empirical exploration of recurrent network architectures")
     Options    units: the size of the state; return_sequences: return every h[t], not only the last
-    Errors     ShapeError if the input is not a sequence of vectors: put a Reshape((steps, size)) before it
+    Errors     ShapeError if the input is not a sequence of vectors: put a Reshape((steps, size)) before it;
+               ShapeError or DtypeError if initial_state is no pair of arrays (n, units) in the layer's dtype
     Source     Hochreiter & Schmidhuber 1997; the forget gate: Gers, Schmidhuber & Cummins 2000; docs/layers/lstm.md
     """
 
@@ -53,9 +54,10 @@ class LSTM(Layer):
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
         if len(input_shape) != 2:
+            vectors = " If an LSTM is before it, give that one return_sequences=True." if len(input_shape) == 1 else ""
             raise ShapeError(
                 f"{self.name}: expected sequences as input, (n, steps, size), got (n, "
-                f"{', '.join(map(str, input_shape))}). Put a Reshape((steps, size)) before it."
+                f"{', '.join(map(str, input_shape))}). Put a Reshape((steps, size)) before it.{vectors}"
             )
         steps, size = input_shape
         self.add_param("W", (size, GATES * self.units), EachBlock(GATES, GlorotUniform()), rng)

@@ -14,6 +14,7 @@ class UpSampling2D(Layer):
     Shapes     x (n, h, w, c) -> y (n, h sh, w sw, c)
     Cost       no flops forward; saves nothing
     Options    size: an integer or (sh, sw)
+    Errors     ShapeError if the input is no image
     Source     Odena, Dumoulin & Olah 2016, "Deconvolution and checkerboard artifacts": followed by a convolution, it
                avoids the checkerboard of strided transposed convolutions
     """

@@ -135,12 +135,12 @@ def same_size_conv_generator(image_shape: Shape = (28, 28, 1), filters: Sequence
 def capped_conv_generator(
     image_shape: Shape = (28, 28, 1),
     kernel_size: Size = 5,
-    strides: Size = 2,
+    strides: int = 2,
     features: int = 5,
     pooling: bool = False,
     dropout: float = 0.5,
 ) -> list[Layer]:
-    """Return D2's generator: two transposed convolutions with 5 channels, then Dense; D3's has pooling between."""
+    """Return D2's generator: Dense, two transposed convolutions, Dense again; D3's has pooling between the two."""
     strides, features = require_count("capped_conv_generator", strides=strides, features=features)
     height, width, _ = first_image("capped_conv_generator", image_shape, strides**2)
     return [
@@ -151,7 +151,7 @@ def capped_conv_generator(
         Conv2DTranspose(features, kernel_size, strides),
         LeakyReLU(),
         Dropout(dropout),
-        *pooling_layers(pooling),
+        *pooling_layers("capped_conv_generator", pooling),
         Conv2DTranspose(features, kernel_size, strides),
         LeakyReLU(),
         Dropout(dropout),
@@ -170,7 +170,7 @@ def capped_conv_discriminator(
         Conv2D(features, kernel_size, strides),
         LeakyReLU(),
         Dropout(dropout),
-        *pooling_layers(pooling),
+        *pooling_layers("capped_conv_discriminator", pooling),
         Conv2D(features, kernel_size, strides),
         LeakyReLU(),
         Dropout(dropout),
@@ -179,6 +179,6 @@ def capped_conv_discriminator(
     ]
 
 
-def pooling_layers(wanted):
-    """Return D3's pooling: windows of 2 x 2 at every pixel."""
-    return [MaxPool2D(2, strides=1, padding="same")] if require_flag("pooling_layers", pooling=wanted) else []
+def pooling_layers(owner, wanted):
+    """Return D3's pooling, if it is wanted: windows of 2 x 2 at every pixel."""
+    return [MaxPool2D(2, strides=1, padding="same")] if require_flag(owner, pooling=wanted) else []

@@ -9,7 +9,7 @@ from minigan.models.sizes import image_sizes
 
 
 def lstm_generator(image_shape: Shape = (28, 28, 1), units: int = 128, dropout: float = 0.5) -> list[Layer]:
-    """Return D4's generator: the latent as 10 steps of 10 numbers, two LSTM layers, then Dense; Dropout .5."""
+    """Return D4's generator: a latent of 100 numbers, as 10 steps of 10; two LSTM layers, then Dense."""
     image_shape = image_sizes("lstm_generator", image_shape)
     return [
         Reshape((10, 10)),
@@ -24,7 +24,7 @@ def lstm_generator(image_shape: Shape = (28, 28, 1), units: int = 128, dropout: 
 
 
 def lstm_discriminator(image_shape: Shape = (28, 28, 1), units: int = 128, dropout: float = 0.5) -> list[Layer]:
-    """Return D4's discriminator: the image row by row, two LSTM layers, one logit; Dropout .5."""
+    """Return D4's discriminator: the image row by row, two LSTM layers, one logit."""
     height, width, channels = image_sizes("lstm_discriminator", image_shape)
     return [
         Reshape((height, width * channels)),
