@@ -17,6 +17,7 @@ from minigan.errors import OptionError
 from minigan.hints import Array, DType, Rng
 from minigan.memory import require_room
 from minigan.options import (
+    as_constructed,
     is_integer,
     require_dtype,
     require_instance,
@@ -85,7 +86,7 @@ class Initializer:
         return options
 
     def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{key}={value}' for key, value in vars(self).items())})"
+        return as_constructed(self)
 
 
 class Zeros(Initializer):

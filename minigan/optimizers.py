@@ -24,6 +24,7 @@ from minigan.ops.pieces import in_pieces
 from minigan.ops.squares import bounded, largest_square_root, norm
 from minigan.options import (
     hint,
+    is_number,
     require_built,
     require_epsilon,
     require_flag,
@@ -52,7 +53,7 @@ class Optimizer:
     def __init__(self, net: Sequential, lr: float | Schedule, weight_decay: float = 0.0, no_decay: Sequence[str] = ()):
         owner = type(self).__name__
         self.net, self.steps = require_built(owner, net=net), 0
-        self.lr = lr if isinstance(lr, Schedule) else require_positive(owner, lr=lr)
+        self.lr = require_positive(owner, lr=lr) if is_number(lr) else lr
         self.weight_decay = require_non_negative(owner, weight_decay=weight_decay)
         self.no_decay = self.checked_names(no_decay)
         self.xp = backend.array_module(net.flat_params)

@@ -21,6 +21,16 @@ AXES = 31  # of one sample: with the batch's, as many as every version of NumPy 
 LARGEST, SMALLEST = 3.4e38, 1.2e-38  # what float32 can hold without infinity, and without losing digits
 
 
+def as_constructed(thing):
+    """Return how a layer, an objective ... was made, as text: "Wasserstein(clip=None)".
+
+    It shows the arguments of the constructor that are stored under their own names.
+    """
+    names = [name for name in inspect.signature(type(thing).__init__).parameters if name != "self"]
+    arguments = [f"{name}={getattr(thing, name)!r}" for name in names if hasattr(thing, name)]
+    return f"{type(thing).__name__}({', '.join(arguments)})"
+
+
 def require_number(owner, **options):
     """Return the options, each a finite number."""
     return checked(owner, options, is_number, "as a finite number", plain_number)

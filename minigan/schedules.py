@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from minigan.errors import OptionError
 from minigan.options import (
+    as_constructed,
     is_count,
     is_integer,
     is_number,
@@ -49,7 +50,7 @@ class Schedule:
         return float(rate)
 
     def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in vars(self).items())})"
+        return as_constructed(self)
 
 
 class Constant(Schedule):

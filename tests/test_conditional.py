@@ -37,6 +37,11 @@ CLASSES = 3
 LABELS = np.array([2, 0, 2, 1, 2])
 
 
+def test_layers_that_only_copy_cost_no_flops():
+    for layers in ([ConcatenateLabel(CLASSES)], [ConcatenateLabel(CLASSES, size=4)], [Embedding(CLASSES, 7)]):
+        assert Sequential(layers, (5,)).flops() == 0
+
+
 def generator_layers():
     return [ConcatenateLabel(CLASSES), Dense(8), ConditionalBatchNorm(CLASSES), LeakyReLU(), Dense(4), Tanh()]
 

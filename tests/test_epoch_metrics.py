@@ -20,7 +20,7 @@ from minigan.experiments import EXPERIMENTS
 from minigan.metrics import classifier
 from minigan.training import checkpoints, trainer
 from minigan.training.config import JUDGE_SAMPLES, RunConfig
-from minigan.training.judging import Judge
+from minigan.training.judging import Judge, judge_for
 from minigan.training.loop import resume_run, start_run
 from minigan.training.trained import load_trained
 from minigan.training.trainer import Training
@@ -337,6 +337,11 @@ def test_a_run_on_a_gpu(tmp_path, gpu):
     (row,) = rows_of(tmp_path / "run")
     judge = Judge(load_trained(tmp_path / "run", "gpu"), samples=60, device="gpu", quiet=True)
     assert float(row["nfd"]) == judge.judge(load_trained(tmp_path / "run", "gpu"))["nfd"]
+
+
+def test_no_samples_at_all_are_no_default(run):
+    with pytest.raises(MiniganError, match="expected samples .* got 0"):
+        judge_for(load_trained(run), samples=0, quiet=True)
 
 
 def test_the_judge_refuses_what_is_no_data_set(run):

@@ -256,6 +256,30 @@ def test_images_too_small_to_grow():
         models.dcgan_generator((3, 28, 1))
 
 
+@pytest.mark.parametrize(
+    ("make", "growth"),
+    [
+        (models.dcgan_generator, 4),
+        (models.small_dcgan_generator, 4),
+        (models.small_upsampling_generator, 4),
+        (models.transposed_generator, 4),
+        (models.upsampling_generator, 4),
+        (models.cifar_transposed_generator, 8),
+        (models.cifar_upsampling_generator, 8),
+    ],
+)
+def test_a_generator_makes_the_size_that_it_is_asked_for_or_says_why_not(make, growth):
+    for shape in ((30, 28, 1), (28 + growth // 2, 8 * growth, 3)):
+        with raises(ShapeError, f"height and width are multiples of {growth}, got {shape[0]} x {shape[1]}"):
+            make(shape)
+    assert Sequential(make((2 * growth, 3 * growth, 3)), (5,)).output_shape == (2 * growth, 3 * growth, 3)
+
+
+@pytest.mark.parametrize("shape", [(30, 29, 1), (3, 28, 1), (28, 28, 1)])
+def test_a_generator_that_ends_in_dense_makes_any_size(shape):
+    assert Sequential(models.capped_conv_generator(shape), (5,)).output_shape == shape
+
+
 def test_sound_options_of_models():
     made = models.mlp_generator(
         [np.int64(4)], [8, 8, 1], activation=lambda: LeakyReLU(0.3), batch_norm=True, dropout=0.5

@@ -2,16 +2,17 @@
 
 import copy
 import math
+import warnings
 
 import numpy as np
 import pytest
 
 from minigan import GAN, Sequential, data
-from minigan.errors import NonFiniteError
+from minigan.errors import MisuseWarning, NonFiniteError
 from minigan.gan import objectives
 from minigan.gan.state import state_arrays
 from minigan.initializers import RandomNormal, Zeros
-from minigan.layers import Dense, Flatten, LeakyReLU, Reshape, Tanh
+from minigan.layers import BatchNorm, Dense, Flatten, LeakyReLU, Reshape, Tanh
 from minigan.models import mlp_discriminator, mlp_generator
 from minigan.optimizers import SGD
 from minigan.training.watchers import health as limits
@@ -187,6 +188,17 @@ def test_a_replay_changes_nothing(images):
     assert gan.rng.bit_generator.state == rng
     for name, array in state_arrays(gan).items():
         np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
+def test_a_replay_says_nothing_that_the_gan_has_said(images):
+    """With warnings as errors, it would hide the error that it explains."""
+    with pytest.warns(MisuseWarning, match="BatchNorm"):
+        gan, health, _ = watched(d_layers=[*mlp_discriminator((16,)), BatchNorm()])
+    gan.train_step(images[:16])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MisuseWarning)
+        with pytest.raises(NonFiniteError, match="in the losses"):
+            health.after_step(1, images[:16], math.nan, 1.0)
 
 
 def test_images_that_are_not_finite(images):

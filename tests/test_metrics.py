@@ -276,6 +276,16 @@ def test_features_and_probabilities_are_those_of_the_network(judge):
         np.testing.assert_array_equal(metrics.features_and_probabilities(judge, same, batch_size=3)[0], features)
 
 
+def test_features_do_not_disturb_a_training(judge, rng):
+    """What forward saved for backward stays, as with predict."""
+    images, dlogits = data.scale(stripes(5, seed=2).images), rng.standard_normal((5, 3)).astype("float32")
+    judge.forward(images, training=True)
+    expected = judge.backward(dlogits)
+    judge.forward(images, training=True)
+    metrics.features_and_probabilities(judge, stripes(3, seed=3).images)
+    np.testing.assert_array_equal(judge.backward(dlogits), expected)
+
+
 def test_the_classifier_is_cached_under_all_that_it_depends_on(tmp_path, monkeypatch):
     monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path))
     monkeypatch.setattr(classifier, "STEPS", 2)

@@ -5,7 +5,10 @@ import pytest
 
 from minigan import memory, options
 from minigan.errors import DtypeError, MiniganError, OptionError, ShapeError, TooLargeError
-from minigan.initializers import HeNormal, Initializer
+from minigan.gan import objectives, penalties
+from minigan.initializers import EachBlock, HeNormal, Initializer
+from minigan.layers import Conv2D, Layer
+from minigan.schedules import Linear
 
 
 class Silent:
@@ -97,6 +100,36 @@ def test_dtypes(dtype):
 def test_no_dtypes(dtype):
     with pytest.raises(OptionError, match="Here: expected dtype float32 or float64, got"):
         options.require_dtype("Here", dtype)
+
+
+class Scaled(Layer):
+    def __init__(self, factor, *more, forgotten=1, **others):
+        self.factor = factor
+
+
+@pytest.mark.parametrize(
+    ("thing", "text"),
+    [
+        (objectives.Wasserstein(clip=None), "Wasserstein(clip=None)"),
+        (objectives.NaiveNonSaturating(), "NaiveNonSaturating()"),
+        (objectives.Hinge(), "Hinge()"),
+        (penalties.R1(weight=3), "R1(weight=3, every=1)"),
+        (Conv2D(8, (3, 5)), "Conv2D(filters=8, kernel_size=(3, 5), strides=(1, 1), padding='same'"),
+        (Scaled(2, 3, other=4), "Scaled(factor=2)"),  # what is not stored is not known
+        (Linear(1e-3, 10), "Linear(lr=0.001, steps=10, end=0.0)"),
+        (EachBlock(4, HeNormal()), "EachBlock(blocks=4, initializer=HeNormal())"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_part_shows_how_it_was_made(thing, text):
+    assert repr(thing).startswith(text)
+
+
+@pytest.mark.parametrize("kind", [objectives.Wasserstein, objectives.NaiveNonSaturating, penalties.WGANGP, Linear])
+def test_what_a_part_shows_makes_it_again(kind):
+    known = {**vars(objectives), **vars(penalties), "Linear": Linear}
+    part = kind(*[0.1, 7][: 2 if kind is Linear else 0])
+    assert vars(eval(repr(part), known)) == vars(part)
 
 
 def test_a_class_in_place_of_an_instance():

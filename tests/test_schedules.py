@@ -127,6 +127,8 @@ def test_a_rate_can_be_replaced_by_a_schedule_and_back():
     [
         (lambda net: Adam(net, lr=lambda t: 0.1), "expected lr > 0"),
         (lambda net: Adam(net, lr=Cosine), "expected lr > 0"),
+        (lambda net: Adam(net, lr="cosine"), r"expected lr > 0, or a schedule such as .* got 'cosine'"),
+        (lambda net: Adam(net, lr=0), "expected lr > 0, got 0"),
         (lambda net: setattr(Adam(net), "lr", "fast"), r"or a schedule such as minigan.schedules.Cosine"),
         (lambda net: setattr(Adam(net), "lr", -1), "expected lr > 0"),
         (lambda net: Linear(0.1, 0), "steps as an integer"),

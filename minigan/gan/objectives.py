@@ -13,7 +13,7 @@ from minigan.losses import BinaryCrossEntropy
 from minigan.ops.gpu.graphs import from_host
 from minigan.ops.sums import mean
 from minigan.optimizers import clip_weights
-from minigan.options import require_flag, require_positive, require_rng, require_share, shown
+from minigan.options import as_constructed, require_flag, require_positive, require_rng, require_share, shown
 
 
 def loss_and_gradient(judge, logits, *rng):
@@ -53,8 +53,7 @@ class Objective:
         """Do nothing. An objective can change the discriminator's parameters here, as Wasserstein does."""
 
     def __repr__(self):
-        options = {name: value for name, value in vars(self).items() if isinstance(value, bool | int | float)}
-        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in options.items())})"
+        return as_constructed(self)
 
     def check(self, logits):
         """Raise an error unless there is one logit for each image; return the array module."""

@@ -13,7 +13,7 @@ from minigan.hints import Array, Rng
 from minigan.input_gradient import InputGradient
 from minigan.ops.gpu.graphs import from_host
 from minigan.ops.sums import mean
-from minigan.options import require_count, require_positive, shown
+from minigan.options import as_constructed, require_count, require_positive, shown
 
 
 class GradientPenalty:
@@ -85,8 +85,7 @@ class GradientPenalty:
         return value
 
     def __repr__(self):
-        options = {name: value for name, value in vars(self).items() if isinstance(value, bool | int | float)}
-        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in options.items())})"
+        return as_constructed(self)
 
 
 class WGANGP(GradientPenalty):

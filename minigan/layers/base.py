@@ -20,7 +20,7 @@ from minigan.layers.advice import no_tangent
 from minigan.layers.arrays import ArraysAttribute, Gradients, NamedArrays
 from minigan.layers.trainable import Trainable
 from minigan.memory import require_room
-from minigan.options import require_dtype, require_module, require_rng, require_shape, shown
+from minigan.options import as_constructed, require_dtype, require_module, require_rng, require_shape, shown
 from minigan.parallel.group import ALONE, Group
 
 # True within `saving_nothing`; each thread has its own, and workers take over that of the thread they work for
@@ -368,9 +368,7 @@ class Layer:
         return values
 
     def __repr__(self):
-        options = {name: getattr(self, name, None) for name in inspect.signature(type(self).__init__).parameters}
-        shown = [f"{name}={value}" for name, value in options.items() if name not in ("self", "args", "kwargs")]
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return as_constructed(self)
 
     # old names, from minigan 0.1, which work for one release
 

@@ -59,6 +59,9 @@ class Embedding(Layer):
             return self.directions["E"][labels]
         return self.xp.zeros((len(xdot), self.size), self.dtype)
 
+    def flops(self):
+        return 0
+
 
 class ConcatenateLabel(Layer):
     """A layer that appends the label to each sample: to a vector as more numbers, to an image as more channels.
@@ -122,6 +125,9 @@ class ConcatenateLabel(Layer):
         else:
             edot = self.xp.zeros((len(xdot), self.size or self.classes), self.dtype)
         return self.appended(xdot, edot)
+
+    def flops(self):
+        return 0
 
 
 class Projection(Layer):

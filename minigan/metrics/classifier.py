@@ -15,6 +15,7 @@ from minigan.errors import CheckpointError, DataError, FileError, ShapeError
 from minigan.files import make_folder
 from minigan.hints import Array, Seed
 from minigan.layers import Conv2D, Dense, Flatten, LeakyReLU
+from minigan.layers.base import saving_nothing
 from minigan.losses import SoftmaxCrossEntropy
 from minigan.memory import require_room
 from minigan.metrics.images import as_floats, check_images
@@ -147,11 +148,12 @@ def features_and_probabilities(classifier: Sequential, images: Array, batch_size
         x = x.astype(classifier.dtype, copy=False)
         classifier.check_input(x)
         *body, last = classifier.layers
-        for layer in body:
-            x = layer.forward(x)
+        with saving_nothing():
+            for layer in body:
+                x = layer.forward(x)
+            y = last.forward(x)
         features.append(backend.to_cpu(x).astype("float64"))
-        logits.append(backend.to_cpu(last.forward(x)).astype("float64"))
-    classifier.clear_cache()
+        logits.append(backend.to_cpu(y).astype("float64"))
     return np.concatenate(features), softmax(np.concatenate(logits))
 
 

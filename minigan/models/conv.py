@@ -142,7 +142,11 @@ def capped_conv_generator(
 ) -> list[Layer]:
     """Return D2's generator: Dense, two transposed convolutions, Dense again; D3's has pooling between the two."""
     strides, features = require_count("capped_conv_generator", strides=strides, features=features)
-    height, width, _ = first_image("capped_conv_generator", image_shape, strides**2)
+    height, width, _ = image_sizes("capped_conv_generator", image_shape)
+    height, width = (
+        max(height // strides**2, 1),
+        max(width // strides**2, 1),
+    )  # any size: the last Dense makes the image
     return [
         Dense(height * width * features),
         LeakyReLU(),

@@ -20,6 +20,11 @@ def first_image(owner, image_shape, growth):
             f"{owner}: expected images of at least {growth} x {growth} pixels, got {height} x {width}: they grow from "
             f"a small image that is {growth} times smaller."
         )
+    if height % growth or width % growth:
+        raise ShapeError(
+            f"{owner}: expected images whose height and width are multiples of {growth}, got {height} x {width}: they "
+            f"grow from a small image that is {growth} times smaller. Resize the images, or cut them."
+        )
     return height // growth, width // growth, channels
 
 

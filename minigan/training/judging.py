@@ -157,8 +157,8 @@ def judge_for(
 ) -> Judge | ModeJudge:
     """Return the judge that fits the data set of a run. Options as of Judge; samples: by default those of the kind."""
     if run.config.dataset in stacked.SOURCES:
-        return ModeJudge(run, data_dir, samples or stacked.SAMPLES, device, quiet)
-    return Judge(run, data_dir, samples or SAMPLES, device, quiet, train)
+        return ModeJudge(run, data_dir, stacked.SAMPLES if samples is None else samples, device, quiet)
+    return Judge(run, data_dir, SAMPLES if samples is None else samples, device, quiet, train)
 
 
 def samples_of(run, n, seed):

@@ -1,8 +1,10 @@
 """Finding the layer in which NaN or infinity first appears: the step is repeated on copies that check every layer."""
 
 import copy
+import warnings
 
 from minigan import backend
+from minigan.errors import MisuseWarning
 from minigan.gan import GAN
 from minigan.gan.objectives import Objective
 from minigan.optimizers import SGD
@@ -116,7 +118,9 @@ def replay_step(gan, generator, discriminator, images, labels=None):
     g, d = Watched(gan, "generator", generator).net, Watched(gan, "discriminator", discriminator).net
     optimizers = {"g_optimizer": SGD(g, lr=1e-30), "d_optimizer": SGD(d, lr=1e-30)}
     parts = {"latent": gan.latent, "objective": WatchedObjective(gan.objective), "penalties": gan.penalties}
-    GAN(g, d, **parts, **optimizers).train_step(images, labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MisuseWarning)  # the GAN itself has said them
+        GAN(g, d, **parts, **optimizers).train_step(images, labels)
 
 
 def all_finite(x):
