@@ -26,7 +26,6 @@ from minigan.layers import (
     Tanh,
     UpSampling2D,
 )
-from minigan.layers.container import with_inner_layers
 from minigan.layers.trainable import slices_that_learn
 from minigan.misuse import tell_once
 from minigan.network import Sequential
@@ -81,7 +80,7 @@ def tell_of_networks(gan):
                 f"needs no frozen discriminator. Set {name}.trainable = True.",
                 stacklevel=4,
             )
-    layers, shape = layers_of(gan.discriminator), gan.discriminator.input_shape
+    layers, shape = gan.discriminator.inner_layers(), gan.discriminator.input_shape
     first = next((layer for layer in layers if not isinstance(layer, AUGMENTATIONS)), None)
     if isinstance(first, SpectralNorm):
         first = first.inner
@@ -99,7 +98,7 @@ def tell_of_penalties(gan):
     if not gan.penalties:
         tell_of_unbounded_critic(gan)
         return
-    mixing = next((layer for layer in layers_of(gan.discriminator) if layer.mixes_samples), None)
+    mixing = next((layer for layer in gan.discriminator.inner_layers() if layer.mixes_samples), None)
     if mixing is not None:
         tell_once(
             gan,
@@ -126,7 +125,7 @@ def tell_of_unbounded_critic(gan):
     if not isinstance(objective, Wasserstein) or objective.clip is not None:
         return
     own_bound = type(objective).after_discriminator_step is not Wasserstein.after_discriminator_step
-    if own_bound or any(isinstance(layer, SpectralNorm) for layer in layers_of(gan.discriminator)):
+    if own_bound or any(isinstance(layer, SpectralNorm) for layer in gan.discriminator.inner_layers()):
         return
     tell_once(
         gan,
@@ -150,11 +149,6 @@ def tell_of_images(gan, images):
         tell_once(gan, f"{what}. {advice}", stacklevel=5)
     elif 0 < high - low < FLAT * width:
         tell_once(gan, f"{what}: they are nearly all of one colour. Were they scaled twice?", stacklevel=5)
-
-
-def layers_of(net):
-    """Return the layers of a network; a network within it is replaced by its layers."""
-    return [layer for layer in with_inner_layers(net) if not hasattr(layer, "layers")]
 
 
 def in_a_row(net):
