@@ -7,14 +7,14 @@ import numpy as np
 
 from minigan import data, metrics, pictures
 from minigan.data import Dataset, stacked
-from minigan.errors import CheckpointError, DataError, NonFiniteError, OptionError
+from minigan.errors import DataError, NonFiniteError, OptionError
 from minigan.files import atomic_write, make_folder
 from minigan.hints import PathLike, Seed
 from minigan.labels import labels_to_make
 from minigan.metrics.evaluation import NEIGHBORS
 from minigan.options import require_count, require_instance, require_seed
 from minigan.training.config import versions
-from minigan.training.run_data import checksum
+from minigan.training.run_data import require_same_images
 from minigan.training.trained import TrainedRun
 
 SAMPLES = 10_000  # that are judged, unless somebody says how many
@@ -52,21 +52,13 @@ class Judge:
                 "python -m minigan evaluate RUN."
             )
         if train is None:
-            self.require_same_images(run)
+            trouble = f"{run.folder.path} was trained on other images of {name} than these"
+            require_same_images(run.config, run.experiment, self.train, trouble)
         require_judgeable(self.train, samples, "samples")  # before a classifier is trained
         self.reference = None
         if self.train.labels is not None:
             self.say(f"{name}: loading or training the classifier, and applying it to {len(self.train):,} real images")
             self.reference = metrics.load_reference(self.train, directory, samples, device, quiet)
-
-    def require_same_images(self, run):
-        """Raise CheckpointError unless the run was trained on the images of this judge."""
-        if checksum(run.experiment, self.train) != run.config.images_md5:
-            raise CheckpointError(
-                f"{run.folder.path} was trained on other images of {run.config.dataset} than these: "
-                f"{run.config.images:,} images then, {len(self.train):,} now. Give the folder with the old images: "
-                "--data-dir DIR"
-            )
 
     def judge(self, run: TrainedRun, seed: Seed = 0) -> dict:
         """Return the metrics of a run's samples, and write them into its folder.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minigan import backend
-from minigan.errors import CheckpointError, OptionError
+from minigan.errors import OptionError
 from minigan.experiments import Experiment
 from minigan.experiments.from_files import Source
 from minigan.files import as_path
@@ -17,7 +17,7 @@ from minigan.training import sharing
 from minigan.training.config import JUDGE_SAMPLES, RunConfig, absolute, require_right, versions, warn_of_earlier_end
 from minigan.training.folder import RunFolder
 from minigan.training.judging import require_judgeable
-from minigan.training.run_data import checksum, classes_for
+from minigan.training.run_data import checksum, classes_for, require_same_images
 from minigan.training.settings import require_same, settings_of
 from minigan.training.trained import experiment_of
 from minigan.training.trainer import Training
@@ -187,12 +187,8 @@ def resume_owned(folder, group, epochs, steps, device, data_dir, experiment, wor
     config.judge_samples = config.judge_samples if judge_samples is None else judge_samples
     require_right(config)
     dataset = sharing.load_in_turn(group, config.dataset, config.data_dir, config.data_options)
-    if checksum(experiment, dataset) != config.images_md5:
-        raise CheckpointError(
-            f"{folder.path}: the images of {config.dataset} are not the ones that this run was started with: "
-            f"{len(dataset):,} images now, {config.images:,} then, with other bytes. Give the folder with the old "
-            "images (--data-dir DIR), or train again into another folder."
-        )
+    trouble = f"{folder.path}: the images of {config.dataset} are not the ones that this run was started with"
+    require_same_images(config, experiment, dataset, trouble, "Or train again into another folder.")
     if judging != (None, None):
         require_judging(config, dataset, judge_samples)
     warn_of_earlier_end(config, epochs, steps)

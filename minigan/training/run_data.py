@@ -3,7 +3,7 @@
 import numpy as np
 
 from minigan import data
-from minigan.errors import OptionError
+from minigan.errors import CheckpointError, OptionError
 from minigan.training.config import images_md5
 
 
@@ -28,6 +28,19 @@ def classes_for(experiment, dataset):
 def checksum(experiment, dataset):
     """Return the MD5 of what the experiment learns from."""
     return images_md5(dataset.images, labels_for(experiment, dataset))
+
+
+def require_same_images(config, experiment, dataset, trouble, advice=""):
+    """Raise CheckpointError unless a run was trained on the images of this data set, and on its labels if it uses them.
+
+    trouble    how the message begins: what is wrong
+    advice     a sentence: what else can be done than to give the folder with the old images
+    """
+    if checksum(experiment, dataset) != config.images_md5:
+        raise CheckpointError(
+            f"{trouble}: {config.images:,} images then, {len(dataset):,} now, with other bytes. Give the folder with "
+            f"the old images: --data-dir DIR{advice and f'. {advice}'}"
+        )
 
 
 def batches_of_epoch(images, labels, config, epoch, data_range):

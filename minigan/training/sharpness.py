@@ -13,11 +13,11 @@ from tqdm.auto import tqdm
 
 from minigan import backend, data, pictures
 from minigan.analysis.sharpness import watched_sharpness
-from minigan.errors import CheckpointError, NonFiniteError
+from minigan.errors import NonFiniteError
 from minigan.files import atomic_write
 from minigan.hints import PathLike
 from minigan.options import require_count
-from minigan.training.run_data import batches_of_epoch, checksum, labels_for
+from minigan.training.run_data import batches_of_epoch, labels_for, require_same_images
 from minigan.training.trained import TrainedRun
 
 COLUMNS = ("step", "epoch", "network", "rank", "eigenvalue")
@@ -44,11 +44,8 @@ def sharpness_of_run(
     run.folder.refuse_links()
     config = run.config
     dataset = data.load(config.dataset, data_dir or config.data_dir, **config.data_options)
-    if checksum(run.experiment, dataset) != config.images_md5:
-        raise CheckpointError(
-            f"{run.folder.path} was trained on other images of {config.dataset}: {config.images:,} images then, "
-            f"{len(dataset):,} now. Give the folder with the old images: --data-dir DIR"
-        )
+    trouble = f"{run.folder.path} was trained on other images of {config.dataset}"
+    require_same_images(config, run.experiment, dataset, trouble)
     xp = run.gan.generator.xp
     images, labels = backend.to_device(dataset.images, xp), labels_for(run.experiment, dataset)
     low, high = run.experiment.data_range
