@@ -208,7 +208,7 @@ class Health(Watcher):
             if not optimizer.steps:
                 continue
             vanished, exploded = [], []
-            norms = self.gradient_norms(net, optimizer)
+            norms = self.gradient_norms(net)
             largest = max(norms.values(), default=0)
             for layer, norm in norms.items():
                 if norm < VANISHED * math.sqrt(sum(grad.size for grad in layer.grads.values())):
@@ -233,7 +233,7 @@ class Health(Watcher):
                 f"step {step:,}: the gradient in the {network} has its usual size again in {{}}.",
             )
 
-    def gradient_norms(self, net, optimizer):
+    def gradient_norms(self, net):
         """Return for each layer the Euclidean norm of its gradient before clipping."""
         before = self.gan.g_grad_norm if net is self.gan.generator else self.gan.d_grad_norm
         clipped = float(squares.norm(net.flat_grads))
