@@ -37,15 +37,11 @@ class EpochMetrics(Watcher):
 
     def load(self, quiet):
         """Load the judge, which trains a classifier if there is none yet; not if there is nothing left to judge."""
-        with self.timed():
-            self.load_judge(quiet)
-
-    def load_judge(self, quiet):
-        """Do the work of `load`."""
         training, config = self.training, self.training.config
-        if self.judge is None and not (training.step == config.total_steps and self.is_judged()):
-            options = config.data_dir, config.judge_samples, config.device, quiet, self.dataset
-            self.judge = judge_for(self.trained_run(), *options)
+        with self.timed():
+            if self.judge is None and not (training.step == config.total_steps and self.is_judged()):
+                options = config.data_dir, config.judge_samples, config.device, quiet, self.dataset
+                self.judge = judge_for(self.trained_run(), *options)
 
     def after_epoch(self, row, picture):
         if self.training.epoch % self.training.config.judge_every == 0:
@@ -69,18 +65,14 @@ class EpochMetrics(Watcher):
 
     def add_row(self):
         """Judge the samples; if that cannot be done, because they are NaN, say so, and leave the metrics empty."""
-        with self.timed():
-            self.judge_samples()
-
-    def judge_samples(self):
-        """Do the work of `add_row`."""
         training, run = self.training, self.trained_run()
-        samples, labels = samples_of(run, training.config.judge_samples, SEED)
-        try:
-            scores = self.judge.scores(samples, labels)
-        except MiniganError as error:
-            scores = {}
-            self.say(f"step {run.step:,}: the samples cannot be judged, metrics.csv has no numbers here: {error}")
-        place = {"step": run.step, "epoch": run.epoch, "samples": training.config.judge_samples}
-        training.metrics.append(place | {name: scores.get(name) for name in METRICS})
-        training.folder.write_metrics(training.metrics)
+        with self.timed():
+            samples, labels = samples_of(run, training.config.judge_samples, SEED)
+            try:
+                scores = self.judge.scores(samples, labels)
+            except MiniganError as error:
+                scores = {}
+                self.say(f"step {run.step:,}: the samples cannot be judged, metrics.csv has no numbers here: {error}")
+            place = {"step": run.step, "epoch": run.epoch, "samples": training.config.judge_samples}
+            training.metrics.append(place | {name: scores.get(name) for name in METRICS})
+            training.folder.write_metrics(training.metrics)
