@@ -92,7 +92,6 @@ def main(options):
 
         right = accuracy(net, test_images, test_labels)
         print(f"epoch {epoch}: loss {float(value):.3f}, {right:.2%} of {len(test_labels):,} unseen images read right")
-    return 0
 
 
 if __name__ == "__main__":

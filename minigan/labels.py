@@ -6,6 +6,8 @@ from minigan import backend
 from minigan.errors import DataError, DtypeError, OptionError, ShapeError
 from minigan.options import is_count, is_integer, shown
 
+GRID = 100  # samples of a picture with a row for each class
+
 
 def checked_labels(owner, labels, n, classes, xp):
     """Return the labels of n samples as an array of int64 (n,) on the module `xp` that nobody changes.
@@ -73,16 +75,16 @@ def labels_for(layer, labels, where):
     return labels
 
 
-def labels_of_grid(classes, n=100):
-    """Return (labels, columns) of a grid of about n samples with a row for each class; (None, None) without classes.
+def labels_of_grid(classes):
+    """Return (labels, columns) of a grid with a row for each class, up to GRID samples; (None, None) without classes.
 
-    More than n classes do not fit: then there is one sample each of n classes, from the first to the last.
+    More than GRID classes do not fit: then there is one sample each of GRID classes, from the first to the last.
     """
     if classes is None:
         return None, None
-    if classes > n:
-        return np.linspace(0, classes - 1, n).astype("int64"), None
-    columns = min(10, n // classes)
+    if classes > GRID:
+        return np.linspace(0, classes - 1, GRID).astype("int64"), None
+    columns = min(10, GRID // classes)
     return np.repeat(np.arange(classes), columns), columns
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from minigan import data
 from minigan.backend import array_module, is_array, to_cpu
 from minigan.errors import DataError, DtypeError, NonFiniteError, ShapeError
-from minigan.options import alone, require_array, shown
+from minigan.options import require_array, shown
 
 SLACK = 1e-3  # so far outside of [-1, 1] numbers may be, by rounding
 
@@ -21,7 +21,7 @@ def pixel_rows(images):
 
 
 def check_images(owner, **arrays):
-    """Return the images, each (n, h, w, c) with n >= 1, bytes or finite floats."""
+    """Raise an error unless the arrays are images, each (n, h, w, c) with n >= 1, bytes or finite floats."""
     for name, images in arrays.items():
         require_array(owner, 4, **{name: images})
         if images.size == 0:
@@ -30,7 +30,6 @@ def check_images(owner, **arrays):
             raise DtypeError(f"{owner}: expected {name} as bytes (uint8) or floats in [-1, 1], got {images.dtype}.")
         if images.dtype.kind == "f" and not bool(array_module(images).isfinite(images).all()):
             raise NonFiniteError(f"{owner}: {name} holds NaN or infinity.")
-    return alone(arrays.values())
 
 
 def check_samples(samples, image_shape, count):
