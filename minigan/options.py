@@ -52,8 +52,13 @@ def require_epsilon(owner, **options):
 
 
 def require_share(owner, **options):
-    """Return the options, each a number in [0, 1)."""
+    """Return the options, each a number in [0, 1): from 0 on and below 1."""
     return checked(owner, options, lambda value: is_number(value) and 0 <= value < 1, "in [0, 1)", plain_number)
+
+
+def require_share_or_all(owner, **options):
+    """Return the options, each a number in [0, 1]: from 0 to 1, and 1 itself is allowed."""
+    return checked(owner, options, lambda value: is_number(value) and 0 <= value <= 1, "in [0, 1]", plain_number)
 
 
 def require_count(owner, **options):

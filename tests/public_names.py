@@ -81,7 +81,7 @@ INTERNAL_METHODS = {
     *("centred", "add_scale_and_shift", "checked_labels", "layers_of"),
     *("check_shape", "places_shape", "mean", "for_each_number"),
     *("tangent", "tangent_backward", "retained", "encoded", "times_slope", "averaged", "repeated"),
-    *("choose", "chosen", "mixed", "moved", "largest", "cut", "sides"),
+    *("choose", "chosen", "mixed", "moved", "cut"),
     *("joined", "joined_shape", "shares", "shapes_text", "make_parts"),
     *("slope", "minus_slope", "gate", "gate_slope", "gate_curve", "times_slopes"),
 }

@@ -27,7 +27,7 @@ KINDS = (RandomColor, RandomTranslation, Cutout)
 LOOPS = {
     RandomColor: lambda layer, x, b, s, k: loops.random_color(x, *(number.ravel() for number in (b, s, k))),
     RandomTranslation: lambda layer, x, p, q: loops.random_translation(x, p, q),
-    Cutout: lambda layer, x, top, left: loops.cutout(x, top, left, *layer.sides()),
+    Cutout: lambda layer, x, top, left: loops.cutout(x, top, left, *layer.pixels_of_ratio()),
 }
 
 
@@ -74,7 +74,7 @@ def test_the_ranges_are_those_of_the_paper():
         assert sorted(set(p)) == list(range(-moves, moves + 1))
     for size, side in ((8, 4), (9, 5), (1, 1), (2, 1)):
         layer = built(Cutout(), (size, size, 1))
-        assert layer.sides() == (side, side)
+        assert layer.pixels_of_ratio() == (side, side)
         middles = layer.choose(u)[0] + side // 2
         assert sorted(set(middles)) == list(range(size + 1 - side % 2))
 

@@ -8,7 +8,7 @@ Source of all: Zhao et al. 2020, "Differentiable augmentation for data-efficient
 from minigan.errors import ShapeError
 from minigan.layers.base import Layer
 from minigan.ops.random_bits import draw_seed, uniform_numbers
-from minigan.options import checked, is_number, plain_number, require_non_negative, require_share
+from minigan.options import require_non_negative, require_share, require_share_or_all
 
 
 class Augmentation(Layer):
@@ -43,6 +43,10 @@ class Augmentation(Layer):
         self.save_for_backward(choice)
         return choice
 
+    def pixels_of_ratio(self):
+        """Return ratio h and ratio w, rounded to whole pixels; for a class with the option ratio."""
+        return tuple(int(self.ratio * size + 0.5) for size in self.input_shape[:2])  # halves become larger
+
 
 class RandomColor(Augmentation):
     """Brightness, saturation and contrast of each image change at random.
@@ -64,7 +68,7 @@ class RandomColor(Augmentation):
 
     def __init__(self, brightness: float = 0.5, saturation: float = 1.0, contrast: float = 0.5):
         self.brightness = require_non_negative("RandomColor", brightness=brightness)
-        self.saturation, self.contrast = require_part("RandomColor", saturation=saturation, contrast=contrast)
+        self.saturation, self.contrast = require_share_or_all("RandomColor", saturation=saturation, contrast=contrast)
 
     def choose(self, u):
         spread = 2 * u - 1
@@ -117,12 +121,8 @@ class RandomTranslation(Augmentation):
 
     def choose(self, u):
         return tuple(
-            self.xp.floor(u[:, axis] * (2 * r + 1)).astype("int64") - r for axis, r in enumerate(self.largest())
+            self.xp.floor(u[:, axis] * (2 * r + 1)).astype("int64") - r for axis, r in enumerate(self.pixels_of_ratio())
         )
-
-    def largest(self):
-        """Return the largest moves, in rows and in columns."""
-        return tuple(round_half_up(self.ratio * size) for size in self.input_shape[:2])
 
     def forward(self, x, training=False):
         choice = self.chosen(x, training)
@@ -140,7 +140,7 @@ class RandomTranslation(Augmentation):
 
     def moved(self, x, p, q):
         """Return the images moved down by p and to the right by q pixels."""
-        xp, (n, h, w, c), (top, left) = self.xp, x.shape, self.largest()
+        xp, (n, h, w, c), (top, left) = self.xp, x.shape, self.pixels_of_ratio()
         padded = xp.pad(x, ((0, 0), (top, top), (left, left), (0, 0)))
         rows = xp.arange(top, top + h) - p[:, None]
         columns = xp.arange(left, left + w) - q[:, None]
@@ -171,14 +171,10 @@ class Cutout(Augmentation):
     def choose(self, u):
         """Return the first row and the first column of each rectangle; they can be negative."""
         first = []
-        for axis, (size, side) in enumerate(zip(self.input_shape[:2], self.sides(), strict=True)):
+        for axis, (size, side) in enumerate(zip(self.input_shape[:2], self.pixels_of_ratio(), strict=True)):
             middle = self.xp.floor(u[:, axis] * (size + 1 - side % 2)).astype("int64")
             first.append(middle - side // 2)
         return tuple(first)
-
-    def sides(self):
-        """Return the height and the width of the rectangles."""
-        return tuple(round_half_up(self.ratio * size) for size in self.input_shape[:2])
 
     def forward(self, x, training=False):
         choice = self.chosen(x, training)
@@ -197,7 +193,7 @@ class Cutout(Augmentation):
     def cut(self, x, *first):
         """Return x keep."""
         outside = []
-        for start, size, side in zip(first, x.shape[1:3], self.sides(), strict=True):
+        for start, size, side in zip(first, x.shape[1:3], self.pixels_of_ratio(), strict=True):
             place = self.xp.arange(size) - start[:, None]
             outside.append((place < 0) | (place >= side))
         keep = outside[0][:, :, None] | outside[1][:, None, :]
@@ -205,12 +201,3 @@ class Cutout(Augmentation):
 
     def flops(self):
         return 0
-
-
-def round_half_up(number):
-    return int(number + 0.5)
-
-
-def require_part(owner, **options):
-    """Return the options, each a number from 0 to 1, with both ends."""
-    return checked(owner, options, lambda value: is_number(value) and 0 <= value <= 1, "in [0, 1]", plain_number)
