@@ -5,7 +5,6 @@ real images by heart, and the generator learns through the change: its gradient 
 Source of all: Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN training", arXiv:2006.10738
 """
 
-from minigan.errors import ShapeError
 from minigan.layers.base import Layer
 from minigan.ops.random_bits import draw_seed, uniform_numbers
 from minigan.options import require_non_negative, require_share, require_share_or_all
@@ -24,8 +23,7 @@ class Augmentation(Layer):
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
-        if len(input_shape) != 3:
-            raise ShapeError(f"{self.name}: expected images (n, h, w, c), got (n, {', '.join(map(str, input_shape))}).")
+        self.require_images()
         self.add_state("seed", draw_seed(rng, xp))
         self.add_state("calls", xp.zeros((), "int64"))
         return self.output_shape

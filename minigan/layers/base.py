@@ -216,6 +216,12 @@ class Layer:
                 "input_shape=(784,)). To build a single layer, put it into a network or call build."
             )
 
+    def require_images(self):
+        """Raise ShapeError unless each input is an image, (h, w, c); a subclass calls it in build, after this one's."""
+        if len(self.input_shape) != 3:
+            shape = ", ".join(map(str, self.input_shape))
+            raise ShapeError(f"{self.name}: expected images (n, h, w, c), got (n, {shape}).")
+
     def save_for_backward(self, *arrays: Any) -> None:
         """Save what backward needs: arrays, or anything else. `saved` returns it.
 

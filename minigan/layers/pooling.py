@@ -7,7 +7,7 @@ import math
 from itertools import product
 
 from minigan.budget import spend
-from minigan.errors import OptionError, ShapeError
+from minigan.errors import OptionError
 from minigan.hints import Padding, Size
 from minigan.layers.base import Layer
 from minigan.ops.convolution.windows import checked_padding, output_size, pair, places_on_image
@@ -28,8 +28,7 @@ class Pooling(Layer):
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
-        if len(input_shape) != 3:
-            raise ShapeError(f"{self.name}: expected images (n, h, w, c), got (n, {', '.join(map(str, input_shape))}).")
+        self.require_images()
         self.outputs, self.pads = output_size(self.name, input_shape, self.pool_size, self.strides, self.padding)
         if any(pad >= k for pads, k in zip(self.pads, self.pool_size, strict=True) for pad in pads):
             raise OptionError(
@@ -174,8 +173,7 @@ class GlobalAveragePool2D(Layer):
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
-        if len(input_shape) != 3:
-            raise ShapeError(f"{self.name}: expected images (n, h, w, c), got (n, {', '.join(map(str, input_shape))}).")
+        self.require_images()
         self.pixels, self.output_shape = input_shape[0] * input_shape[1], (input_shape[2],)
         return self.output_shape
 

@@ -1,6 +1,5 @@
 """Upsampling: making images larger by repeating pixels."""
 
-from minigan.errors import ShapeError
 from minigan.hints import Size
 from minigan.layers.base import Layer
 from minigan.ops.convolution.windows import pair
@@ -24,8 +23,7 @@ class UpSampling2D(Layer):
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
-        if len(input_shape) != 3:
-            raise ShapeError(f"{self.name}: expected images (n, h, w, c), got (n, {', '.join(map(str, input_shape))}).")
+        self.require_images()
         h, w, c = input_shape
         self.output_shape = (h * self.size[0], w * self.size[1], c)
         return self.output_shape
