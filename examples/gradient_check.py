@@ -18,15 +18,16 @@ class BrokenBatchNorm(BatchNorm):
     """Here dx = gamma / sqrt(var + epsilon) (dy - mean(dy)). The term - xhat mean(dy xhat) is missing."""
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        xhat, inverse_std, m = self.saved(dy)  # m: how many rows; None if it was not in training
+        # r = 1 / sqrt(var + epsilon); m: how many rows, or None if it was not in training
+        xhat, r, m = self.saved(dy)
         if param_grads:
             self.add_grad("beta", dy.sum(axis=0))
             self.add_grad("gamma", (dy * xhat).sum(axis=0))
         if not input_grad:
             return None
         if m is None:
-            return dy * self.params["gamma"] * inverse_std
-        return self.params["gamma"] * inverse_std * (dy - dy.mean(axis=0))
+            return dy * self.params["gamma"] * r
+        return self.params["gamma"] * r * (dy - dy.mean(axis=0))
 
 
 def main(options):

@@ -370,16 +370,16 @@ class BrokenBatchNorm(BatchNorm):
     asks_group = False  # it sums over its own rows
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        xhat, inverse_std, training = self.saved(dy)
+        xhat, r, m = self.saved(dy)
         dbeta, dgamma = column_sum(dy), column_dot(dy, xhat)
         if param_grads:
             self.grads["beta"] += dbeta
             self.grads["gamma"] += dgamma
         if not input_grad:
             return None
-        if not training:
-            return dy * (self.params["gamma"] * inverse_std)
-        return self.input_gradient(dy, xhat, inverse_std, dbeta / len(dy), dgamma / len(dy))
+        if m is None:
+            return dy * (self.params["gamma"] * r)
+        return self.input_gradient(dy, xhat, r, dbeta / len(dy), dgamma / len(dy))
 
 
 class BatchNormNoThirdTerm(BrokenBatchNorm):
@@ -387,8 +387,8 @@ class BatchNormNoThirdTerm(BrokenBatchNorm):
 
     cause = "proportional to x - mean(x)"
 
-    def input_gradient(self, dy, xhat, inverse_std, mean_dy, mean_dy_xhat):
-        return self.params["gamma"] * inverse_std * (dy - mean_dy)
+    def input_gradient(self, dy, xhat, r, mean_dy, mean_dy_xhat):
+        return self.params["gamma"] * r * (dy - mean_dy)
 
 
 class BatchNormNoMeanTerm(BrokenBatchNorm):
@@ -396,8 +396,8 @@ class BatchNormNoMeanTerm(BrokenBatchNorm):
 
     cause = "the same for all samples"
 
-    def input_gradient(self, dy, xhat, inverse_std, mean_dy, mean_dy_xhat):
-        return self.params["gamma"] * inverse_std * (dy - xhat * mean_dy_xhat)
+    def input_gradient(self, dy, xhat, r, mean_dy, mean_dy_xhat):
+        return self.params["gamma"] * r * (dy - xhat * mean_dy_xhat)
 
 
 class BatchNormConstantStatistics(BrokenBatchNorm):
@@ -405,8 +405,8 @@ class BatchNormConstantStatistics(BrokenBatchNorm):
 
     cause = "dx"
 
-    def input_gradient(self, dy, xhat, inverse_std, mean_dy, mean_dy_xhat):
-        return self.params["gamma"] * inverse_std * dy
+    def input_gradient(self, dy, xhat, r, mean_dy, mean_dy_xhat):
+        return self.params["gamma"] * r * dy
 
 
 class BatchNormNoGamma(BrokenBatchNorm):
@@ -414,8 +414,8 @@ class BatchNormNoGamma(BrokenBatchNorm):
 
     cause = "dx"
 
-    def input_gradient(self, dy, xhat, inverse_std, mean_dy, mean_dy_xhat):
-        return inverse_std * (dy - mean_dy - xhat * mean_dy_xhat)
+    def input_gradient(self, dy, xhat, r, mean_dy, mean_dy_xhat):
+        return r * (dy - mean_dy - xhat * mean_dy_xhat)
 
 
 class BatchNormTrainingBackwardOnly(BatchNorm):
@@ -425,8 +425,8 @@ class BatchNormTrainingBackwardOnly(BatchNorm):
 
     def forward(self, x, training=False):
         y = super().forward(x, training)
-        n, (xhat, inverse_std, _) = self.cache
-        self.cache = (n, (xhat, inverse_std, len(xhat)))
+        n, (xhat, r, _) = self.cache
+        self.cache = (n, (xhat, r, len(xhat)))
         return y
 
 

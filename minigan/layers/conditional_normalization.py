@@ -89,11 +89,11 @@ class ConditionalBatchNorm(BatchNorm):
 
     def tangent(self, xdot):
         dy, xhat, r, m, labels = self.retained(xdot)
-        rows, samples = xdot.reshape(xhat.shape), self.by_sample(dy, dy)
-        xhatdot = rows * r
+        xdot_rows, samples = xdot.reshape(xhat.shape), self.by_sample(dy, dy)
+        xhatdot = xdot_rows * r
         if m is not None:
-            rdot = -r * r * (self.group.sum(column_dot(rows, xhat)) / m)
-            xhatdot -= self.group.sum(column_sum(rows)) / m * r
+            rdot = -r * r * (self.group.sum(column_dot(xdot_rows, xhat)) / m)
+            xhatdot -= self.group.sum(column_sum(xdot_rows)) / m * r
             xhatdot += xhat * (rdot / r)  # (5)
         moves = self.by_sample(xhatdot, dy)
         self.add_grad("gamma", self.sums_of_classes(samples * moves, labels))  # (6)

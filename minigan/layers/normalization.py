@@ -63,60 +63,60 @@ class BatchNorm(Layer):
 
     def forward(self, x, training=False):
         self.check_input(x)
-        xhat, inverse_std, m = self.normalized(x, training)
-        self.save_for_backward(xhat, inverse_std, m)
+        xhat, r, m = self.normalized(x, training)
+        self.save_for_backward(xhat, r, m)
         y = xhat * self.params["gamma"]
         y += self.params["beta"]
         return y.reshape(x.shape)
 
     def normalized(self, x, training):
-        """Return (xhat as rows, 1 / sqrt(var + epsilon), m, or None in inference); update the running statistics."""
-        rows = x.reshape(-1, x.shape[-1])
+        """Return (xhat as rows, r, m), with m = None in inference; update the running statistics."""
+        x_rows = x.reshape(-1, x.shape[-1])
         if training and self.trainable:
-            m = self.group.total(len(rows))
+            m = self.group.total(len(x_rows))
             if m == 1:
                 tell_once(self, ONE_ROW.format(self.name), stacklevel=4)
-            mean = self.group.sum(column_sum(rows)) / m
-            xhat = rows - mean
+            mean = self.group.sum(column_sum(x_rows)) / m
+            xhat = x_rows - mean
             variance = self.group.sum(column_square_sum(xhat)) / m  # in float64: the square of 1e20 is beyond float32
             for name, new in (("mean", mean), ("variance", self.xp.minimum(variance, half_the_largest(self.dtype)))):
                 self.state[name] *= self.momentum
                 self.state[name] += ((1 - self.momentum) * new).astype(self.dtype)
         else:
             m = None
-            xhat, variance = rows - self.state["mean"], self.state["variance"]
-        inverse_std = (1 / self.xp.sqrt(variance + self.epsilon)).astype(self.dtype)
-        xhat *= inverse_std
-        return xhat, inverse_std, m
+            xhat, variance = x_rows - self.state["mean"], self.state["variance"]
+        r = (1 / self.xp.sqrt(variance + self.epsilon)).astype(self.dtype)
+        xhat *= r
+        return xhat, r, m
 
     def backward(self, dy, param_grads=True, input_grad=True):
-        xhat, inverse_std, m = self.saved(dy)
-        rows = dy.reshape(xhat.shape)
-        dbeta = column_sum(rows)  # (1)
-        dgamma = column_dot(rows, xhat)  # (2)
+        xhat, r, m = self.saved(dy)
+        dy_rows = dy.reshape(xhat.shape)
+        dbeta = column_sum(dy_rows)  # (1)
+        dgamma = column_dot(dy_rows, xhat)  # (2)
         if param_grads:
             self.add_grad("beta", dbeta)
             self.add_grad("gamma", dgamma)
         if not input_grad:
             return None
-        scale = self.params["gamma"] * inverse_std
+        scale = self.params["gamma"] * r
         if m is None:
-            return (rows * scale).reshape(dy.shape)  # (4)
+            return (dy_rows * scale).reshape(dy.shape)  # (4)
         # like all gradients, those above are the part of this worker's rows; (3) needs the sums over the whole batch
         dbeta, dgamma = self.group.sum(dbeta), self.group.sum(dgamma)
         dx = xhat * (-dgamma / m)  # (3)
-        dx += rows
+        dx += dy_rows
         dx -= dbeta / m
         dx *= scale
         return dx.reshape(dy.shape)
 
     def tangent(self, xdot):
         dy, xhat, r, m = self.retained(xdot)
-        rows, dy_rows, gamma = xdot.reshape(xhat.shape), dy.reshape(xhat.shape), self.params["gamma"]
-        xhatdot = rows * r
+        xdot_rows, dy_rows, gamma = xdot.reshape(xhat.shape), dy.reshape(xhat.shape), self.params["gamma"]
+        xhatdot = xdot_rows * r
         if m is not None:
-            rdot = -r * r * (self.group.sum(column_dot(rows, xhat)) / m)
-            xhatdot -= self.group.sum(column_sum(rows)) / m * r
+            rdot = -r * r * (self.group.sum(column_dot(xdot_rows, xhat)) / m)
+            xhatdot -= self.group.sum(column_sum(xdot_rows)) / m * r
             xhatdot += xhat * (rdot / r)  # (5)
         gamma_grad = column_dot(dy_rows, xhatdot)
         self.add_grad("gamma", gamma_grad)  # (6)
