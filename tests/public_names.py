@@ -79,7 +79,7 @@ INTERNAL_METHODS = {
     *("normalized", "divided", "add_grads_of", "follow_directions", "as_matrix", "as_weights"),
     *("check_labels", "given_labels", "appended", "weighted", "of_class", "by_sample", "sums_of_classes"),
     *("centred", "add_scale_and_shift", "checked_labels", "layers_of"),
-    *("check_shape", "places_shape", "mean", "for_each_number"),
+    *("places_shape", "mean", "for_each_number"),
     *("tangent", "tangent_backward", "retained", "encoded", "times_slope", "averaged", "repeated"),
     *("choose", "chosen", "mixed", "moved", "cut"),
     *("joined", "joined_shape", "shares", "shapes_text", "make_parts"),

@@ -30,7 +30,7 @@ class SampleNorm(Layer):
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
-        self.check_shape()
+        self.choose_groups()
         channels = self.input_shape[-1:]
         _, places, c = self.places_shape((1, *self.input_shape))
         self.set_size = places * c // self.groups
@@ -43,8 +43,8 @@ class SampleNorm(Layer):
         self.add_param("beta", channels, Zeros(), rng)
         return self.output_shape
 
-    def check_shape(self):
-        """Raise ShapeError unless the layer can have this input shape."""
+    def choose_groups(self):
+        """Check the input shape, and set how many groups there are; ShapeError if the layer cannot have this shape."""
 
     def places_shape(self, shape):
         """Return the shape (n, places, c) in which a set is a group of channels of one n; shape: that of x."""
@@ -52,9 +52,9 @@ class SampleNorm(Layer):
 
     def forward(self, x, training=False):
         self.check_input(x)
-        places = x.reshape(self.places_shape(x.shape))
+        x_places = x.reshape(self.places_shape(x.shape))  # (n, places, c)
         ones = self.xp.ones(x.shape[-1:], self.dtype)
-        xhat = places - self.mean(place_sum(places), ones)
+        xhat = x_places - self.mean(place_sum(x_places), ones)
         variance = square_sum(xhat, self.groups) / self.set_size
         r = self.for_each_number((1 / self.xp.sqrt(variance + self.epsilon)).astype(self.dtype))
         xhat *= r
@@ -156,7 +156,7 @@ class InstanceNorm(SampleNorm):
     def __init__(self, epsilon: float = 1e-5):
         self.epsilon = require_epsilon("InstanceNorm", epsilon=epsilon)
 
-    def check_shape(self):
+    def choose_groups(self):
         if len(self.input_shape) not in (2, 3):
             raise ShapeError(
                 f"{self.name}: expected images (n, h, w, c) or sequences (n, t, c), got (n, "
@@ -185,7 +185,7 @@ class GroupNorm(SampleNorm):
         self.groups = require_count("GroupNorm", groups=groups)
         self.epsilon = require_epsilon("GroupNorm", epsilon=epsilon)
 
-    def check_shape(self):
+    def choose_groups(self):
         shape = f"(n, {', '.join(map(str, self.input_shape))})"
         if len(self.input_shape) not in (1, 2, 3):
             raise ShapeError(
