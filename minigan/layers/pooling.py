@@ -4,7 +4,6 @@ And global pooling, whose window is the whole image.
 """
 
 import math
-from itertools import product
 
 from minigan.budget import spend
 from minigan.errors import OptionError
@@ -19,6 +18,9 @@ class Pooling(Layer):
 
     The shifted image of the place (u, v) holds the entry at this place of every window: x_pad[:, u::s, v::s]. There
     are only kh kw of them, so pooling is a few operations on whole arrays.
+
+    A subclass writes prepare_windows(), besides forward, backward and tangent: it finds out what these need to know of
+    the windows, whenever the layer is built or converted.
     """
 
     def __init__(self, pool_size: Size = 2, strides: Size | None = None, padding: Padding = "valid"):
@@ -43,21 +45,22 @@ class Pooling(Layer):
         spend("windows", math.prod(self.pool_size), self.name, f"a pool_size of {self.pool_size}")
         self.output_shape = (*self.outputs, input_shape[2])
         spend("sample", math.prod(self.output_shape), self.name, f"one output of shape {self.output_shape}")
-        self.place_windows()
+        self.prepare_windows()
         return self.output_shape
 
     def convert(self, dtype, xp):
         super().convert(dtype, xp)
-        self.place_windows()
+        self.prepare_windows()
 
     def padded(self, x, value):
         return self.xp.pad(x, ((0, 0), *self.pads, (0, 0)), constant_values=value) if any(map(any, self.pads)) else x
 
-    def pictures(self, padded):
+    def shifted_images(self, padded):
         """Yield, for each place in a window, the entries of all windows at this place: kh kw views (n, p, q, c)."""
-        (sh, sw), (p, q) = self.strides, self.outputs
-        for u, v in product(*map(range, self.pool_size)):
-            yield padded[:, u : u + sh * p : sh, v : v + sw * q : sw]
+        (kh, kw), (sh, sw), (p, q) = self.pool_size, self.strides, self.outputs
+        for u in range(kh):
+            for v in range(kw):
+                yield padded[:, u : u + sh * p : sh, v : v + sw * q : sw]
 
     def spread(self, shares):
         """Return dx from the share of dy for each place in a window; where windows overlap, the shares add up."""
@@ -66,8 +69,8 @@ class Pooling(Layer):
         for k, share in enumerate(shares):
             if dx is None:
                 dx = self.xp.zeros((len(share), h + top + bottom, w + left + right, c), self.dtype)
-                pictures = list(self.pictures(dx))
-            pictures[k] += share
+                shifted = list(self.shifted_images(dx))
+            shifted[k] += share
         return dx[:, top : top + h, left : left + w]
 
     def flops(self):
@@ -87,7 +90,7 @@ class MaxPool2D(Pooling):
                padding alone, or is more than twice as large as the image
     """
 
-    def place_windows(self):
+    def prepare_windows(self):
         """Number the first pixel of each window: it wins if no other is larger, for example if all are -infinity."""
         kh, kw = self.pool_size
         (first_row, _), (first_column, _) = places_on_image(self.input_shape, self.pool_size, self.strides, self.pads)
@@ -96,13 +99,13 @@ class MaxPool2D(Pooling):
 
     def forward(self, x, training=False):
         self.check_input(x)
-        first, *others = self.pictures(self.padded(x, -math.inf))
+        first, *others = self.shifted_images(self.padded(x, -math.inf))
         y = first.copy()
         winner = self.xp.zeros(y.shape, self.first_pixels.dtype)
         winner += self.first_pixels
-        for k, picture in enumerate(others, start=1):
-            better = picture > y
-            self.xp.maximum(y, picture, out=y)
+        for k, image in enumerate(others, start=1):
+            better = image > y
+            self.xp.maximum(y, image, out=y)
             winner *= ~better
             winner += better * winner.dtype.type(k)
         self.save_for_backward(winner)
@@ -116,7 +119,7 @@ class MaxPool2D(Pooling):
 
     def tangent(self, xdot):
         _, winner = self.retained(xdot)
-        return sum(picture * (winner == k) for k, picture in enumerate(self.pictures(self.padded(xdot, 0))))
+        return sum(image * (winner == k) for k, image in enumerate(self.shifted_images(self.padded(xdot, 0))))
 
 
 class AveragePool2D(Pooling):
@@ -131,7 +134,7 @@ class AveragePool2D(Pooling):
     Errors     as for MaxPool2D
     """
 
-    def place_windows(self):
+    def prepare_windows(self):
         """Count the pixels in each window, m; without padding this is one number."""
         self.pixels = self.pool_size[0] * self.pool_size[1]
         if any(map(any, self.pads)):
@@ -146,7 +149,7 @@ class AveragePool2D(Pooling):
 
     def averaged(self, x):
         """Return the mean of each window of x."""
-        return sum(self.pictures(self.padded(x, 0))) / self.pixels
+        return sum(self.shifted_images(self.padded(x, 0))) / self.pixels
 
     def backward(self, dy, param_grads=True, input_grad=True):
         self.saved(dy)
