@@ -74,7 +74,7 @@ INTERNAL_METHODS = {
     *("add_param", "add_state", "add_grad", "save_for_backward", "saved", "keep", "take_cache", "check_input", "bind"),
     *("convert", "forget_grads", "draw", "compute_step", "check", "half_square"),
     *("update", "update_part", "update_whole", "with_decay", "checked_names", "numbers", "next_numbers", "value"),
-    *("plan_for", "make_plan", "product", "switched", "padded", "shifted_images", "spread", "checked_state"),
+    *("plan_of_images", "product", "switched", "padded", "shifted_images", "spread", "checked_state"),
     *("add_bias_gradient", "after_discriminator_step", "owns"),
     *("normalized", "divided", "add_grads_of", "follow_directions", "as_matrix", "as_weights"),
     *("check_labels", "given_labels", "appended", "weighted", "of_class", "by_sample", "sums_of_classes"),

@@ -73,16 +73,17 @@ class Convolution(Layer):
         self.add_param("W", self.kernel_shape(), initializer, rng, axes=self.kernel_axes)
         if self.use_bias:
             self.add_param("b", (self.filters,), Zeros(), rng)
-        self.output_shape = self.plan_for(input_shape)
+        self.output_shape = self.set_plan()
         return self.output_shape
 
     def convert(self, dtype, xp):
         super().convert(dtype, xp)
-        self.plan_for(self.input_shape)
+        self.set_plan()
 
-    def make_plan(self, image_shape):
+    def plan_of_images(self, image_shape):
+        """Return a plan for images of this shape: they are the inputs of Conv2D, and the outputs of Conv2DTranspose."""
         shapes = (image_shape, self.kernel_shape(), self.strides, self.padding)
-        self.plan = make_plan(self.name, *shapes, self.dtype, self.xp, self.algorithm, self.dilation, self.groups)
+        return make_plan(self.name, *shapes, self.dtype, self.xp, self.algorithm, self.dilation, self.groups)
 
     def forward(self, x, training=False):
         y = self.product(x)
@@ -127,12 +128,13 @@ class Conv2D(Convolution):
     def kernel_shape(self):
         return (*self.kernel_size, self.input_shape[2] // self.groups, self.filters)
 
-    def plan_for(self, input_shape):
-        self.make_plan(input_shape)
+    def set_plan(self):
+        """Make the plan, and return the output shape."""
+        self.plan = self.plan_of_images(self.input_shape)
         return (*self.plan.outputs, self.filters)
 
     def product(self, x, training=False):
-        """Forward without the bias"""
+        """Return y without the bias."""
         self.check_input(x)
         image, kernel = self.plan.encode_image(x), self.plan.encode_kernel(self.params["W"])
         self.save_for_backward(image, kernel)
@@ -180,14 +182,15 @@ class Conv2DTranspose(Convolution):
     def kernel_shape(self):
         return (*self.kernel_size, self.filters // self.groups, self.input_shape[2])
 
-    def plan_for(self, input_shape):
+    def set_plan(self):
+        """Make the plan, and return the output shape."""
         window = reach(self.kernel_size, self.dilation)
-        size = transposed_size(self.name, input_shape, window, self.strides, self.padding)
-        self.make_plan((*size, self.filters))
+        size = transposed_size(self.name, self.input_shape, window, self.strides, self.padding)
+        self.plan = self.plan_of_images((*size, self.filters))
         return (*size, self.filters)
 
     def product(self, x, training=False):
-        """Forward without the bias"""
+        """Return y without the bias."""
         self.check_input(x)
         output, kernel = self.plan.encode_output(x), self.plan.encode_kernel(self.params["W"])
         self.save_for_backward(output, kernel)
