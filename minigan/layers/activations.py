@@ -48,11 +48,11 @@ class LeakyReLU(Layer):
         _, y = self.retained(xdot)
         return self.times_slope(xdot, y)
 
-    def times_slope(self, x, y):
-        """Return x slope, where the slope is that at the output y."""
+    def times_slope(self, dy, y):
+        """Return dy slope, where the slope is that at the output y; the tangent gives xdot as dy."""
         slope = (y > 0).astype(y.dtype)
         self.xp.maximum(slope, self.negative_slope, out=slope)
-        slope *= x
+        slope *= dy
         return slope
 
     def flops(self):
