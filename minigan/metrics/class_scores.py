@@ -36,5 +36,5 @@ def kl_to_uniform(shares):
 
 
 def x_log_x(x):
-    """x log x, with 0 log 0 = 0."""
+    """Return x log x, with 0 log 0 = 0."""
     return x * np.log(np.where(x > 0, x, 1))

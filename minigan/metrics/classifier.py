@@ -29,7 +29,10 @@ LONGEST_NAME = 40  # characters of a data set's name that become part of a file'
 
 
 def make_classifier(image_shape, classes, seed=0):
-    """conv 5 x 5 s2 x 16 - conv 5 x 5 s2 x 32 - Dense 64 - Dense classes, LeakyReLU between: images -> logits."""
+    """Return a network, images -> logits: conv 5 x 5 s2 x 16 - conv 5 x 5 s2 x 32 - Dense 64 - Dense classes.
+
+    Between them is LeakyReLU.
+    """
     layers = [
         Conv2D(16, 5, strides=2),
         LeakyReLU(),

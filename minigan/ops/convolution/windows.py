@@ -52,7 +52,10 @@ def is_size(value):
 
 
 def pads(size, k, stride, padding, axis):
-    """(before, after): the zeros at both ends of one axis. "same": out = ceil(size / stride), the odd zero after."""
+    """Return (before, after), the zeros at both ends of one axis.
+
+    "same": out = ceil(size / stride), the odd zero after
+    """
     if padding == "same":
         total = max((-(-size // stride) - 1) * stride + k - size, 0)
         return total // 2, total - total // 2
