@@ -124,7 +124,7 @@ class SpectralNorm(Layer):
         for name, grad in layer.grads.items():
             if name in measured:
                 v, sigma, u = measured[name]
-                grad -= self.as_weights(v[:, None] * (total(grad, layer.params[name]) * u), grad)
+                grad -= self.as_weights(v[:, None] * (sum_of_products(grad, layer.params[name]) * u), grad)
                 grad /= sigma
             self.add_grad(name, grad)
 
@@ -152,7 +152,7 @@ class SpectralNorm(Layer):
             layer.directions[name] = Wbar_dot
 
             dWbar = layer.grads[name]
-            share, share_dot = total(dWbar, Wbar), total(dWbar, Wbar_dot)
+            share, share_dot = sum_of_products(dWbar, Wbar), sum_of_products(dWbar, Wbar_dot)
             dW = (dWbar - self.as_weights(v[:, None] * (share * u), Wbar)) / sigma
             turn = self.as_weights((share_dot * v + share * v_dot)[:, None] * u, Wbar)
             self.add_grad(name, -(turn + sigma_dot * dW) / sigma)
@@ -201,11 +201,12 @@ def next_u(M, v, u):
 
 
 def direction_and_length(vector):
+    """Return vector / |vector| and |vector|, which counts as SMALLEST if it is less."""
     length = backend.array_module(vector).maximum(norm(vector), SMALLEST).astype(vector.dtype)
     return vector / length, length
 
 
-def total(x, y):
+def sum_of_products(x, y):
     """Return the sum of x y, two arrays like W."""
     columns = x.shape[-1]
     return column_dot(x.reshape(-1, columns), y.reshape(-1, columns)).sum()
