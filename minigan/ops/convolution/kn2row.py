@@ -41,8 +41,8 @@ class Kn2row(Plan):
         y = self.xp.zeros((o, len(image), *self.outputs), image.dtype)
         for block in self.blocks(len(image)):
             products = matmul(kernel, image[block].reshape(-1, c).T).reshape(kh, kw, o, -1, *self.padded)
-            for u, v, rows, columns in self.places():
-                y[:, block] += products[u, v, ..., rows, columns]
+            for u, v, down, across in self.places():
+                y[:, block] += products[u, v, ..., down, across]
         return self.xp.ascontiguousarray(y.transpose(1, 2, 3, 0))
 
     def input_gradient(self, output, kernel):
@@ -65,8 +65,8 @@ class Kn2row(Plan):
         """Return each output pixel laid at every place of its window: (o, n, p, q) -> (kh kw o, n h w)"""
         kh, kw, _, o = self.kernel_shape
         spread = self.xp.zeros((kh, kw, *output.shape[:2], *self.padded), output.dtype)
-        for u, v, rows, columns in self.places():
-            spread[u, v, ..., rows, columns] = output
+        for u, v, down, across in self.places():
+            spread[u, v, ..., down, across] = output
         return spread.reshape(kh * kw * o, -1)
 
     def flops(self):

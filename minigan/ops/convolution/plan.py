@@ -57,7 +57,10 @@ class Plan:
         return h + top + bottom, w + left + right
 
     def places(self):
-        """Yield (u, v, rows, columns) for each place of the kernel: where in the padded image all windows have it"""
+        """Yield (u, v, down, across) for each place of the kernel.
+
+        down, across   the rows and the columns of the padded image where all windows have it: slices
+        """
         (p, q), (sh, sw), (dh, dw) = self.outputs, self.strides, self.dilation
         for u, v in np.ndindex(self.kernel_shape[:2]):
             yield u, v, slice(u * dh, u * dh + sh * p, sh), slice(v * dw, v * dw + sw * q, sw)
