@@ -58,10 +58,10 @@ class MeanSquaredError:
 class SoftmaxCrossEntropy:
     """The cross-entropy of the probabilities p = softmax(x) and the true class.
 
-    Value      (1) L  = mean_n( -sum_k t[n,k] log p[n,k] ) = mean_n( log sum_k e^x[n,k] - sum_k t[n,k] x[n,k] )
-    Gradient   (2) dx[n,k] = (p[n,k] - t[n,k]) / m, for m samples
-    Shapes     logits x (n, k); targets either class numbers (n,) of an integer type, or probabilities t (n, k) that
-               sum to 1
+    Value      (1) L  = mean_n( -sum_j t[n,j] log p[n,j] ) = mean_n( log sum_l e^x[n,l] - sum_j t[n,j] x[n,j] )
+    Gradient   (2) dx[n,j] = (p[n,j] - t[n,j]) / m, for m samples
+    Shapes     logits x (n, k), k classes; targets either class numbers (n,) of an integer type, or probabilities t
+               (n, k) that sum to 1
     Precision  all digits: (2) is computed as (1 - t) p - t (1 - p). For the largest class, whose p may round to 1,
                1 - p is the sum of the other probabilities
     """

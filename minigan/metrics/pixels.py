@@ -16,7 +16,8 @@ SEARCHED = 1000  # samples, and as many training images
 def pixel_scores(samples: Array, train_images: Array) -> dict[str, float | str | None]:
     """Return what distances of pixels say of samples, as a dict of plain numbers.
 
-    samples, train_images    (n, h, w, c) and (m, h, w, c), bytes or floats in [-1, 1]; up to 1,000 of each
+    samples, train_images    (n, h, w, c) and (m, h, w, c), bytes or floats in [-1, 1]. Up to 1,000 samples are judged,
+                             beside as many training images; what is nearest to these is searched among all m
     Returns    memorisation_ratio    median distance of a sample to its nearest training image, over that of a training
                                      image to its nearest other one: about 1 is healthy, near 0 are copies
                copied_share          the share of samples nearer than the nearest percent of these: about .01 is healthy

@@ -1,5 +1,6 @@
-"""The random numbers of Dropout and GaussianNoise: they depend only on (seed, call), so they can be drawn again.
+"""The random numbers of Dropout, GaussianNoise and the augmentations.
 
+They depend only on (seed, call), so they can be drawn again.
 The bits are those of Philox4x64-10, a function of a key and a counter: there is no state to hand on, so any part of
 them can be made anywhere, on a GPU by thousands of threads at once, and CPU and GPU drop the very same units.
 Sixteen bits decide over one unit, so a rate is rounded to a multiple of 1 / 65,536. Sixty-four make two normal numbers.

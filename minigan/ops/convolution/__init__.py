@@ -1,1 +1,1 @@
-"""Convolution as three adjoint maps, computed in three ways; `choose.py` takes the one that costs least."""
+"""Convolution as three adjoint maps, computed in several ways; `choose.py` takes the one that costs least."""
