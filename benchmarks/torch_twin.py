@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Dropout, Flatten, LeakyReLU, Reshape, Tanh
-from minigan.ops.convolution.windows import pads
+from minigan.ops.convolution.windows import zeros_at_ends
 
 
 class Permute(nn.Module):
@@ -68,7 +68,8 @@ def torch_layer(layer):
 def all_pads(layer, image_shape):
     """Return (left, right, top, bottom), as ZeroPad2d takes them."""
     rows, columns = (
-        pads(image_shape[axis], layer.kernel_size[axis], layer.strides[axis], layer.padding, axis) for axis in (0, 1)
+        zeros_at_ends(image_shape[axis], layer.kernel_size[axis], layer.strides[axis], layer.padding, axis)
+        for axis in (0, 1)
     )
     return [*columns, *rows]
 

@@ -31,7 +31,7 @@ from minigan.layers import (
     SpectralNorm,
 )
 from minigan.network import Sequential
-from minigan.ops.convolution.windows import pads, reach
+from minigan.ops.convolution.windows import reach, zeros_at_ends
 from minigan.options import shown
 
 KERNEL, SCALE = {"W": "kernel", "b": "bias"}, {"gamma": "gamma", "beta": "beta"}
@@ -252,4 +252,4 @@ def pads_of(layer, padding):
     """Return the zeros around the image (Conv2D), or what is cropped of it, on all four sides."""
     image = layer.input_shape if isinstance(layer, Conv2D) else layer.output_shape
     window = reach(layer.kernel_size, layer.dilation)
-    return tuple(pads(image[axis], window[axis], layer.strides[axis], padding, axis) for axis in (0, 1))
+    return tuple(zeros_at_ends(image[axis], window[axis], layer.strides[axis], padding, axis) for axis in (0, 1))

@@ -15,8 +15,7 @@ from minigan.layers import (
     Reshape,
     UpSampling2D,
 )
-from minigan.ops.convolution.windows import pads as pads_of
-from minigan.ops.convolution.windows import reach
+from minigan.ops.convolution.windows import reach, zeros_at_ends
 
 
 def require_first(work, node, axes=None):
@@ -63,7 +62,7 @@ def padding_of(node, shape, window, strides):
     found = ((top, bottom), (left, right))
     if not any(map(any, found)):
         return "valid"
-    same = tuple(pads_of(shape[axis], window[axis], strides[axis], "same", axis) for axis in (0, 1))
+    same = tuple(zeros_at_ends(shape[axis], window[axis], strides[axis], "same", axis) for axis in (0, 1))
     return "same" if found == same else found
 
 
@@ -76,7 +75,7 @@ def cropping(node, shape, window, strides):
     full = [(shape[axis] - 1) * strides[axis] + window[axis] for axis in (0, 1)]
     same = []
     for axis in (0, 1):
-        before, after = pads_of(shape[axis] * strides[axis], window[axis], strides[axis], "same", axis)
+        before, after = zeros_at_ends(shape[axis] * strides[axis], window[axis], strides[axis], "same", axis)
         gap = shape[axis] * strides[axis] - (full[axis] - before - after)
         same.append((before, after - gap))
     if found == tuple(same):
@@ -107,7 +106,7 @@ def pooling(work, node):
 def require_no_rest(shape, kernel, strides, padding):
     """Raise ValueError unless rounding up gives the same number of windows as rounding down."""
     for axis in (0, 1):
-        before, after = pads_of(shape[axis], kernel[axis], strides[axis], padding, axis)
+        before, after = zeros_at_ends(shape[axis], kernel[axis], strides[axis], padding, axis)
         if (shape[axis] + before + after - kernel[axis]) % strides[axis]:
             raise ValueError("minigan leaves out the windows that reach over the end, and ceil_mode=1 does not")
 

@@ -13,7 +13,7 @@ from minigan.errors import OptionError
 from minigan.interop.onnx_graph import ALIKE, LABELS
 from minigan.layers.branches import Branches
 from minigan.layers.container import Container
-from minigan.ops.convolution.windows import pads, reach
+from minigan.ops.convolution.windows import reach, zeros_at_ends
 
 HOOK = "onnx_nodes"  # the method of a layer of one's own that adds its operators
 
@@ -114,7 +114,7 @@ def convolution(graph, layer):
     weights += [graph.constant("b", layer.params["b"])] if layer.use_bias else []
     window = reach(layer.kernel_size, layer.dilation)
     image = layer.output_shape if transposed else layer.input_shape  # "same" is counted on the larger side
-    both = [pads(image[axis], window[axis], layer.strides[axis], layer.padding, axis) for axis in (0, 1)]
+    both = [zeros_at_ends(image[axis], window[axis], layer.strides[axis], layer.padding, axis) for axis in (0, 1)]
     options = {
         "kernel_shape": layer.kernel_size,
         "strides": layer.strides,

@@ -19,7 +19,7 @@ def place_sum(x):
         return x.reshape(n, c)
     if array_module(x) is not np:
         return x.sum(axis=1, dtype="float64").astype(x.dtype)
-    part = part_length(places)
+    part = equal_part(places)
     parts = np.matmul(np.ones(part, x.dtype), x.reshape(-1, part, c))
     return parts.reshape(n, -1, c).sum(axis=1, dtype="float64").astype(x.dtype)
 
@@ -29,13 +29,13 @@ def place_dot(x, y):
     n, places, c = x.shape
     if places == 1 or array_module(x) is not np:
         return place_sum(x * y)
-    part = part_length(places)
+    part = equal_part(places)
     parts = np.einsum("pic,pic->pc", x.reshape(-1, part, c), y.reshape(-1, part, c))
     return parts.reshape(n, -1, c).sum(axis=1, dtype="float64").astype(x.dtype)
 
 
 @cache
-def part_length(places):
+def equal_part(places):
     """Return the largest number of places, at most PART, into which they can be divided without a rest."""
     return max(length for length in range(1, PART + 1) if places % length == 0)
 

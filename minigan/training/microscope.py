@@ -15,7 +15,7 @@ from minigan.hints import PathLike
 from minigan.labels import labels_to_make
 from minigan.options import require_choice, require_count
 from minigan.training import checkpoints
-from minigan.training.run_data import labels_for, require_same_images
+from minigan.training.run_data import labels_of_data, require_same_images
 from minigan.training.trained import TrainedRun, make_gan, restore_checkpoint
 
 OWNER = "microscope_of_run"
@@ -91,7 +91,7 @@ def real_images(run, n, data_dir):
     advice = "Or look at the generator alone, which needs none: --network generator"
     require_same_images(config, run.experiment, dataset, trouble, advice)
     low, high = run.experiment.data_range
-    labels = labels_for(run.experiment, dataset)
+    labels = labels_of_data(run.experiment, dataset)
     scaled = data.scale(dataset.images[:n], low, high, run.gan.generator.dtype)
     return scaled, None if labels is None else np.asarray(labels[:n]).astype("int64")
 

@@ -7,7 +7,7 @@ from minigan.errors import CheckpointError, OptionError
 from minigan.training.config import images_md5
 
 
-def labels_for(experiment, dataset):
+def labels_of_data(experiment, dataset):
     """Return the labels of a data set if the experiment is conditional, else None; OptionError if it has none."""
     if not experiment.conditional:
         return None
@@ -27,7 +27,7 @@ def classes_for(experiment, dataset):
 
 def checksum(experiment, dataset):
     """Return the MD5 of what the experiment learns from."""
-    return images_md5(dataset.images, labels_for(experiment, dataset))
+    return images_md5(dataset.images, labels_of_data(experiment, dataset))
 
 
 def require_same_images(config, experiment, dataset, trouble, advice=""):

@@ -17,7 +17,7 @@ from minigan.errors import NonFiniteError
 from minigan.files import atomic_write
 from minigan.hints import PathLike
 from minigan.options import require_count
-from minigan.training.run_data import batches_of_epoch, labels_for, require_same_images
+from minigan.training.run_data import batches_of_epoch, labels_of_data, require_same_images
 from minigan.training.trained import TrainedRun
 
 COLUMNS = ("step", "epoch", "network", "rank", "eigenvalue")
@@ -47,7 +47,7 @@ def sharpness_of_run(
     trouble = f"{run.folder.path} was trained on other images of {config.dataset}"
     require_same_images(config, run.experiment, dataset, trouble)
     xp = run.gan.generator.xp
-    images, labels = backend.to_device(dataset.images, xp), labels_for(run.experiment, dataset)
+    images, labels = backend.to_device(dataset.images, xp), labels_of_data(run.experiment, dataset)
     low, high = run.experiment.data_range
     chosen = data.scale(images[:samples], low, high, run.gan.generator.dtype)
     chosen_labels = None if labels is None else labels[:samples]

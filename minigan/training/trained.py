@@ -156,7 +156,7 @@ def with_average_of(config, folder, experiment):
         raise CheckpointError(f"{folder.path / 'config.json'}: {error}") from error
 
 
-def restore_newest(gan, config, folder, warn):
+def restore_gan_from_newest(gan, config, folder, warn):
     """Restore a GAN from the newest undamaged checkpoint of its run; return the checkpoint's values, or None.
 
     warn       a function that is called with a text for each damaged checkpoint that is skipped

@@ -14,9 +14,9 @@ from minigan.schedules import Constant
 from minigan.training import checkpoints, sharing
 from minigan.training.checkpoints import RATES
 from minigan.training.gallery import Gallery
-from minigan.training.run_data import batches_of_epoch, labels_for
+from minigan.training.run_data import batches_of_epoch, labels_of_data
 from minigan.training.stopping import StopRequest
-from minigan.training.trained import restore_newest
+from minigan.training.trained import restore_gan_from_newest
 from minigan.training.watchers.epoch_metrics import EpochMetrics
 from minigan.training.watchers.health import Health
 from minigan.training.watchers.own import OwnWatchers
@@ -38,7 +38,7 @@ class Training:
         self.folder, self.config, self.experiment, self.gan = folder, config, experiment, gan
         self.group = gan.group
         self.images = backend.to_device(dataset.images, gan.generator.xp)
-        self.labels = labels_for(experiment, dataset)
+        self.labels = labels_of_data(experiment, dataset)
         self.gallery = None
         if self.group.rank == 0:
             self.gallery = Gallery(
@@ -79,7 +79,7 @@ class Training:
 
         Errors     CheckpointError if there were checkpoints, but they are gone
         """
-        values = restore_newest(self.gan, self.config, self.folder, self.remark)
+        values = restore_gan_from_newest(self.gan, self.config, self.folder, self.remark)
         if values is None:
             traces = self.folder.traces()
             if traces:

@@ -51,7 +51,7 @@ def is_size(value):
     return is_integer(value) and value >= 0
 
 
-def pads(size, k, stride, padding, axis):
+def zeros_at_ends(size, k, stride, padding, axis):
     """Return (before, after), the zeros at both ends of one axis.
 
     "same": out = ceil(size / stride), the odd zero after
@@ -72,7 +72,7 @@ def output_size(owner, image, window, strides, padding):
     sizes, all_pads = [], []
     for axis in (0, 1):
         size, k, stride = image[axis], window[axis], strides[axis]
-        before, after = pads(size, k, stride, padding, axis)
+        before, after = zeros_at_ends(size, k, stride, padding, axis)
         if size + before + after < k:
             raise ShapeError(
                 f"{owner}: the output would be empty: a window of {k} does not fit {'height' if axis == 0 else 'width'}"
@@ -105,7 +105,7 @@ def transposed_size(owner, small, window, strides, padding):
         if padding == "same":
             sizes.append(size * stride)
             continue
-        before, after = pads(size, k, stride, padding, axis)
+        before, after = zeros_at_ends(size, k, stride, padding, axis)
         full = (size - 1) * stride + k
         if full - before - after < 1:
             raise ShapeError(
