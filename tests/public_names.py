@@ -78,7 +78,7 @@ INTERNAL_METHODS = {
     *("add_bias_gradient", "after_discriminator_step", "owns"),
     *("normalized", "divided", "add_grads_of", "follow_directions", "as_matrix", "as_weights"),
     *("check_labels", "given_labels", "appended", "weighted", "of_class", "by_sample", "sums_of_classes"),
-    *("centred", "add_scale_and_shift", "layers_of"),
+    *("centred", "add_scale_and_shift", "checked_labels", "layers_of"),
     *("places_shape", "mean", "for_each_number"),
     *("tangent", "tangent_backward", "retained", "encoded", "times_slope", "averaged", "repeated"),
     *("choose", "chosen", "mixed", "moved", "cut"),

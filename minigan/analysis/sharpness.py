@@ -33,7 +33,7 @@ def watched_sharpness(gan, images, count, seed, labels, after_product):
     require_instance(owner, GAN, "the GAN that was trained", gan=gan)
     count, seed = require_count(owner, count=count), require_seed(owner, seed=seed)
     gan._check_images(images)
-    labels = gan.given_labels(owner, labels, len(images))
+    labels = gan.checked_labels(owner, labels, len(images))
     generator, discriminator = (net.astype("float64") for net in (gan.generator, gan.discriminator))
     n, xp, objective = len(images), generator.xp, gan.objective
     z = gan.latent.sample(n, np.random.default_rng(seed), "float64", xp)

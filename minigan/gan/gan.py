@@ -129,7 +129,7 @@ class GAN:
         the same sums, in fewer and larger matrix products.
         """
         self._check_images(images)
-        labels = self.given_labels("GAN.train_step", labels, len(images))
+        labels = self.checked_labels("GAN.train_step", labels, len(images))
         trains_generator = (self.d_updates + 1) % self.d_steps == 0
         # BLAS's own threads would wait for work on the cores of the workers
         with one_blas_thread() if self.workers > 1 else nullcontext():
@@ -338,7 +338,7 @@ class GAN:
         averaged = require_flag("GAN", averaged=averaged)
         return self.moving_average.network if averaged and self.moving_average else self.generator
 
-    def given_labels(self, where, labels, n):
+    def checked_labels(self, where, labels, n):
         """Return the labels of n images on the networks' device, or None if the networks take none."""
         net = self.generator
         if labels_for(net, labels, where) is None:
@@ -357,7 +357,7 @@ class GAN:
         n, rng = require_count("GAN.sample", n=n), np.random.default_rng(require_seed("GAN.sample", seed=seed))
         net = self.sampler(averaged)
         require_room("GAN.sample", f"{n} images", n * math.prod(net.output_shape) * net.dtype.itemsize, net.xp)
-        labels = self.given_labels("GAN.sample", labels_to_make(n, labels, net.classes), n)
+        labels = self.checked_labels("GAN.sample", labels_to_make(n, labels, net.classes), n)
         return net.predict(self.latent.sample(n, rng, net.dtype, net.xp), labels=labels)
 
     def save(self, path: PathLike) -> None:
