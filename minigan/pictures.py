@@ -270,7 +270,8 @@ def save_evaluation(
     if class_shares is not None:
         axes = figure.add_subplot(top, title="classes of the samples, by the classifier")
         axes.bar(range(len(classes)), class_shares)
-        axes.set_xticks(range(len(classes)), classes, rotation=0 if max(map(len, classes)) < 3 else 45)
+        rotation = 0 if max(map(len, classes)) < 3 else 45
+        axes.set_xticks(range(len(classes)), classes, rotation=rotation, parse_math=False)
         axes.axhline(1 / len(classes), color="black", linestyle=":", linewidth=1, label="all classes alike")
         axes.set(ylabel="share")
         axes.legend()
@@ -287,9 +288,11 @@ def show_grid(axes, picture):
 
 
 def save_figure(path, figure):
-    from matplotlib.text import Text
-
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)  # a "$" is a character of somebody's name, not the beginning of a formula
+    """Write a figure as PNG; a "$" in it is a character of somebody's name, and not the beginning of a formula."""
+    for axes in figure.axes:
+        names = [axes.title, axes.xaxis.label, axes.yaxis.label]
+        names += axes.get_legend().get_texts() if axes.get_legend() else []
+        for text in names:  # not the ticks: on a logarithmic axis, matplotlib writes its numbers as formulas
+            text.set_parse_math(False)
     with atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=110, metadata={"Software": None})  # the same bytes from every run

@@ -340,7 +340,7 @@ def test_a_run_on_a_gpu(tmp_path, gpu):
 
 
 def test_no_samples_at_all_are_no_default(run):
-    with pytest.raises(MiniganError, match="expected samples .* got 0"):
+    with pytest.raises(MiniganError, match=r"expected samples .* got 0"):
         judge_for(load_trained(run), samples=0, quiet=True)
 
 

@@ -181,6 +181,16 @@ def test_names_with_dollars_are_no_formulas(tmp_path, monkeypatch):
         assert drawn and not any(text.get_parse_math() for text in drawn)
 
 
+def test_the_numbers_of_a_logarithmic_axis_are_formulas(tmp_path):
+    """matplotlib writes 10 to the power of 3 as one: its source must not be what stands in the picture."""
+    figure = pictures._figure(3, 2)
+    axes = figure.add_subplot(xscale="symlog", yscale="log", title="$_$")
+    axes.plot([0, 1000], [1, 1000])
+    pictures.save_figure(tmp_path / "l.png", figure)
+    ticks = [label for label in (*axes.get_xticklabels(), *axes.get_yticklabels()) if "$" in label.get_text()]
+    assert ticks and all(label.get_parse_math() for label in ticks) and not axes.title.get_parse_math()
+
+
 def test_pictures_of_arrays_on_a_gpu(gpu):
     images = backend.to_device(np.zeros((4, 2, 2, 1), "float32"), gpu)
     np.testing.assert_array_equal(pictures.grid(images), pictures.grid(backend.to_cpu(images)))
