@@ -269,7 +269,7 @@ def test_images_too_small_to_grow():
     ],
 )
 def test_a_generator_makes_the_size_that_it_is_asked_for_or_says_why_not(make, growth):
-    for shape in ((30, 28, 1), (28 + growth // 2, 8 * growth, 3)):
+    for shape in ((2 * growth + 1, 2 * growth, 1), (2 * growth, 3 * growth - 1, 3)):
         with raises(ShapeError, f"height and width are multiples of {growth}, got {shape[0]} x {shape[1]}"):
             make(shape)
     assert Sequential(make((2 * growth, 3 * growth, 3)), (5,)).output_shape == (2 * growth, 3 * growth, 3)

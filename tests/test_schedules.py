@@ -256,7 +256,7 @@ def test_a_warm_up_before_any_schedule():
     for optimizer, steps in ((gan.d_optimizer, 6), (gan.g_optimizer, 2)):
         assert repr(optimizer.schedule) == f"WarmUp(schedule=Constant(lr=0.0005), steps={steps})"
     gan = find("mlp-gan+warm_up=6+lr_schedule=linear").make_gan(steps=30)
-    assert repr(gan.g_optimizer.schedule) == "WarmUp(schedule=Linear(lr=0.0005, end=0.0, steps=24), steps=6)"
+    assert repr(gan.g_optimizer.schedule) == "WarmUp(schedule=Linear(lr=0.0005, steps=24, end=0.0), steps=6)"
     assert gan.g_optimizer.schedule(5) < 5e-4 == gan.g_optimizer.schedule(6) and gan.g_optimizer.schedule(30) == 0
     with pytest.raises(OptionError, match=r"warm-up of 30 steps leaves nothing of the run, which has 30, .*'cosine'"):
         find("mlp-gan+warm_up=30+lr_schedule=cosine").make_gan(steps=30)

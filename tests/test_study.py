@@ -138,7 +138,7 @@ def test_a_variant_takes_more_options_and_ranges_make_names_for_every_system(tmp
         ({"seeds": (True,)}, "seed as an integer"),
         ({"options": {"d_lr": []}}, "at least one value of the option d_lr"),
         ({"options": {"d_lr": ["1e-3", "0.0010"]}}, "the value of d_lr '0.001' is given twice"),
-        ({"options": {"d_lr": ["fast"]}}, "expected lr > 0, got 'fast'"),
+        ({"options": {"d_lr": ["fast"]}}, "expected lr > 0, or a schedule"),
         ({"options": {"dlr": ["1"]}}, "Did you mean 'd_lr'"),
         ({"options": {"d_units": ["1"]}}, "A4 has no option 'd_units'"),
         ({"options": {"steps": ["x"]}}, "expected steps as an integer"),

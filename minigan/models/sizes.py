@@ -23,7 +23,8 @@ def first_image(owner, image_shape, growth):
     if height % growth or width % growth:
         raise ShapeError(
             f"{owner}: expected images whose height and width are multiples of {growth}, got {height} x {width}: they "
-            f"grow from a small image that is {growth} times smaller. Resize the images, or cut them."
+            f"grow from a small image that is {growth} times smaller. Another size of the images: --image-size, or "
+            "image_size= of data.load."
         )
     return height // growth, width // growth, channels
 
