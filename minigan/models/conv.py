@@ -143,10 +143,8 @@ def capped_conv_generator(
     """Return D2's generator: Dense, two transposed convolutions, Dense again; D3's has pooling between the two."""
     strides, features = require_count("capped_conv_generator", strides=strides, features=features)
     height, width, _ = image_sizes("capped_conv_generator", image_shape)
-    height, width = (
-        max(height // strides**2, 1),
-        max(width // strides**2, 1),
-    )  # any size: the last Dense makes the image
+    # rounded down: the last Dense makes an image of any size
+    height, width = max(height // strides**2, 1), max(width // strides**2, 1)
     return [
         Dense(height * width * features),
         LeakyReLU(),
