@@ -26,17 +26,29 @@ def look(folder, data_dir=None, images=IMAGES):
     """Return the row of a run at its newest checkpoint."""
     run = load_trained(folder)
     answers = {}
-    for split, name in (("train", "D(training images)"), ("test", "D(test images)")):
-        dataset = data.load(run.config.dataset, data_dir or run.config.data_dir, split=split, **run.config.data_options)
+    for dataset, name in zip(splits_of(run, data_dir), ("D(training images)", "D(test images)"), strict=True):
         chosen = np.random.default_rng(0).permutation(len(dataset))[:images]
-        low, high = run.experiment.data_range
-        real = data.scale(dataset.images[chosen], low, high, run.gan.generator.dtype)
-        answers[name] = mean_answer(run.gan, real)
+        answers[name] = mean_answer(run.gan, real_images(run, dataset.images[chosen]))
     z = run.gan.latent.sample(images, np.random.default_rng(1), run.gan.generator.dtype)
     answers["D(samples)"] = mean_answer(run.gan, run.gan.generator.predict(z))
     gap = answers["D(training images)"] - answers["D(test images)"]
     names = {"experiment": run.experiment.name, "seed": run.config.seed, "epoch": float(run.epoch)}
     return names | answers | {"training - test": gap}
+
+
+def splits_of(run, data_dir=None):
+    """Return the training images of a run, and the test images. For the built-in digits, these are MNIST's."""
+    name, options = run.config.dataset, run.config.data_options
+    train = data.load(name, data_dir or run.config.data_dir, **options)
+    return train, data.load(
+        "mnist" if name == "digits" else name, data_dir or run.config.data_dir, split="test", **options
+    )
+
+
+def real_images(run, images):
+    """Return bytes as D gets them."""
+    low, high = run.experiment.data_range
+    return data.scale(images, low, high, run.gan.generator.dtype)
 
 
 def mean_answer(gan, x):

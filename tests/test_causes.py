@@ -9,7 +9,7 @@ import pytest
 from test_study import row
 
 import minigan
-from minigan import Sequential, metrics
+from minigan import Sequential, data, metrics
 from minigan.data import dataset
 from minigan.experiments import find
 from minigan.layers import LSTM
@@ -17,6 +17,7 @@ from minigan.metrics.classifier import make_classifier
 from minigan.ops.sigmoid import sigmoid
 from minigan.study.results import read_csv, write_result
 from minigan.training.loop import start_run
+from minigan.training.trained import load_trained
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 sys.path.insert(0, str(DOCS))
@@ -26,6 +27,7 @@ import grey_background  # noqa: E402
 import memory_of_d  # noqa: E402
 import one_picture  # noqa: E402
 import ranges  # noqa: E402
+import rare_classes  # noqa: E402
 
 PAGE = (DOCS / "causes.md").read_text(encoding="utf-8")
 
@@ -162,7 +164,8 @@ def test_what_d_answers_for_images_that_it_has_seen_and_for_others(tmp_path, mon
         images = digits.images[:100] if split == "train" else 255 - digits.images[100:200]
         return dataset.Dataset("digits", split, images, digits.labels[:100], digits.classes)
 
-    monkeypatch.setitem(dataset.LOADERS, "digits", in_two_parts)
+    for name in ("digits", "mnist"):  # the test images of the built-in digits are MNIST's
+        monkeypatch.setitem(dataset.LOADERS, name, in_two_parts)
     for name, epochs in (("few", 1), ("many", 20)):
         options = dict(dataset="digits", batch_size=50, epochs=epochs, every=epochs, workers=1)
         start_run(find("A1"), tmp_path / name, **options).run(quiet=True)
@@ -180,3 +183,43 @@ def test_what_d_answers_for_images_that_it_has_seen_and_for_others(tmp_path, mon
         memory_of_d.main([tmp_path / "odd"], results=tmp_path, images=100)
     rows = causes.read_rows(tmp_path / "memory_of_d.csv")
     assert [row["epoch"] for row in rows] == ["1", "1.333", "20"], "small images, and 4 of 3 steps an epoch"
+
+
+def test_what_d_answers_for_the_classes_that_g_seldom_makes(tmp_path, monkeypatch):
+    """The classifier here takes all samples for a 0 or a 1; the test images are the training images, but the 0s."""
+    load = dataset.LOADERS["digits"]
+
+    def in_two_parts(directory, split):
+        digits = load(directory, "train")
+        images = digits.images[:60]
+        if split == "test":
+            images = np.where((digits.labels[:60] == 0)[:, None, None, None], 255 - images, images)
+        return dataset.Dataset("digits", split, images, digits.labels[:60], digits.classes)
+
+    class Classifier:
+        def predict(self, images):
+            zeros = np.arange(len(images)) % 4 == 0
+            return np.eye(10)[np.where(zeros, 0, 1)]
+
+    for name in ("digits", "mnist"):
+        monkeypatch.setitem(dataset.LOADERS, name, in_two_parts)
+    monkeypatch.setattr(rare_classes, "trained_classifier", lambda train: Classifier())
+    for seed in (1, 0):
+        options = dict(dataset="digits", batch_size=30, epochs=4, seed=seed, every=4, workers=1)
+        start_run(find("A1"), tmp_path / str(seed), **options).run(quiet=True)
+        rare_classes.main([tmp_path / str(seed)], results=tmp_path, samples=40)
+    rare_classes.main([tmp_path / "1"], results=tmp_path, samples=40)
+    rows = causes.read_rows(tmp_path / "rare_classes.csv")
+    assert [(row["seed"], row["class"]) for row in rows] == [(seed, str(c)) for seed in "01" for c in range(10)]
+    zeros, ones, *others = rows[:10]
+    assert (zeros["share"], ones["share"]) == ("0.25", "0.75") and {row["share"] for row in others} == {"0"}
+    labels = load(None, "train").labels[:60]
+    p = (labels == 1).mean()
+    assert float(ones["p / (p + share)"]) == pytest.approx(p / (p + 0.75), abs=1e-4)
+    assert {row["p / (p + share)"] for row in others} == {"1"}, "what G never makes is real"
+    assert zeros["D(samples)"] and ones["D(samples)"] and {row["D(samples)"] for row in others} == {""}
+    assert zeros["D(training images)"] != zeros["D(test images)"]
+    assert all(row["D(training images)"] == row["D(test images)"] for row in (ones, *others))
+    gan = load_trained(tmp_path / "0").gan
+    answer = memory_of_d.mean_answer(gan, data.scale(load(None, "train").images[:60][labels == 1]))
+    assert float(ones["D(training images)"]) == pytest.approx(answer, abs=1e-4)

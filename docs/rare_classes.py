@@ -1,0 +1,71 @@
+"""Measure what D answers for the classes that G seldom makes: for docs/causes.md.
+
+    python docs/rare_classes.py out/B1-300-seed0 --data-dir DIR      the folders of the runs
+
+For the newest checkpoint of each run, and for each class, the program takes the share of 10,000 samples that the
+classifier of the metrics puts into this class, and the mean of what D answers, as probabilities and without Dropout,
+for all training images, for all test images and for the samples of the class. Beside them stands what the best D would
+answer that sees nothing but the class of an image: p / (p + share), where p is the share of the class among the
+training images. A row for each run and class goes into docs/results/causes/rare_classes.csv. The rows of the same
+experiment, seed and epoch are replaced.
+"""
+
+import argparse
+from pathlib import Path
+
+from causes import RESULTS, read_rows, shown, write_rows
+from memory_of_d import mean_answer, real_images, splits_of
+
+from minigan.experiments import EXPERIMENTS
+from minigan.experiments.variants import SEPARATOR
+from minigan.metrics.classifier import trained_classifier
+from minigan.training.trained import load_trained
+
+FILE, SAMPLES = "rare_classes.csv", 10_000
+
+
+def look(folder, data_dir=None, samples=SAMPLES):
+    """Return the rows of a run at its newest checkpoint, one for each class."""
+    run = load_trained(folder)
+    train, test = splits_of(run, data_dir)
+    z = run.latents(samples, seed=1)
+    generated = run.gan.generator.predict(z)
+    classes = trained_classifier(train).predict(run.images(z)).argmax(axis=1)
+    names = {"experiment": run.experiment.name, "seed": run.config.seed, "epoch": float(run.epoch)}
+    rows = []
+    for number, name in enumerate(train.classes):
+        share, p = float((classes == number).mean()), float((train.labels == number).mean())
+        seen, unseen = (
+            mean_answer(run.gan, real_images(run, split.images[split.labels == number])) for split in (train, test)
+        )
+        made = mean_answer(run.gan, generated[classes == number]) if share else ""
+        answers = {"D(training images)": seen, "D(test images)": unseen, "D(samples)": made}
+        rows.append(names | {"class": name, "share": share} | answers | {"p / (p + share)": p / (p + share)})
+    return rows
+
+
+def main(folders, data_dir=None, results=RESULTS, samples=SAMPLES):
+    """Look at the runs, and write their rows in place of those that the file has of the same runs and epochs."""
+    path, order = results / FILE, [*EXPERIMENTS]
+    new = [row for folder in folders for row in look(folder, data_dir, samples)]
+    replaced = {moment_of(row) for row in new}
+    old = [row for row in (read_rows(path) if path.exists() else []) if moment_of(row) not in replaced]
+
+    def place(row):
+        name, *others = moment_of(row)
+        return order.index(name.split(SEPARATOR)[0]), name, *others  # the classes of a run stay in their order
+
+    write_rows(path, sorted(old + new, key=place))
+
+
+def moment_of(row):
+    """Return what the rows of one look at a run have in common, with the digits that the file has."""
+    return row["experiment"], int(row["seed"]), float(shown(float(row["epoch"])))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--data-dir", help="the folder of the data set's files; default: that of the runs")
+    options = parser.parse_args()
+    main(options.runs, options.data_dir)
