@@ -16,6 +16,7 @@ from minigan.data import dataset
 from minigan.experiments import EXPERIMENTS, find
 from minigan.experiments.parts import mlp_discriminator, mlp_generator
 from minigan.metrics import classifier
+from minigan.report import serving
 from minigan.study import cluster
 from minigan.training import trainer
 
@@ -75,6 +76,10 @@ class OneStep:
         self.signal, self.before = None if self.before else 15, False
 
 
+def press_ctrl_c(server, poll_interval):
+    raise KeyboardInterrupt
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """A folder to work in with a trained run, a file and an empty folder; 300 digits and no other data; no pictures."""
@@ -96,6 +101,7 @@ def world(tmp_path_factory):
         patch.setattr(trainer, "StopRequest", OneStep)
         patch.setattr(cluster, "local_cluster", lambda workers, say: Here().open(workers, say))
         patch.setattr(cluster, "TIMEOUT", 0.1)
+        patch.setattr(serving.ThreadingHTTPServer, "serve_forever", press_ctrl_c)  # report --watch serves until then
         for method in ("draw", "finish"):
             patch.setattr(trainer.Gallery, method, lambda *arguments: [])
         (folder / "file").write_bytes(b"\x00not a run")
