@@ -30,7 +30,8 @@ DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
 import minigan  # noqa: E402
-from minigan.experiments import find  # noqa: E402
+from minigan.experiments import EXPERIMENTS, find  # noqa: E402
+from minigan.experiments.variants import SEPARATOR  # noqa: E402
 from minigan.training.loop import start_run  # noqa: E402
 
 RESULTS, PICTURES = DOCS / "results" / "causes", DOCS / "images" / "causes"
@@ -84,6 +85,23 @@ def read_rows(path):
     """Return the rows of a CSV file as dicts of texts."""
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def replace_rows(path, new):
+    """Write rows into a file, in place of those of the same experiment, seed and epoch; sort as the catalogue does."""
+    replaced = {moment_of(row) for row in new}
+    old = [row for row in (read_rows(path) if path.exists() else []) if moment_of(row) not in replaced]
+    write_rows(path, sorted([*old, *new], key=lambda row: (place_of(row["experiment"]), *moment_of(row))))
+
+
+def moment_of(row):
+    """Return the experiment, seed and epoch of a row, the epoch with the digits that files have."""
+    return row["experiment"], int(row["seed"]), float(shown(float(row["epoch"])))
+
+
+def place_of(name):
+    """Return the place of an experiment in the catalogue; one with other options stands at the place of its base."""
+    return [*EXPERIMENTS].index(name.split(SEPARATOR)[0])
 
 
 def numbers(rows, column):

@@ -12,11 +12,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from causes import RESULTS, read_rows, shown, write_rows
+from causes import RESULTS, replace_rows
 
 from minigan import data
-from minigan.experiments import EXPERIMENTS
-from minigan.experiments.variants import SEPARATOR
 from minigan.training.trained import load_trained
 
 FILE, IMAGES = "memory_of_d.csv", 10_000
@@ -58,14 +56,8 @@ def mean_answer(gan, x):
 
 
 def main(folders, data_dir=None, results=RESULTS, images=IMAGES):
-    """Look at the runs, and write their rows among those that the file has, in the order of the catalogue."""
-    path, order, rows = results / FILE, [*EXPERIMENTS], {}
-    before = read_rows(path) if path.exists() else []
-    for row in before + [look(folder, data_dir, images) for folder in folders]:
-        name = row["experiment"]
-        epoch = float(shown(float(row["epoch"])))  # with the digits that the file has
-        rows[order.index(name.split(SEPARATOR)[0]), name, int(row["seed"]), epoch] = row
-    write_rows(path, [rows[place] for place in sorted(rows)])
+    """Look at the runs, and write their rows among those that the file has."""
+    replace_rows(results / FILE, [look(folder, data_dir, images) for folder in folders])
 
 
 if __name__ == "__main__":

@@ -13,11 +13,9 @@ experiment, seed and epoch are replaced.
 import argparse
 from pathlib import Path
 
-from causes import RESULTS, read_rows, shown, write_rows
+from causes import RESULTS, replace_rows
 from memory_of_d import mean_answer, real_images, splits_of
 
-from minigan.experiments import EXPERIMENTS
-from minigan.experiments.variants import SEPARATOR
 from minigan.metrics.classifier import trained_classifier
 from minigan.training.trained import load_trained
 
@@ -45,22 +43,8 @@ def look(folder, data_dir=None, samples=SAMPLES):
 
 
 def main(folders, data_dir=None, results=RESULTS, samples=SAMPLES):
-    """Look at the runs, and write their rows in place of those that the file has of the same runs and epochs."""
-    path, order = results / FILE, [*EXPERIMENTS]
-    new = [row for folder in folders for row in look(folder, data_dir, samples)]
-    replaced = {moment_of(row) for row in new}
-    old = [row for row in (read_rows(path) if path.exists() else []) if moment_of(row) not in replaced]
-
-    def place(row):
-        name, *others = moment_of(row)
-        return order.index(name.split(SEPARATOR)[0]), name, *others  # the classes of a run stay in their order
-
-    write_rows(path, sorted(old + new, key=place))
-
-
-def moment_of(row):
-    """Return what the rows of one look at a run have in common, with the digits that the file has."""
-    return row["experiment"], int(row["seed"]), float(shown(float(row["epoch"])))
+    """Look at the runs, and write their rows among those that the file has."""
+    replace_rows(results / FILE, [row for folder in folders for row in look(folder, data_dir, samples)])
 
 
 if __name__ == "__main__":

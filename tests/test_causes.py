@@ -22,6 +22,7 @@ from minigan.training.trained import load_trained
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 sys.path.insert(0, str(DOCS))
 import causes  # noqa: E402
+import dropout_in_g  # noqa: E402
 import gradient_norms  # noqa: E402
 import grey_background  # noqa: E402
 import memory_of_d  # noqa: E402
@@ -223,3 +224,23 @@ def test_what_d_answers_for_the_classes_that_g_seldom_makes(tmp_path, monkeypatc
     gan = load_trained(tmp_path / "0").gan
     answer = memory_of_d.mean_answer(gan, data.scale(load(None, "train").images[:60][labels == 1]))
     assert float(ones["D(training images)"]) == pytest.approx(answer, abs=1e-4)
+
+
+def test_samples_with_and_without_the_dropout_of_g(tmp_path, monkeypatch):
+    """Here the metrics are the mean and the spread of the samples of the same latent."""
+
+    def evaluate(samples, reference):
+        assert reference == "the reference" and len(samples) == 1200
+        return dict.fromkeys(dropout_in_g.METRICS, float(samples.std()))
+
+    monkeypatch.setattr(dropout_in_g, "evaluate", evaluate)
+    monkeypatch.setattr(dropout_in_g, "load_reference", lambda train, directory, samples: "the reference")
+    start_run(find("B3"), tmp_path / "run", dataset="digits", batch_size=50, steps=3, workers=1).run(quiet=True)
+    for _ in range(2):
+        dropout_in_g.main([tmp_path / "run"], results=tmp_path, samples=1200)
+    off, on = causes.read_rows(tmp_path / "dropout_in_g.csv")
+    assert (off["experiment"], off["dropout"], on["dropout"]) == ("B3", "off", "on")
+    run = load_trained(tmp_path / "run")
+    samples = run.gan.generator.predict(run.latents(1200, 0))
+    assert float(off["nfd"]) == pytest.approx(samples.std(), rel=1e-3)
+    assert float(on["nfd"]) > 1.05 * float(off["nfd"]), "the masks add to what differs"
