@@ -35,12 +35,11 @@ def look(folder, data_dir=None, images=IMAGES):
 
 
 def splits_of(run, data_dir=None):
-    """Return the training images of a run, and the test images. For the built-in digits, these are MNIST's."""
-    name, options = run.config.dataset, run.config.data_options
-    train = data.load(name, data_dir or run.config.data_dir, **options)
-    return train, data.load(
-        "mnist" if name == "digits" else name, data_dir or run.config.data_dir, split="test", **options
-    )
+    """Return the training images and the test images of a run. The built-in digits have those of MNIST."""
+    name, options, directory = run.config.dataset, run.config.data_options, data_dir or run.config.data_dir
+    if name == "digits":
+        return data.load(name, **options), data.load("mnist", directory, split="test", **options)
+    return data.load(name, directory, **options), data.load(name, directory, split="test", **options)
 
 
 def real_images(run, images):

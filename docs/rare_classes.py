@@ -26,9 +26,7 @@ def look(folder, data_dir=None, samples=SAMPLES):
     """Return the rows of a run at its newest checkpoint, one for each class."""
     run = load_trained(folder)
     train, test = splits_of(run, data_dir)
-    z = run.latents(samples, seed=1)
-    generated = run.gan.generator.predict(z)
-    classes = trained_classifier(train).predict(run.images(z)).argmax(axis=1)
+    generated, classes = samples_and_classes(run, train, samples)
     names = {"experiment": run.experiment.name, "seed": run.config.seed, "epoch": float(run.epoch)}
     rows = []
     for number, name in enumerate(train.classes):
@@ -40,6 +38,12 @@ def look(folder, data_dir=None, samples=SAMPLES):
         answers = {"D(training images)": seen, "D(test images)": unseen, "D(samples)": made}
         rows.append(names | {"class": name, "share": share} | answers | {"p / (p + share)": p / (p + share)})
     return rows
+
+
+def samples_and_classes(run, train, samples):
+    """Return samples as D gets them, and the class that the classifier of the metrics gives to each."""
+    z = run.latents(samples, seed=1)
+    return run.gan.generator.predict(z), trained_classifier(train).predict(run.images(z)).argmax(axis=1)
 
 
 def main(folders, data_dir=None, results=RESULTS, samples=SAMPLES):

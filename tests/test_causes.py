@@ -29,6 +29,7 @@ import memory_of_d  # noqa: E402
 import one_picture  # noqa: E402
 import ranges  # noqa: E402
 import rare_classes  # noqa: E402
+import valley  # noqa: E402
 
 PAGE = (DOCS / "causes.md").read_text(encoding="utf-8")
 
@@ -186,12 +187,16 @@ def test_what_d_answers_for_images_that_it_has_seen_and_for_others(tmp_path, mon
     assert [row["epoch"] for row in rows] == ["1", "1.333", "20"], "small images, and 4 of 3 steps an epoch"
 
 
+def run_samples(gan, n):
+    return gan.generator.predict(gan.latent.sample(n, np.random.default_rng(1), "float32"))
+
+
 def test_what_d_answers_for_the_classes_that_g_seldom_makes(tmp_path, monkeypatch):
     """The classifier here takes all samples for a 0 or a 1; the test images are the training images, but the 0s."""
     load = dataset.LOADERS["digits"]
 
     def in_two_parts(directory, split):
-        digits = load(directory, "train")
+        digits = load(directory, "train") if split == "train" else load(None, "train")
         images = digits.images[:60]
         if split == "test":
             images = np.where((digits.labels[:60] == 0)[:, None, None, None], 255 - images, images)
@@ -209,7 +214,7 @@ def test_what_d_answers_for_the_classes_that_g_seldom_makes(tmp_path, monkeypatc
         options = dict(dataset="digits", batch_size=30, epochs=4, seed=seed, every=4, workers=1)
         start_run(find("A1"), tmp_path / str(seed), **options).run(quiet=True)
         rare_classes.main([tmp_path / str(seed)], results=tmp_path, samples=40)
-    rare_classes.main([tmp_path / "1"], results=tmp_path, samples=40)
+    rare_classes.main([tmp_path / "1"], data_dir=tmp_path, results=tmp_path, samples=40)  # the folder is MNIST's
     rows = causes.read_rows(tmp_path / "rare_classes.csv")
     assert [(row["seed"], row["class"]) for row in rows] == [(seed, str(c)) for seed in "01" for c in range(10)]
     zeros, ones, *others = rows[:10]
@@ -224,6 +229,18 @@ def test_what_d_answers_for_the_classes_that_g_seldom_makes(tmp_path, monkeypatc
     gan = load_trained(tmp_path / "0").gan
     answer = memory_of_d.mean_answer(gan, data.scale(load(None, "train").images[:60][labels == 1]))
     assert float(ones["D(training images)"]) == pytest.approx(answer, abs=1e-4)
+
+    valley.main([tmp_path / "0"], results=tmp_path, samples=40)
+    way = causes.read_rows(tmp_path / "valley.csv")
+    assert [row["w"] for row in way] == ["0", *(f"0.{tenth}" for tenth in range(1, 10)), "1"]
+    assert {(row["from"], row["to"]) for row in way} == {("1", "2")}, "2 is the first class without samples"
+    twos = data.scale(load(None, "train").images[:60][labels == 2])
+    assert float(way[-1]["logit"]) == pytest.approx(gan.discriminator.predict(twos).mean(), rel=1e-3)
+    made = run_samples(gan, 40)[np.arange(40) % 4 != 0][: len(twos)]
+    assert float(way[0]["logit"]) == pytest.approx(gan.discriminator.predict(made).mean(), rel=1e-3)
+    half = gan.discriminator.predict((made + twos) / 2)
+    assert float(way[5]["logit"]) == pytest.approx(half.mean(), rel=1e-3)
+    assert float(way[5]["D"]) == pytest.approx(sigmoid(half).mean(), abs=1e-4)
 
 
 def test_samples_with_and_without_the_dropout_of_g(tmp_path, monkeypatch):
