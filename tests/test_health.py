@@ -356,3 +356,73 @@ def test_samples_of_noise(images):
     gan.sample = lambda n, seed, averaged: images[:n]
     end_epoch(health, 5)
     assert len(said) == 2 and said[1].startswith("step 5: the samples are no longer noise")
+
+
+# Numbers that stay near a limit
+
+
+def flicker(health, said, look):
+    """Let `look` see a number on either side of its limit ten times, then a much better one: what is said."""
+    for step in range(10):
+        look((0.9, 1.1)[step % 2], step)
+    assert len(said) == 1, said
+    look(20, 10)
+    assert len(said) == 2, said
+    look(1.1, 11)
+    assert len(said) == 2, "no new problem on the good side of the limit"
+
+
+def test_a_gradient_near_the_limit_has_vanished_once(images):
+    gan, health, said = watched(d_layers=[Flatten(), Dense(1)])
+    train(gan, health, images, 1)
+    layer = gan.discriminator.layers[1]
+    size = math.sqrt(785)
+
+    def look(times, step):
+        health.gradient_norms = lambda net: {layer: times * limits.VANISHED * size} if layer in net.layers else {}
+        health.look_at_gradients(step)
+
+    flicker(health, said, look)
+
+
+@pytest.mark.parametrize("limit", [limits.EXPLODED, limits.GROWTH])
+def test_a_gradient_near_the_limit_has_exploded_once(images, limit):
+    gan, health, said = watched(d_layers=[Flatten(), Dense(1)])
+    train(gan, health, images, 1)
+    layer = gan.discriminator.layers[1]
+    if limit == limits.GROWTH:
+        health.usual_norms["discriminator", layer.name].extend([1.0] * limits.ENOUGH_LOOKS)
+
+    def look(times, step):
+        health.gradient_norms = lambda net: {layer: limit / times} if layer in net.layers else {}
+        health.look_at_gradients(step)
+
+    flicker(health, said, look)
+
+
+def test_a_discriminator_near_the_limit_wins_once(images):
+    _, health, said = watched()
+    limit = limits.WON * 2 * math.log(2)
+    flicker(health, said, lambda times, step: feed(health, images, min(times, 10) * limit, 100 * step))
+
+
+def test_samples_near_the_limits_have_collapsed_once_and_are_noise_once(images, monkeypatch):
+    gan, health, said = watched()
+    train(gan, health, images, 1)
+    gan.g_optimizer.steps = limits.WARM_UP
+    real = health.batch
+
+    def difference(times, step):
+        monkeypatch.setattr(limits, "spread", lambda x: 1.0 if x is real else min(1, times * limits.COLLAPSED))
+        monkeypatch.setattr(limits, "roughness", lambda x: 0.3)
+        health.look_at_samples(step)
+
+    flicker(health, said, difference)
+    said.clear()
+
+    def roughness(times, step):
+        monkeypatch.setattr(limits, "roughness", lambda x: 0.3 if x is real else limits.NOISE / times)
+        health.look_at_samples(step)
+
+    monkeypatch.setattr(limits, "spread", lambda x: 1.0)
+    flicker(health, said, roughness)

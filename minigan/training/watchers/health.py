@@ -22,22 +22,27 @@ EVERY = 100
 # Healthy losses and biases are below 100; from 1e6 an explosion needs some more steps to reach the 3e38 of float32.
 DANGER = 1e6
 
+# Each problem below begins at one number, and ends at another one, which is better. Else a number that stays near the
+# limit would be reported again and again.
+
 # The discriminator has won when its mean loss is this near its least value, as a share of the distance from there to
 # 2 log 2, its loss when it cannot tell real from generated. With targets 1 and 0 this is a loss below 0.07: D gives the
 # right answer a probability of 97%. The generator's gradient in Minimax, s(x), is then 3% of its maximum.
-WON = 0.05
+WON, NO_LONGER_WON = 0.05, 0.1
 
 # A layer's gradient has vanished when its root mean square is below this number, the epsilon of Adam and RMSProp. They
 # divide a gradient by its own size, so even a small one makes a full step; below epsilon, the step shrinks with it.
-VANISHED = 1e-8
+VANISHED, NO_LONGER_VANISHED = 1e-8, 1e-7
 
 # A layer's gradient has exploded when its norm is above this number. The gradient at the logits has a norm of at most 1
 # in all objectives with a bounded slope, so the layers have made it more than a thousand times larger.
 EXPLODED = 1e3
 
 # It has also exploded when its norm is above 1 and GROWTH times the median of the last LOOKS checks, if there are
-# ENOUGH_LOOKS of them. A gradient that grows from 1e-4 to 1e-1 has not exploded: it has recovered.
+# ENOUGH_LOOKS of them. A gradient that grows from 1e-4 to 1e-1 has not exploded: it has recovered. Both limits are this
+# many times lower as long as it is still exploded.
 GROWTH, LOOKS, ENOUGH_LOOKS = 100, 20, 5
+STILL_EXPLODED = 10
 
 # The number of samples judged at the end of an epoch, always from the same latents: 64 give the spread to about 10%.
 # And the generator's steps before it is judged: without training it makes nearly equal pictures of noise.
@@ -46,11 +51,11 @@ SAMPLES, WARM_UP = 64, 200
 # The samples have collapsed when the difference of two samples is less than this share of the difference of two real
 # images: they look like one picture (E1 after 6 epochs: 0.08, B2: 0.07). Healthy runs of A4 and B0 start at 0.1 to 0.17
 # and are above 0.13 after the warm-up.
-COLLAPSED = 0.1
+COLLAPSED, NO_LONGER_COLLAPSED = 0.1, 0.15
 
 # Samples are noise when neighbouring pixels differ by more than this share of the difference of independent pixels,
 # while in real images it is less than half of this. Digits have about 0.3, the samples of an untrained MLP 1.
-NOISE = 0.8
+NOISE, NO_LONGER_NOISE = 0.8, 0.7
 
 
 class Health(Watcher):
@@ -193,10 +198,10 @@ class Health(Watcher):
         if self.least_d_loss is None or len(self.d_losses) < EVERY:
             return
         mean, least, undecided = np.mean([float(loss) for loss in self.d_losses]), self.least_d_loss, 2 * math.log(2)
-        won = mean - least < WON * (undecided - least)
+        limit = NO_LONGER_WON if self.known.get("won") else WON
         self.tell(
             "won",
-            ["the discriminator"] if won else [],
+            ["the discriminator"] if mean - least < limit * (undecided - least) else [],
             f"step {step:,}: {{}} wins: its mean loss over {EVERY} steps is {mean:.3f} ({least:.3f} means always "
             f"right, {undecided:.3f} means guessing). So the generator learns little from it. Try Dropout in the "
             "discriminator, a lower learning rate for it, or noisy labels.",
@@ -210,10 +215,12 @@ class Health(Watcher):
             vanished, exploded = [], []
             norms = self.gradient_norms(net)
             largest = max(norms.values(), default=0)
+            had_vanished, had_exploded = (self.known.get(f"{what}, {network}", ()) for what in ("vanished", "exploded"))
             for layer, norm in norms.items():
-                if norm < VANISHED * math.sqrt(sum(grad.size for grad in layer.grads.values())):
+                limit = NO_LONGER_VANISHED if layer.name in had_vanished else VANISHED
+                if norm < limit * math.sqrt(sum(grad.size for grad in layer.grads.values())):
                     vanished.append(layer.name)
-                if self.has_exploded(norm, self.usual_norms[network, layer.name]):
+                if self.has_exploded(norm, self.usual_norms[network, layer.name], layer.name in had_exploded):
                     exploded.append(layer.name)
             self.tell(
                 f"vanished, {network}",
@@ -245,10 +252,14 @@ class Health(Watcher):
         }
 
     @staticmethod
-    def has_exploded(norm, usual):
-        """Return whether a norm has exploded, compared with the usual ones of its layer; if not, add it to those."""
-        grown = len(usual) >= ENOUGH_LOOKS and norm > max(1, GROWTH * np.median(usual))
-        exploded = norm > EXPLODED or bool(grown)
+    def has_exploded(norm, usual, before=False):
+        """Return whether a norm has exploded, compared with the usual ones of its layer; if not, add it to those.
+
+        before     whether the norm had exploded at the last check: then lower limits hold
+        """
+        times = STILL_EXPLODED if before else 1
+        grown = len(usual) >= ENOUGH_LOOKS and norm > max(1, GROWTH / times * np.median(usual))
+        exploded = norm > EXPLODED / times or bool(grown)
         if not exploded:
             usual.append(norm)
         return exploded
@@ -258,20 +269,22 @@ class Health(Watcher):
             return
         samples, real = self.gan.sample(SAMPLES, seed=0, averaged=False), self.batch
         share = spread(samples) / spread(real) if spread(real) else 1.0
+        collapsed = share < (NO_LONGER_COLLAPSED if self.known.get("collapsed") else COLLAPSED)
         self.tell(
             "collapsed",
-            ["the samples"] if share < COLLAPSED else [],
+            ["the samples"] if collapsed else [],
             f"step {step:,}: {{}} are nearly equal (mode collapse): their difference is {share:.1%} of that of real "
             "images. The generator has found one picture that fools the discriminator, and ignores its latents. Try "
             "noisy labels, BatchNorm in the generator, a lower learning rate for it, or the objective Wasserstein.",
             f"step {step:,}: {{}} differ again: their difference is {share:.0%} of that of real images.",
         )
-        if share < COLLAPSED:  # such small differences say nothing about noise
+        if collapsed:  # such small differences say nothing about noise
             return
         noise, real_noise = roughness(samples), roughness(real)
+        limit = NO_LONGER_NOISE if self.known.get("noise") else NOISE
         self.tell(
             "noise",
-            ["the samples"] if noise > NOISE and real_noise < NOISE / 2 else [],
+            ["the samples"] if noise > limit and real_noise < NOISE / 2 else [],
             f"step {step:,}: {{}} are noise, even if the losses look good. The difference of neighbouring pixels is "
             f"{noise:.0%} of that of independent pixels; in real images it is {real_noise:.0%}. The discriminator "
             "accepts the noise. Try more training, a larger or convolutional discriminator, or Dropout in it.",
