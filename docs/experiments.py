@@ -5,8 +5,8 @@
     python docs/tables.py
 
 The runs of report A go to docs/results/report_a.csv and docs/results/losses/report_a.csv, and the picture of A1 to
-docs/images/experiments/A1.png; runs with options (--set) have no picture. A run that is there already is replaced, the
-others stay.
+docs/images/experiments/A1.png. Of runs with options (--set), only those on another data set have a picture: that of
+B0+dataset=digits is B0-digits.png. A run that is there already is replaced, the others stay.
 
 If a run was judged while it trained (--judge-every), each of these moments becomes a row, too: "A1, epoch=5" is
 what a run of 5 epochs would have given (unless its learning rates fall to its end), and the picture shows nFD over the
@@ -59,9 +59,11 @@ def main(studies):
         write_losses(path, losses)
         print(f"report {report.upper()}: {len(new)} runs")
         for folder, row in new:
-            if row["seed"] == 0 and not row["options"]:
-                path = IMAGES / f"{row['experiment']}.png"
-                draw(folder, row, results_before(folder, row), runs_of(losses, row["experiment"]), path)
+            others = {"": "", f"dataset={row['dataset']}": f"-{row['dataset']}"}
+            if row["seed"] == 0 and row["options"] in others:
+                path = IMAGES / f"{row['experiment']}{others[row['options']]}.png"
+                label = ",".join([row["experiment"], *row["options"].split()])
+                draw(folder, row, results_before(folder, row), runs_of(losses, label), path)
 
 
 def run_of(row):

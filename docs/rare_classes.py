@@ -36,7 +36,8 @@ def look(folder, data_dir=None, samples=SAMPLES):
         )
         made = mean_answer(run.gan, generated[classes == number]) if share else ""
         answers = {"D(training images)": seen, "D(test images)": unseen, "D(samples)": made}
-        rows.append(names | {"class": name, "share": share} | answers | {"p / (p + share)": p / (p + share)})
+        shares = {"class": name, "share": share, "share in %": f"{100 * share:.2g}"}
+        rows.append(names | shares | answers | {"p / (p + share)": p / (p + share)})
     return rows
 
 

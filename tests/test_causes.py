@@ -230,7 +230,8 @@ def test_what_d_answers_for_the_classes_that_g_seldom_makes(tmp_path, monkeypatc
     answer = memory_of_d.mean_answer(gan, data.scale(load(None, "train").images[:60][labels == 1]))
     assert float(ones["D(training images)"]) == pytest.approx(answer, abs=1e-4)
 
-    valley.main([tmp_path / "0"], results=tmp_path, samples=40)
+    valley.main([tmp_path / "0"], results=tmp_path, images=tmp_path, samples=40)
+    assert (tmp_path / "valley.png").stat().st_size > 1000
     way = causes.read_rows(tmp_path / "valley.csv")
     assert [row["w"] for row in way] == ["0", *(f"0.{tenth}" for tenth in range(1, 10)), "1"]
     assert {(row["from"], row["to"]) for row in way} == {("1", "2")}, "2 is the first class without samples"

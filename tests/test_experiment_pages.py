@@ -51,11 +51,15 @@ def test_runs_of_studies_are_collected_and_replaced(results, tmp_path, capsys):
     experiments.main([tmp_path / "first", tmp_path / "second"])
     assert "report A: 2 runs" in capsys.readouterr().out
     make_run(tmp_path / "third", "A3", 0, [2, 2], nfd=1.0)
+    make_run(tmp_path / "third", "B0", 0, [3, 2], options="d_lr=1")
     experiments.main([tmp_path / "third"])
+    (tmp_path / "images" / "B0.png").unlink()
+    make_run(tmp_path / "fourth", "B0", 0, [3, 1], options="dataset=digits", dataset="digits")
+    experiments.main([tmp_path / "fourth"])
     rows = read_csv(results / "report_a.csv")
     assert [(row["experiment"], row["seed"], row["nfd"]) for row in rows] == [("A1", 0, 4), ("A1", 1, 8), ("A3", 0, 1)]
-    assert [row["experiment"] for row in read_csv(results / "report_b.csv")] == ["B0"]
-    assert {path.name for path in (tmp_path / "images").iterdir()} == {"A1.png", "A3.png", "B0.png"}
+    assert [row["options"] for row in read_csv(results / "report_b.csv")] == ["", "d_lr=1", "dataset=digits"]
+    assert {path.name for path in (tmp_path / "images").iterdir()} == {"A1.png", "A3.png", "B0-digits.png"}
 
 
 def test_a_run_that_was_judged_while_it_trained_has_a_row_for_each_moment(results, tmp_path):
