@@ -19,7 +19,7 @@ from minigan import pictures  # noqa: E402
 MLP = "mlp-gan+d_dropout=0"
 # name of the picture: (the failure, its cure)
 PAIRS = {
-    "mode_collapse": ("E1+dataset=digits+epochs=5", "E2+dataset=digits+epochs=5"),
+    "mode_collapse": ("B0+dataset=digits+d_lr=0.00001+g_lr=0.001+epochs=5", "B0+dataset=digits+epochs=5"),
     "discriminator_wins": (f"{MLP}+g_lr=0.00001+epochs=6", f"{MLP}+epochs=6"),
     "vanishing_gradient": (f"{MLP}+objective=minimax+d_lr=0.01+epochs=8", f"{MLP}+objective=minimax+epochs=8"),
     "exploding_gradient": (
