@@ -153,7 +153,8 @@ def test_what_health_said_is_not_said_again_after_a_stop(tmp_path, no_pictures, 
     from minigan.training.watchers import health
 
     monkeypatch.setattr(health, "EVERY", 10)
-    monkeypatch.setattr(health, "WON", math.inf)
+    for limit in ("WON", "NO_LONGER_WON"):
+        monkeypatch.setattr(health, limit, math.inf)
     monkeypatch.setitem(EXPERIMENTS, "Waiting", WAITING)
     for folder, steps in (("whole", (60,)), ("parts", (13, 27, 31, 60))):
         start_run(WAITING, tmp_path / folder, steps=steps[0]).run(quiet=True)
