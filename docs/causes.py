@@ -17,6 +17,7 @@ in a sentence needs one row and one column:
 tests/test_causes.py compares: it fails if the page does not hold what the files say.
 """
 
+import argparse
 import csv
 import math
 import re
@@ -85,6 +86,23 @@ def read_rows(path):
     """Return the rows of a CSV file as dicts of texts."""
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def given_runs(text):
+    """Return the folders of runs that the command line gives, and the folder of the data set's files or None.
+
+    text       the docstring of the program, for --help
+    """
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path, help="the folders of the runs")
+    parser.add_argument("--data-dir", help="the folder of the data set's files; default: that of the runs")
+    options = parser.parse_args()
+    return options.runs, options.data_dir
+
+
+def names_of(run):
+    """Return what the rows about an opened run begin with: its experiment, its seed, and its epoch."""
+    return {"experiment": run.experiment.name, "seed": run.config.seed, "epoch": float(run.epoch)}
 
 
 def replace_rows(path, new):

@@ -7,11 +7,8 @@ For the newest checkpoint of each run, the program judges 10,000 samples that G 
 docs/results/causes/dropout_in_g.csv. Rows of the same experiment, seed and epoch are replaced.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
-from causes import RESULTS, replace_rows
+from causes import RESULTS, given_runs, names_of, replace_rows
 
 from minigan import data
 from minigan.metrics import evaluate, load_reference
@@ -28,7 +25,7 @@ def look(folder, data_dir=None, samples=SAMPLES):
     train = data.load(run.config.dataset, directory, **run.config.data_options)
     reference = load_reference(train, directory, samples=samples)
     z, generator = run.latents(samples, seed=0), run.gan.generator
-    names = {"experiment": run.experiment.name, "seed": run.config.seed, "epoch": float(run.epoch)}
+    names = names_of(run)
     rows = []
     for dropout in (False, True):
         parts = [generator.forward(part, training=dropout) for part in np.array_split(z, -(-samples // 500))]
@@ -43,8 +40,4 @@ def main(folders, data_dir=None, results=RESULTS, samples=SAMPLES):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--data-dir", help="the folder of the data set's files; default: that of the runs")
-    options = parser.parse_args()
-    main(options.runs, options.data_dir)
+    main(*given_runs(__doc__))

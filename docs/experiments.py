@@ -59,9 +59,9 @@ def main(studies):
         write_losses(path, losses)
         print(f"report {report.upper()}: {len(new)} runs")
         for folder, row in new:
-            others = {"": "", f"dataset={row['dataset']}": f"-{row['dataset']}"}
-            if row["seed"] == 0 and row["options"] in others:
-                path = IMAGES / f"{row['experiment']}{others[row['options']]}.png"
+            endings = {"": "", f"dataset={row['dataset']}": f"-{row['dataset']}"}  # of the names of pictures
+            if row["seed"] == 0 and row["options"] in endings:
+                path = IMAGES / f"{row['experiment']}{endings[row['options']]}.png"
                 label = ",".join([row["experiment"], *row["options"].split()])
                 draw(folder, row, results_before(folder, row), runs_of(losses, label), path)
 

@@ -8,11 +8,8 @@ row for each run into docs/results/causes/memory_of_d.csv. A row of the same exp
 see more moments of one run, start the program while the run trains.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
-from causes import RESULTS, replace_rows
+from causes import RESULTS, given_runs, names_of, replace_rows
 
 from minigan import data
 from minigan.training.trained import load_trained
@@ -30,8 +27,7 @@ def look(folder, data_dir=None, images=IMAGES):
     z = run.gan.latent.sample(images, np.random.default_rng(1), run.gan.generator.dtype)
     answers["D(samples)"] = mean_answer(run.gan, run.gan.generator.predict(z))
     gap = answers["D(training images)"] - answers["D(test images)"]
-    names = {"experiment": run.experiment.name, "seed": run.config.seed, "epoch": float(run.epoch)}
-    return names | answers | {"training - test": gap}
+    return names_of(run) | answers | {"training - test": gap}
 
 
 def splits_of(run, data_dir=None):
@@ -60,8 +56,4 @@ def main(folders, data_dir=None, results=RESULTS, images=IMAGES):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--data-dir", help="the folder of the data set's files; default: that of the runs")
-    options = parser.parse_args()
-    main(options.runs, options.data_dir)
+    main(*given_runs(__doc__))

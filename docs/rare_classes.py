@@ -10,10 +10,7 @@ training images. A row for each run and class goes into docs/results/causes/rare
 experiment, seed and epoch are replaced.
 """
 
-import argparse
-from pathlib import Path
-
-from causes import RESULTS, replace_rows
+from causes import RESULTS, given_runs, names_of, replace_rows
 from memory_of_d import mean_answer, real_images, splits_of
 
 from minigan.metrics.classifier import trained_classifier
@@ -27,7 +24,7 @@ def look(folder, data_dir=None, samples=SAMPLES):
     run = load_trained(folder)
     train, test = splits_of(run, data_dir)
     generated, classes = samples_and_classes(run, train, samples)
-    names = {"experiment": run.experiment.name, "seed": run.config.seed, "epoch": float(run.epoch)}
+    names = names_of(run)
     rows = []
     for number, name in enumerate(train.classes):
         share, p = float((classes == number).mean()), float((train.labels == number).mean())
@@ -53,8 +50,4 @@ def main(folders, data_dir=None, results=RESULTS, samples=SAMPLES):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--data-dir", help="the folder of the data set's files; default: that of the runs")
-    options = parser.parse_args()
-    main(options.runs, options.data_dir)
+    main(*given_runs(__doc__))

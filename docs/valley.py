@@ -9,11 +9,8 @@ for each w into docs/results/causes/valley.csv. Rows of the same experiment, see
 docs/images/causes/valley.png, shows the runs that were given: the logits, and the first way in pictures.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
-from causes import PICTURES, RESULTS, replace_rows, save_small
+from causes import PICTURES, RESULTS, given_runs, names_of, replace_rows, save_small
 from memory_of_d import mean_answer, real_images, splits_of
 from rare_classes import SAMPLES, samples_and_classes
 
@@ -33,8 +30,7 @@ def look(folder, data_dir=None, samples=SAMPLES):
     start, end = generated[classes == often], real_images(run, test.images[test.labels == seldom])
     pairs = min(len(start), len(end))
     start, end = start[:pairs], end[:pairs]
-    names = {"experiment": run.experiment.name, "seed": run.config.seed, "epoch": float(run.epoch)}
-    names |= {"from": train.classes[often], "to": train.classes[seldom]}
+    names = names_of(run) | {"from": train.classes[often], "to": train.classes[seldom]}
     rows, way = [], []
     for step in range(STEPS + 1):
         w = step / STEPS
@@ -71,8 +67,4 @@ def main(folders, data_dir=None, results=RESULTS, images=PICTURES, samples=SAMPL
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--data-dir", help="the folder of the data set's files; default: that of the runs")
-    options = parser.parse_args()
-    main(options.runs, options.data_dir)
+    main(*given_runs(__doc__))

@@ -39,9 +39,10 @@ VANISHED, NO_LONGER_VANISHED = 1e-8, 1e-7
 EXPLODED = 1e3
 
 # It has also exploded when its norm is above 1 and GROWTH times the median of the last LOOKS checks, if there are
-# ENOUGH_LOOKS of them. A gradient that grows from 1e-4 to 1e-1 has not exploded: it has recovered. Both limits are this
-# many times lower as long as it is still exploded.
+# ENOUGH_LOOKS of them. A gradient that grows from 1e-4 to 1e-1 has not exploded: it has recovered.
 GROWTH, LOOKS, ENOUGH_LOOKS = 100, 20, 5
+
+# Until it ends, both limits of an explosion are this many times lower.
 STILL_EXPLODED = 10
 
 # The number of samples judged at the end of an epoch, always from the same latents: 64 give the spread to about 10%.
