@@ -25,6 +25,7 @@ import causes  # noqa: E402
 import dropout_in_g  # noqa: E402
 import gradient_norms  # noqa: E402
 import grey_background  # noqa: E402
+import losses_and_samples  # noqa: E402
 import memory_of_d  # noqa: E402
 import one_picture  # noqa: E402
 import ranges  # noqa: E402
@@ -262,3 +263,14 @@ def test_samples_with_and_without_the_dropout_of_g(tmp_path, monkeypatch):
     samples = run.gan.generator.predict(run.latents(1200, 0))
     assert float(off["nfd"]) == pytest.approx(samples.std(), rel=1e-3)
     assert float(on["nfd"]) > 1.05 * float(off["nfd"]), "the masks add to what differs"
+
+
+def test_the_order_of_the_losses_and_of_the_samples(tmp_path, no_pictures):
+    assert losses_and_samples.ranks([30, 10, 10, 20]).tolist() == [3, 0.5, 0.5, 2]
+    assert losses_and_samples.rank_correlation([1, 2, 3, 4, 5], [1, 4, 9, 16, 25]) == pytest.approx(1)
+    assert losses_and_samples.rank_correlation([1, 2, 3, 4, 5], [5, 4, 3, 2, 1]) == pytest.approx(-1)
+    swapped = losses_and_samples.rank_correlation([1, 2, 3, 4, 5], [2, 1, 4, 3, 5])
+    assert swapped == pytest.approx(1 - 6 * 4 / (5 * 24)), "1 - 6 sum d^2 / (n (n^2 - 1))"
+    losses_and_samples.main(results=tmp_path, images=tmp_path)
+    new, old = (causes.read_rows(folder / losses_and_samples.FILE) for folder in (tmp_path, causes.RESULTS))
+    assert new == old, "python docs/losses_and_samples.py"
