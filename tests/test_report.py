@@ -14,8 +14,10 @@ from test_pages import HOSTILE, Tags
 from minigan import pictures
 from minigan.__main__ import main, make_parser
 from minigan.errors import CheckpointError
+from minigan.pages.markup import data_uri
 from minigan.report import grids, words, write_comparison, write_report
 from minigan.report.reading import read_record
+from minigan.report.run_pictures import Room, samples_part
 from minigan.training.folder import RunFolder
 from minigan.training.watchers.health import roughness, spread
 
@@ -302,7 +304,7 @@ def test_many_grids_are_thinned_out_evenly_and_that_is_told():
     found = grids_of(60, (100, 100))
     packed, sentence = grids.pack_grids(found, 300_000)
     assert 16 <= len(packed) < 60 and packed[-1].epoch == 60 and packed[0].epoch == 1
-    assert sum(len(picture.content) for picture in packed) <= 300_000 and f"{len(packed)} of 60 epochs" in sentence
+    assert sum(picture.characters for picture in packed) <= 300_000 and f"{len(packed)} of 60 epochs" in sentence
     gaps = np.diff([picture.epoch for picture in packed])
     assert gaps.max() - gaps.min() <= 1 and packed[0].kind == "image/png"
     assert grids.pack_grids(found[:3], 300_000)[1] is None
@@ -312,7 +314,25 @@ def test_large_grids_become_jpeg_and_that_is_told(monkeypatch):
     monkeypatch.setattr(grids, "WIDEST", 90)
     packed, sentence = grids.pack_grids(grids_of(20, (120, 120, 3)), 100_000)
     assert packed[-1].epoch == 20 and packed[0].kind == "image/jpeg" and packed[0].width == 90
-    assert sum(len(picture.content) for picture in packed) <= 100_000 and "JPEG" in sentence
+    assert sum(picture.characters for picture in packed) <= 100_000 and "JPEG" in sentence
+
+
+def test_the_newest_grid_is_shown_however_little_room_is_left(run):
+    """A page counts the characters of an address, and not the bytes of a file: three lost the newest grid."""
+    found, record = grids_of(30, (20, 20)), read_record(run)
+    full = sum(len(data_uri(grids.as_png(image).content)) for _, image in found)
+    for room, shown in ((full, 30), (full - 3, 29)):
+        notes = []
+        slides = samples_part(record, None, found, Room(room), notes)[1]
+        assert all(slide["src"] for slide in slides) and slides[-1]["epoch"] == 30 and len(slides) == shown
+        assert len(notes) == (shown < 30)
+
+
+def test_a_page_without_room_for_a_grid_says_so(run):
+    notes = []
+    part, slides = samples_part(read_record(run), None, grids_of(3, (20, 20)), Room(100), notes)
+    assert slides == [] and notes == ["This page has no room for a grid of samples. All are in the folder samples."]
+    assert notes[0] in part[0]
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ somebody could forget to escape.
 
 import base64
 import html
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -108,3 +109,8 @@ def picture(content: bytes, alt: str, **attributes: Any) -> Markup:
 def data_uri(content: bytes, kind: str = "image/png") -> str:
     """Return bytes as an address that holds them."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def data_uri_length(content: bytes, kind: str = "image/png") -> int:
+    """Return how many characters `data_uri` makes of bytes, without making them."""
+    return len(data_uri(b"", kind)) + 4 * math.ceil(len(content) / 3)

@@ -161,15 +161,14 @@ def last_grids(arms, room, notes):
         if found is None:
             figures.append(element("p", element("bdi", arm.name), ": no pictures of samples.", class_="soft"))
             continue
-        picture, _ = grids.pack_grids([found], ROOM // len(chosen) * 3 // 4)
-        address = room.take(picture[0])
-        size = {"width": 2 * picture[0].width, "height": 2 * picture[0].height}
+        packed, sentence = grids.pack_grids([found], ROOM // len(chosen))
+        if not packed:
+            figures.append(element("p", element("bdi", arm.name), f": {sentence}", class_="soft"))
+            continue
+        picture, address = packed[0], room.take(packed[0])
+        size = {"width": 2 * picture.width, "height": 2 * picture.height}
         which = f"{arm.name}, epoch {found[0]:,}" + (f", seed {record.config.seed}" if len(arm.records) > 1 else "")
-        shown = (
-            element("img", class_="pixels", src=address, alt=f"Generated images of {which}", **size)
-            if address
-            else None
-        )
+        shown = element("img", class_="pixels", src=address, alt=f"Generated images of {which}", **size)
         figures.append(element("figure", shown, element("figcaption", element("bdi", which))))
     return element("div", figures, class_="beside")
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from minigan.errors import FileError
 from minigan.files import read_file
+from minigan.pages.markup import data_uri_length
 from minigan.pictures import GAP
 from minigan.training.gallery import EPOCH, ZOOM
 from minigan.training.watchers.health import roughness, spread
@@ -33,6 +34,11 @@ class Picture:
     @property
     def kind(self):
         return "image/png" if self.content.startswith(b"\x89PNG") else "image/jpeg"
+
+    @property
+    def characters(self):
+        """Return how many characters of a page the picture takes."""
+        return data_uri_length(self.content, self.kind)
 
 
 def open_picture(path):
@@ -148,22 +154,24 @@ def read_grids(record, say):
 
 
 def pack_grids(grids, room):
-    """Return (pictures, sentence): grids in at most `room` bytes, and what was done to them for it, or None."""
+    """Return (pictures, sentence): grids in at most `room` characters, and what was done to them for it, or None."""
     if not grids:
         return [], None
-    some = [len(as_png(image).content) for _, image in evenly(grids, 3)]
+    some = [as_png(image).characters for _, image in evenly(grids, 3)]
     if room // max(some) >= min(ENOUGH, len(grids)):
         return thinned(grids, room, sum(some) / len(some), as_png)
-    some = [len(as_jpeg(image).content) for _, image in evenly(grids, 3)]
-    kept, sentence = thinned(grids, room, sum(some) / len(some), as_jpeg)
+    some = [as_jpeg(image).characters for _, image in evenly(grids, 3)]
+    packed, sentence = thinned(grids, room, sum(some) / len(some), as_jpeg)
+    if not packed:
+        return [], sentence
     note = "The grids are stored as JPEG here, with small losses, so that this page stays small."
-    return kept, f"{note} {sentence}" if sentence else note
+    return packed, f"{note} {sentence}" if sentence else note
 
 
 def thinned(grids, room, usual, pack):
-    """Return (pictures, sentence): as many grids as fit, evenly over the epochs, the last one always.
+    """Return (pictures, sentence): as many grids as fit, evenly over the epochs, the last one if any.
 
-    usual      the bytes of a grid; so not many more than those that fit need to be packed
+    usual      the characters of a grid; so not many more than those that fit need to be packed
     pack       as_png or as_jpeg
     """
     count = max(1, min(len(grids), int(1.2 * room / usual)))
@@ -171,6 +179,8 @@ def thinned(grids, room, usual, pack):
     while len(packed) > 1 and total(packed) > room:
         count -= 1
         packed = [pack(image, epoch) for epoch, image in evenly(grids, count)]
+    if total(packed) > room:
+        return [], "This page has no room for a grid of samples. All are in the folder samples."
     if len(packed) == len(grids):
         return packed, None
     return packed, (
@@ -180,7 +190,7 @@ def thinned(grids, room, usual, pack):
 
 
 def total(packed):
-    return sum(len(picture.content) for picture in packed)
+    return sum(picture.characters for picture in packed)
 
 
 def evenly(values, count):

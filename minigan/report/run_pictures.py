@@ -13,24 +13,18 @@ class Room:
     def __init__(self, characters=ROOM):
         self.left = characters
 
-    @property
-    def bytes(self):
-        """Return how many bytes of files fit as base64."""
-        return max(0, self.left) * 3 // 4
-
     def take(self, picture):
         """Return the address that holds a picture, or None if there is no room for it."""
-        if picture is None or len(picture.content) > self.bytes:
+        if picture is None or picture.characters > self.left:
             return None
-        address = data_uri(picture.content, picture.kind)
-        self.left -= len(address)
-        return address
+        self.left -= picture.characters
+        return data_uri(picture.content, picture.kind)
 
 
 def samples_part(record, real, read, room, notes):
     """Return the slider through the grids beside real images, and the data of the slider."""
     beside = room.take(real)
-    figures, fallback = None, None
+    fallback = None
     if beside is None:
         fallback = whole_figure(
             record,
@@ -39,15 +33,12 @@ def samples_part(record, real, read, room, notes):
             room,
             notes.append,
         )
-    packed, sentence = grids.pack_grids(read, room.bytes)
+    packed, sentence = grids.pack_grids(read, room.left)
     if sentence:
         notes.append(sentence)
     slides = [{"epoch": picture.epoch, "src": room.take(picture)} for picture in packed]
     if not slides:
-        why = (
-            "The first grid of samples is drawn at the end of an epoch." if not record.history else "There is no grid."
-        )
-        return [element("p", f"This run has no pictures of samples. {why}", class_="soft"), fallback], []
+        return [element("p", sentence or why_no_grids(record), class_="soft"), fallback], []
     last = packed[-1]
     size = {"width": 2 * last.width, "height": 2 * last.height}
     shown = element("img", id="grid", class_="pixels", src=slides[-1]["src"], alt=alt_of_grid(last.epoch), **size)
@@ -72,6 +63,11 @@ def samples_part(record, real, read, room, notes):
         )
         figures.append(element("figure", picture, element("figcaption", "Real images of the data set, to compare.")))
     return [element("div", figures, class_="beside"), fallback], slides
+
+
+def why_no_grids(record):
+    why = "There is no grid." if record.history else "The first grid of samples is drawn at the end of an epoch."
+    return f"This run has no pictures of samples. {why}"
 
 
 def alt_of_grid(epoch):
@@ -105,8 +101,11 @@ def average_part(record, read, room, say):
         (raw, "The generator after its last step, from the same latents"),
     ):
         address = room.take(picture)
+        if address is None:
+            say(f"This page has no room for a picture: {caption}.")
+            continue
         size = {"width": 2 * picture.width, "height": 2 * picture.height}
-        shown = element("img", class_="pixels", src=address, alt=caption, **size) if address else None
+        shown = element("img", class_="pixels", src=address, alt=caption, **size)
         figures.append(element("figure", shown, element("figcaption", f"{caption}.")))
     return [heading, element("p", about, class_="soft"), element("div", figures, class_="beside")]
 
