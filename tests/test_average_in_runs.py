@@ -9,7 +9,7 @@ from run_helpers import SMALL, outcome
 
 from minigan import Sequential, pictures
 from minigan.__main__ import main
-from minigan.errors import CheckpointError, MiniganError, OptionError
+from minigan.errors import CheckpointError, FileError, MiniganError, OptionError
 from minigan.experiments import EXPERIMENTS, find
 from minigan.training.judging import Judge
 from minigan.training.loop import resume_run, start_run
@@ -164,6 +164,30 @@ def test_a_judge_takes_numbers_of_numpy(run):
     for samples in (1.5, "60", None):
         with pytest.raises(OptionError, match="Judge: expected samples as an integer"):
             Judge(loaded, samples=samples)
+
+
+def test_samples_that_are_bright_or_grey_are_judged(run, monkeypatch):
+    """A run maps its samples to [-1, 1] itself. So the first ten may be bright, and all of them grey."""
+    judge, loaded = Judge(load_trained(run), samples=60, quiet=True), load_trained(run)
+    bright = np.random.default_rng(0).uniform(-1, 1, (60, *loaded.config.image_shape)).astype("float32")
+    bright[:10] = abs(bright[:10])
+    for samples in (bright, np.zeros_like(bright)):
+        (run / "evaluation.png").unlink(missing_ok=True)
+        monkeypatch.setattr(loaded, "sample", lambda n, seed, labels, samples=samples: samples)
+        assert judge.judge(loaded)["samples"] == 60 and (run / "evaluation.png").exists()
+
+
+@pytest.mark.parametrize("name", ["save_evaluation", "save_png"])
+def test_a_picture_that_cannot_be_written_leaves_no_new_report(run, monkeypatch, name):
+    def full(*arguments):
+        raise FileError("no space left")
+
+    judge, loaded = Judge(load_trained(run), samples=60, quiet=True), load_trained(run)
+    (run / "evaluation.json").unlink(missing_ok=True)
+    monkeypatch.setattr(pictures, name, full)
+    with pytest.raises(FileError, match="no space left"):
+        judge.judge(loaded)
+    assert not (run / "evaluation.json").exists()
 
 
 # an experiment that has changed, and files that do not fit

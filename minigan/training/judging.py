@@ -12,6 +12,7 @@ from minigan.files import atomic_write, make_folder
 from minigan.hints import PathLike, Seed
 from minigan.labels import labels_to_make
 from minigan.metrics.evaluation import NEIGHBORS
+from minigan.metrics.memorisation import nearest
 from minigan.options import require_count, require_instance, require_seed
 from minigan.training.config import versions
 from minigan.training.run_data import require_same_images
@@ -73,20 +74,21 @@ class Judge:
             scores = self.scores(samples, labels)
         except NonFiniteError as error:
             raise NonFiniteError(f"{path}: {error}") from error
-        name = write_report(run, seed, scores)
-        searched = samples[:SEARCHED]
-        nearest = self.train.images[metrics.nearest_training_images(searched, self.train.images)]
+        name, searched = report_name(run), samples[:SEARCHED]
+        # without the check of the range, which has seen all samples: ten of them may be bright by chance
+        closest = self.train.images[nearest(searched, self.train.images)]
         pictures.save_evaluation(
             path / f"{name}.png",
             samples[:SHOWN] if labels is None else samples[np.argsort(labels[:SHOWN], kind="stable")],
             scores.get("class_shares"),
             self.train.classes,
             searched,
-            data.scale(nearest),
+            data.scale(closest),
         )
-        pairs = np.concatenate([pictures.to_uint8(searched), nearest])
+        pairs = np.concatenate([pictures.to_uint8(searched), closest])
         file = "nearest.png" if run.averaged else "nearest_raw.png"
         pictures.save_png(make_folder(run.folder.samples) / file, pictures.grid(pairs, columns=len(searched)))
+        write_report(run, seed, scores)
         return scores
 
     def scores(self, samples, labels=None):
@@ -130,8 +132,8 @@ class ModeJudge:
             scores = self.scores(samples, labels)
         except NonFiniteError as error:
             raise NonFiniteError(f"{path}: {error}") from error
-        name = write_report(run, seed, {"dataset": run.config.dataset, **scores})
-        pictures.save_png(path / f"{name}.png", pictures.grid(samples[:SHOWN]))
+        pictures.save_png(path / f"{report_name(run)}.png", pictures.grid(samples[:SHOWN]))
+        write_report(run, seed, {"dataset": run.config.dataset, **scores})
         return scores
 
     def scores(self, samples, labels=None):
@@ -182,8 +184,13 @@ def require_judgeable(train, samples, name):
         )
 
 
+def report_name(run):
+    """Return the name of the files about a run's samples, without their ending."""
+    return "evaluation" if run.averaged else "evaluation_raw"
+
+
 def write_report(run, seed, scores):
-    """Write the metrics of a run into its folder; return the name of the file without .json."""
+    """Write the metrics of a run into its folder. This comes last: who finds the report finds its pictures, too."""
     report = {
         "experiment": run.experiment.name,
         "step": run.step,
@@ -193,7 +200,5 @@ def write_report(run, seed, scores):
         **scores,
         "versions": versions(),
     }
-    name = "evaluation" if run.averaged else "evaluation_raw"
-    with atomic_write(run.folder.path / f"{name}.json") as file:
+    with atomic_write(run.folder.path / f"{report_name(run)}.json") as file:
         file.write((json.dumps(report, indent=2) + "\n").encode())
-    return name
