@@ -15,7 +15,7 @@ from study_helpers import make_small_world
 from minigan import data
 from minigan.__main__ import main
 from minigan.data import dataset, stacked
-from minigan.errors import CheckpointError, MiniganError, NonFiniteError, OptionError
+from minigan.errors import CheckpointError, DataError, MiniganError, NonFiniteError, OptionError
 from minigan.experiments import EXPERIMENTS
 from minigan.metrics import classifier
 from minigan.training import checkpoints, trainer
@@ -225,28 +225,48 @@ def test_one_image_is_too_few_to_judge_with(tmp_path, labels, needed):
     assert not (tmp_path / "run").exists()
 
 
-def test_samples_that_are_nan_have_an_empty_row_and_health_ends_the_run(tmp_path):
-    training = start_run(FEW, tmp_path / "run", judge_every=1, judge_samples=60)
-    training.health.waits = True  # as on a GPU: health looks at the end of the epoch, after the judge
+def spoil_after(training, step):
+    """Let the last weights of the generator become NaN in the step after this one."""
     train_step = training.gan.train_step
 
     def spoiled(*batch):
         losses = train_step(*batch)
-        if training.step == 9:
+        if training.step == step:
             training.gan.average.flat_params[...] = np.nan
             training.gan.generator.flat_params[...] = np.nan
         return losses
 
     training.gan.train_step = spoiled
+
+
+def test_health_ends_a_run_of_nan_before_its_samples_are_judged(tmp_path):
+    training = start_run(FEW, tmp_path / "run", judge_every=1, judge_samples=60)
+    training.health.waits = True  # as on a GPU: health looks at the end of the epoch
+    spoil_after(training, 9)
     with pytest.raises(NonFiniteError, match="step 10"):
         training.run(quiet=True)
-    first, second = rows_of(tmp_path / "run")
-    assert float(first["nfd"]) > 0 and second["step"] == "10" and set(list(second.values())[3:]) == {""}
-    assert "step 10: the samples cannot be judged" in (tmp_path / "run" / "notes.txt").read_text()
+    assert [row["step"] for row in rows_of(tmp_path / "run")] == ["5"]
     resumed = resume_run(tmp_path / "run")
     resumed.run(quiet=True)
     assert [row["step"] for row in rows_of(tmp_path / "run")] == ["5", "10", "15"]
     assert all(float(row["nfd"]) > 0 for row in rows_of(tmp_path / "run"))
+
+
+def test_samples_that_cannot_be_judged_have_an_empty_row(tmp_path, monkeypatch):
+    scores = Judge.scores
+
+    def some(judge, *samples):
+        if training.step == 10:
+            raise DataError("these go from 0 to 9")
+        return scores(judge, *samples)
+
+    monkeypatch.setattr(Judge, "scores", some)
+    training = start_run(FEW, tmp_path / "run", judge_every=1, judge_samples=60)
+    training.run(quiet=True)
+    first, second, third = rows_of(tmp_path / "run")
+    assert float(first["nfd"]) > 0 and second["step"] == "10" and set(list(second.values())[3:]) == {""}
+    assert "step 10: the samples cannot be judged" in (tmp_path / "run" / "notes.txt").read_text()
+    assert float(third["nfd"]) > 0
 
 
 def test_images_without_labels_are_judged_by_their_pixels(tmp_path, monkeypatch):

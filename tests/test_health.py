@@ -6,15 +6,18 @@ import warnings
 
 import numpy as np
 import pytest
+from run_helpers import SMALL
 
 from minigan import GAN, Sequential, data
 from minigan.errors import MisuseWarning, NonFiniteError
+from minigan.experiments import EXPERIMENTS
 from minigan.gan import objectives
 from minigan.gan.state import state_arrays
 from minigan.initializers import RandomNormal, Zeros
 from minigan.layers import BatchNorm, Dense, Flatten, LeakyReLU, Reshape, Tanh
 from minigan.models import mlp_discriminator, mlp_generator
 from minigan.optimizers import SGD
+from minigan.training.loop import start_run
 from minigan.training.watchers import health as limits
 from minigan.training.watchers.health import Health, least_d_loss
 
@@ -78,7 +81,7 @@ def test_a_parameter_that_is_not_finite_is_named(images, network, layer, paramet
         rf"{parameter}\. .* rates.* max_grad_norm.* checkpoint is from before this step and is good"
     )
     with pytest.raises(NonFiniteError, match=text):
-        end_epoch(health, 7)
+        health.check_finite(7)
     assert said == []
 
 
@@ -426,3 +429,26 @@ def test_samples_near_the_limits_have_collapsed_once_and_are_noise_once(images, 
 
     monkeypatch.setattr(limits, "spread", lambda x: 1.0)
     flicker(health, said, roughness)
+
+
+# In a run
+
+
+def test_a_run_names_the_spoiled_layer_before_it_draws_the_samples(tmp_path, monkeypatch):
+    """On a GPU health looks rarely: the grid of NaN must not be drawn before it has looked."""
+    monkeypatch.setitem(EXPERIMENTS, "Small", SMALL)
+    training = start_run(SMALL, tmp_path, steps=5)
+    training.health.waits = True
+    train_step = training.gan.train_step
+
+    def spoiled(batch):
+        losses = train_step(batch)
+        if training.step == 4:
+            for net in (training.gan.generator, training.gan.average):
+                net.flat_params[...] = math.nan
+        return losses
+
+    training.gan.train_step = spoiled
+    with pytest.raises(NonFiniteError, match=r"step 5: in the generator, 0\.Dense has NaN"):
+        training.run(quiet=True)
+    assert not list((tmp_path / "samples").glob("epoch_*.png"))

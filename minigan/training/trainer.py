@@ -274,6 +274,7 @@ class Training:
         self.losses = []
         self.history.append(row)
         require_together(self.gan, self.group, self.step)
+        self.health.check_finite(self.step)  # before anything is made of the samples: it names the layer
         picture = None
         last = self.step >= self.config.total_steps
         if self.gallery and (len(self.history) % self.config.every == 0 or last):

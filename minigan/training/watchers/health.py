@@ -65,7 +65,8 @@ class Health(Watcher):
     gan       the GAN in training; it is never changed
     say       a function that is called with one line of text
     Checks    after every step the losses and one parameter of each network (not on a GPU: it would have to wait);
-              every EVERY steps everything; at the end of an epoch the samples
+              every EVERY steps everything; at the end of an epoch the samples. `check_finite` is for the run to call,
+              before it draws or saves
     Errors    NonFiniteError for NaN or infinity anywhere; its text names step, network, layer and pass
     """
 
@@ -95,7 +96,6 @@ class Health(Watcher):
 
     def after_epoch(self, row, picture):
         step = row["step"]
-        self.check_finite(step)
         if step % EVERY:
             self.look_at_gradients(step)
         self.look_at_samples(step)
