@@ -171,9 +171,17 @@ def _figure(width, height):
 
 
 def save_loss_curves(
-    path: PathLike, d_losses: Sequence[float], g_losses: Sequence[float], xlabel: str = "epoch"
+    path: PathLike,
+    d_losses: Sequence[float],
+    g_losses: Sequence[float],
+    xlabel: str = "epoch",
+    lines: dict[str, float] | None = None,
 ) -> None:
-    """Plot the losses of both networks, one value each per epoch."""
+    """Plot the losses of both networks, one value each per epoch.
+
+    lines      {name: loss} of dotted lines to compare with, for example {"2 log 2: D cannot tell": 1.386}; the first
+               one has the colour of D, the second one that of G
+    """
     d_losses, g_losses = require_numbers("save_loss_curves", d_losses=d_losses, g_losses=g_losses)
     if len(d_losses) != len(g_losses):
         raise ShapeError(
@@ -181,14 +189,17 @@ def save_loss_curves(
             f"{len(g_losses)}."
         )
     xlabel = require_text("save_loss_curves", xlabel=xlabel)
+    lines = {} if lines is None else lines
+    if not isinstance(lines, dict) or not all(isinstance(name, str) for name in lines):
+        raise OptionError(f"save_loss_curves: expected lines as a dict of names and losses, got {shown(lines)}.")
+    heights = require_numbers("save_loss_curves", lines=list(lines.values())) if lines else []
     figure = _figure(7, 4)
     axes = figure.add_subplot()
     epochs = range(1, len(d_losses) + 1)
     axes.plot(epochs, d_losses, label="discriminator (real + generated)")
     axes.plot(epochs, g_losses, label="generator")
-    # where neither network can win: D answers 1/2 everywhere
-    axes.axhline(2 * math.log(2), color="C0", linestyle=":", linewidth=1, label="2 log 2: D cannot tell")
-    axes.axhline(math.log(2), color="C1", linestyle=":", linewidth=1, label="log 2: G's loss then")
+    for number, (name, height) in enumerate(zip(lines, heights, strict=True)):
+        axes.axhline(height, color=f"C{number}", linestyle=":", linewidth=1, label=name)
     axes.set(xlabel=xlabel, ylabel="loss")
     axes.legend()
     save_figure(path, figure)

@@ -1,14 +1,21 @@
 """Grids, PNG, GIF and plots: the pixels where they belong, complete files or none."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
+from report_helpers import config_of
 
-from minigan import backend, pictures
+from minigan import GAN, Sequential, backend, pictures
 from minigan.errors import DtypeError, FileError, MiniganError, NonFiniteError, OptionError, ShapeError, TooLargeError
 from minigan.files import atomic_write, make_folder
+from minigan.gan import objectives
+from minigan.layers import Dense, Flatten, Reshape
+from minigan.report.plots import undecided
+from minigan.training.gallery import Gallery
 
 FRAME = np.zeros((4, 4, 1), "uint8")
 
@@ -158,6 +165,9 @@ def test_odd_curves_and_evaluations(tmp_path):
     with pytest.raises(OptionError, match="xlabel as a text"):
         pictures.save_loss_curves(tmp_path / "l.png", [1.0], [1.0], xlabel=None)
     pictures.save_loss_curves(tmp_path / "l.png", np.ones(2), [np.nan, 1])
+    for lines in (["a"], {1: 2.0}, {"a": "b"}, {"a": [1]}):
+        with pytest.raises(OptionError, match="expected lines as a"):
+            pictures.save_loss_curves(tmp_path / "l.png", [1.0], [1.0], lines=lines)
     for classes in (None, ["a"], ["a", 1], "ab"):
         with pytest.raises(ShapeError, match="the names of as many classes"):
             pictures.save_evaluation(tmp_path / "e.png", images, [0.5, 0.5], classes, images, images)
@@ -175,7 +185,7 @@ def test_names_with_dollars_are_no_formulas(tmp_path, monkeypatch):
     pictures.save_evaluation(tmp_path / "e.png", images, [0.5, 0.5], [name, r"$\no$"], images, images)
     pictures.save_side_by_side(tmp_path / "s.png", {name: images})
     pictures.save_curves(tmp_path / "c.png", {f"curve {name}": ([1, 2], [3, 4])}, name, name)
-    pictures.save_loss_curves(tmp_path / "l.png", [1.0, 2.0], [1.0, 2.0], xlabel=name)
+    pictures.save_loss_curves(tmp_path / "l.png", [1.0, 2.0], [1.0, 2.0], xlabel=name, lines={f"line {name}": 1})
     for figure in figures:  # after drawing: these are the texts in the file
         drawn = [text for text in figure.findobj(Text) if "$" in text.get_text()]
         assert drawn and not any(text.get_parse_math() for text in drawn)
@@ -194,3 +204,28 @@ def test_the_numbers_of_a_logarithmic_axis_are_formulas(tmp_path):
 def test_pictures_of_arrays_on_a_gpu(gpu):
     images = backend.to_device(np.zeros((4, 2, 2, 1), "float32"), gpu)
     np.testing.assert_array_equal(pictures.grid(images), pictures.grid(backend.to_cpu(images)))
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [
+        (objectives.NonSaturating(), ["2 log 2: D cannot tell", "log 2: G's loss then"]),
+        (objectives.Minimax(), ["2 log 2: D cannot tell"]),
+        (objectives.Wasserstein(), []),
+        (objectives.Hinge(), []),
+        (objectives.LeastSquares(), []),
+    ],
+)
+def test_the_losses_of_a_run_have_the_lines_of_its_objective(objective, expected, tmp_path, monkeypatch):
+    """They are those of the page of the run, and the losses of both networks where D answers 1/2 everywhere."""
+    figures, config = {}, config_of(settings={"objective": {"class": type(objective).__name__}})
+    monkeypatch.setattr(pictures, "save_figure", lambda path, figure: figures.update({path.name: figure}))
+    layers = [Dense(1), Reshape((1, 1, 1))], [Flatten(), Dense(1)]
+    gan = GAN(Sequential(layers[0], (2,), seed=0), Sequential(layers[1], (1, 1, 1), seed=1), objective=objective)
+    Gallery(tmp_path, gan, np.zeros((64, 1, 1, 1), np.uint8), seed=0).finish([(1.0, 1.0)])
+    lines = {line.get_label(): line.get_ydata()[0] for line in figures["losses.png"].axes[0].lines[2:]}
+    assert list(lines) == expected
+    assert [{"y": loss, "name": name} for name, loss in lines.items()] == undecided(SimpleNamespace(config=config))
+    rng, logits = np.random.default_rng(0), np.zeros((2, 1))
+    losses = objective.real(logits, rng)[0] + objective.fake(logits, rng)[0], objective.generator(logits)[0]
+    assert list(lines.values()) == pytest.approx(list(losses[: len(lines)]))

@@ -449,7 +449,7 @@ class Samples:
     def __init__(self):
         self.generator = self.discriminator = self
         self.output_shape = (4, 4, 1)
-        self.average, self.classes, self.calls = None, None, 0
+        self.average, self.classes, self.objective, self.calls = None, None, None, 0
 
     def sampler(self):
         return self

@@ -6,6 +6,7 @@ A plot is {"x", "y", "log", "curves": [{"name", "x", "y", "low", "high"}], "line
 
 import math
 
+from minigan.gan.undecided import undecided_losses
 from minigan.pages import element
 from minigan.report.grids import evenly
 from minigan.report.words import cut
@@ -14,8 +15,6 @@ from minigan.training.checkpoints import RATES
 MOST_POINTS = 1_000  # of a curve: a screen has no more columns
 MOST_MARKS = 200
 MARK_TEXT = 200  # characters of a note in a plot
-UNDECIDED = 2 * math.log(2)
-LOG_2 = ("NonSaturating", "NaiveNonSaturating")  # the objectives with a loss of G of log 2 if D cannot tell
 
 
 def figure(name, caption, plot):
@@ -80,12 +79,8 @@ def plots_of_run(record, measures, relative):
 def undecided(record):
     """Return the lines of the losses where D cannot tell real from generated, for the losses that they hold for."""
     objective = (record.config.settings or {}).get("objective")
-    if not isinstance(objective, dict) or objective.get("class") not in (*LOG_2, "Minimax"):
-        return []
-    return [
-        {"y": UNDECIDED, "name": "2 log 2: D cannot tell"},
-        *([{"y": UNDECIDED / 2, "name": "log 2: G's loss then"}] if objective["class"] in LOG_2 else []),
-    ]
+    name = objective.get("class") if isinstance(objective, dict) else None
+    return [{"y": loss, "name": line} for line, loss in undecided_losses(name).items()]
 
 
 def marks_of(record):

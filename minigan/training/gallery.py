@@ -8,6 +8,7 @@ from PIL import Image
 from minigan import data, pictures
 from minigan.backend import to_cpu
 from minigan.files import make_folder
+from minigan.gan.undecided import undecided_losses
 from minigan.labels import labels_of_grid
 
 ZOOM = 2
@@ -81,7 +82,8 @@ class Gallery:
             pictures.save_side_by_side(self.out / "raw_beside_averaged.png", grids, low, high, self.columns)
             pictures.save_png(self.folder / "raw.png", pictures.grid(grids[RAW], self.columns, low, high), ZOOM)
         if losses:
-            pictures.save_loss_curves(self.out / "losses.png", *zip(*losses, strict=True))
+            lines = undecided_losses(type(self.gan.objective).__name__)
+            pictures.save_loss_curves(self.out / "losses.png", *zip(*losses, strict=True), lines=lines)
         frames = {epoch: self.frame(epoch) for epoch in range(1, len(losses) + 1) if self.path(epoch).exists()}
         whole = [frame for frame in frames.values() if frame is not None]
         if whole:
