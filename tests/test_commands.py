@@ -15,7 +15,7 @@ from PIL import Image
 
 from minigan import analysis, backend, data, machine, pictures
 from minigan.__main__ import main, make_parser, with_ranges_joined
-from minigan.cli import information
+from minigan.cli import information, measuring
 from minigan.data import dataset
 from minigan.errors import DeviceError
 from minigan.experiments import EXPERIMENTS, find
@@ -24,6 +24,7 @@ from minigan.gan import latent
 from minigan.gan.objectives import NonSaturating
 from minigan.layers import Dense
 from minigan.metrics import classifier
+from minigan.training import sharpness
 from minigan.training.trained import load_trained
 
 SMALL = find("A5").but(  # batch statistics, dropout, label noise
@@ -409,6 +410,26 @@ def test_sharpness_quietly_every_second_epoch(three_epochs, capsys):
     assert run("sharpness", three_epochs, "--every", 2, "--samples", 10, "--quiet") == 0
     output = capsys.readouterr()
     assert [line.split()[0] for line in output.out.splitlines()[1:-1:2]] == ["0", "36", "45"] and not output.err
+
+
+def test_sharpness_repeats_with_the_threads_of_the_run(three_epochs, monkeypatch):
+    taken, config = [], json.loads((three_epochs / "config.json").read_text())
+    monkeypatch.setattr(machine, "take_threads_of", taken.append)
+    monkeypatch.setattr(measuring, "sharpness_of_run", lambda *arguments: taken.append("measured") or [])
+    assert run("sharpness", three_epochs) == 0
+    assert taken == [config["machine"], "measured"]
+
+
+def test_sharpness_says_why_the_repetition_is_another_run(three_epochs, tmp_path, capsys, monkeypatch):
+    shutil.copytree(three_epochs, tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "machine": {**config["machine"], "BLAS kernels": "Abacus"}}))
+    monkeypatch.setattr(sharpness, "watched_sharpness", lambda *arguments: {"discriminator": [1.0]})
+    monkeypatch.setattr(sharpness, "replayed", lambda gan, *arguments: [45])  # without a step
+    assert run("sharpness", tmp_path / "run", "--quiet") == 0
+    error = capsys.readouterr().err
+    assert "ends with other numbers than the run" in error and "BLAS kernels was 'Abacus', now it is '" in error
 
 
 def test_sharpness_needs_the_images_of_the_training(three_epochs, capsys, monkeypatch):

@@ -52,10 +52,10 @@ def watched_sharpness(gan, images, count, seed, labels, after_product):
         "generator": (generator, z, g_gradient, (discriminator,), labels),
     }
     eigenvalues = {}
-    for name, (net, x, gradient, after, labels) in problems.items():
+    for name, (net, x, gradient, after, classes) in problems.items():
 
-        def product(v, name=name, net=net, x=x, gradient=gradient, after=after, labels=labels):
-            turned = to_cpu(hessian_vector_product(net, x, gradient, to_device(v, xp), after, labels=labels))
+        def product(v, name=name, net=net, x=x, gradient=gradient, after=after, classes=classes):
+            turned = to_cpu(hessian_vector_product(net, x, gradient, to_device(v, xp), after, labels=classes))
             after_product(name)
             return turned
 

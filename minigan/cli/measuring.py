@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from minigan import machine
 from minigan.cli.arguments import add_option, add_source, positive
 from minigan.cli.opening import open_trained
 from minigan.training.sharpness import sharpness_of_run
@@ -29,6 +30,7 @@ def add_to(commands):
 def measure_sharpness(args):
     """Print a row for each epoch that was measured."""
     run = open_trained(args.run, args)
+    machine.take_threads_of(run.config.machine)  # the training is repeated: with the same last bits, if it can be
     rows = sharpness_of_run(run, args.every, args.count, args.samples, args.data_dir, args.quiet)
     print(f"{'step':>8}  {'epoch':>7}  {'network':13}  {'number':>6}  {'eigenvalue':>12}")
     for row in rows:

@@ -4,8 +4,6 @@ A run keeps only its newest checkpoints. But it is reproducible bit for bit. So 
 memory, from the first step to the newest checkpoint, and the largest eigenvalues are measured on the way.
 """
 
-import csv
-import io
 import sys
 from itertools import count as counted_from
 
@@ -14,9 +12,10 @@ from tqdm.auto import tqdm
 from minigan import backend, data, pictures
 from minigan.analysis.sharpness import watched_sharpness
 from minigan.errors import NonFiniteError
-from minigan.files import atomic_write
 from minigan.hints import PathLike
 from minigan.options import require_count
+from minigan.training import sharing
+from minigan.training.config import versions
 from minigan.training.run_data import batches_of_epoch, labels_of_data, require_same_images
 from minigan.training.trained import TrainedRun
 
@@ -80,10 +79,10 @@ def sharpness_of_run(
                 measure(step)
     if not (gan.discriminator.flat_params == run.gan.discriminator.flat_params).all():
         sys.stderr.write(
-            "note: the training that was repeated ends with other numbers than the run. It was trained on another "
-            "machine, with other versions or another number of workers. So the curve is that of a similar run.\n"
+            "note: the training that was repeated ends with other numbers than the run, so the curve is that of a "
+            f"similar run. {reason(config, device)}\n"
         )
-    write(run.folder.path, rows)
+    write(run.folder, rows)
     return rows
 
 
@@ -102,18 +101,25 @@ def replayed(gan, run, images, labels):
                 break
 
 
+def reason(config, device):
+    """Return a sentence: why a repetition may end with other numbers than the run."""
+    changes = config.changes(versions(device), sharing.numerics(config.workers))
+    if device != config.device:
+        changes.insert(0, f"the device was {config.device}, now it is {device}")
+    if config.processes > 1:
+        changes.insert(0, f"{config.sharers} shared each batch, now it is one")
+    if changes:
+        return f"Changed since the training: {'; '.join(changes)}."
+    return "Perhaps the run was resumed with other versions, another device, or other workers than it began with."
+
+
 def write(folder, rows):
-    """Write the table and the picture."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    with atomic_write(folder / "sharpness.csv") as file:
-        file.write(text.getvalue().encode())
+    """Write the table and the picture into the folder of a run."""
+    folder.write_table("sharpness.csv", COLUMNS, rows)
     curves = {}
     for row in rows:
         name = f"{row['network']}, number {row['rank']}"
         epochs, values = curves.setdefault(name, ([], []))
         epochs.append(row["epoch"])
         values.append(row["eigenvalue"])
-    pictures.save_curves(folder / "sharpness.png", curves, "epoch", "eigenvalue of the loss's Hessian")
+    pictures.save_curves(folder.path / "sharpness.png", curves, "epoch", "eigenvalue of the loss's Hessian")
