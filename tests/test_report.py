@@ -13,6 +13,8 @@ from test_pages import HOSTILE, Tags
 
 from minigan import pictures
 from minigan.__main__ import main, make_parser
+from minigan.cli.arguments import data_options
+from minigan.data.dataset import OPTION_NAMES
 from minigan.errors import CheckpointError
 from minigan.pages.markup import data_uri
 from minigan.report import grids, words, write_comparison, write_report
@@ -147,6 +149,28 @@ def test_the_command_gives_the_same_settings_back(changes):
     for name, value in config.data_options.items():
         given = getattr(args, name)
         assert (list(given) if isinstance(value, list) else given) == value
+
+
+DATA_OPTIONS = {
+    "image_size": [[48, 64]],
+    "channels": [1, 3],
+    "background": ["white", "black"],
+    "skip_broken": [True, False],
+    "value_range": [[-1, 1], [0.0, 0.5]],
+    "transpose": [True, False],
+}
+
+
+@pytest.mark.parametrize("name", sorted(OPTION_NAMES))
+def test_the_command_reads_the_images_as_the_run_did_or_there_is_none(name):
+    for value in (*DATA_OPTIONS[name], None):
+        command, note = words.command_of(config_of(data_options={name: value}))
+        if command is None:
+            assert name == "transpose" and f"transpose={value}" in note and "data_options=" in note
+            continue
+        given = data_options(make_parser().parse_args(shlex.split(command)[4:]))
+        default = value is None or (name == "skip_broken" and not value)
+        assert given == ({} if default else {name: tuple(value) if isinstance(value, list) else value})
 
 
 def test_what_no_command_repeats_is_said():

@@ -157,6 +157,12 @@ def command_of(config):
                 "This run trained an experiment that was made in Python, so no command repeats it. The recipe below "
                 "says how it was made."
             )
+    turned = config.data_options.get("transpose")
+    if turned is not None:  # which only Python can ask for
+        return None, (
+            f"This run was started in Python and read its images with transpose={turned}. No command has this option, "
+            f"so none repeats the run. In Python: start_run(..., data_options={{'transpose': {turned}}})."
+        )
     parts = ["python", "-m", "minigan", "train", name, f"--dataset={config.dataset}"]
     if config.data_dir is not None:
         parts.append(f"--data-dir={config.data_dir}")
