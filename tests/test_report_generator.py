@@ -1,14 +1,20 @@
 """A generator in the report of its run: in the page itself if there is room, else beside it."""
 
+import re
+import shutil
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from test_commands import run
 from test_generator_page import data_of, run_folder  # noqa: F401, a fixture
 
+from minigan.cli import evaluating
 from minigan.errors import OptionError
 from minigan.pages.network_data import FORMS
 from minigan.report import generator as report_generator
 from minigan.report import write_report
+from minigan.report.writing import has_generator
 from minigan.training.trained import load_trained
 
 
@@ -50,6 +56,33 @@ def test_pictures_make_room_for_the_generator(trained, tmp_path, monkeypatch):
     write_report(trained.folder.path, tmp_path / "with.html", trained)
     write_report(trained.folder.path, tmp_path / "without.html")
     assert rooms[1] == ROOM and ROOM - rooms[0] > 4 / 3 * trained.gan.generator.flat_params.nbytes
+
+
+def part_of(path):
+    """The part "Generator" of a page, or None."""
+    found = re.search(r'<section id="generator".*?</section>', path.read_text(encoding="utf-8"), re.S)
+    return found and found[0]
+
+
+@pytest.mark.parametrize("most", [3_000_000, 1000])  # characters: in the page, and beside it
+def test_a_page_keeps_its_generator_when_it_is_written_again(most, run_folder, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(report_generator, "MOST", most)
+    monkeypatch.setattr(evaluating, "judge_for", lambda *arguments: SimpleNamespace(judge=lambda *more: {}))
+    shutil.copytree(run_folder, tmp_path / "run")
+    page = tmp_path / "run" / "report.html"
+    page.unlink(missing_ok=True)
+    assert run("evaluate", tmp_path / "run") == 0 and not page.exists()
+    for generator in (False, True):
+        assert run("report", tmp_path / "run", "--quiet", *(["--generator"] if generator else [])) == 0
+        whole = part_of(page)
+        assert bool(whole) == generator
+        for command in (["evaluate"], ["evaluate", "--raw"], ["resume", "--quiet"]):
+            assert run(command[0], tmp_path / "run", *command[1:]) == 0
+            assert part_of(page) == whole, command
+
+
+def test_a_page_that_cannot_be_read_has_no_generator(tmp_path):
+    assert not has_generator(tmp_path / "report.html") and not has_generator(tmp_path)
 
 
 def test_a_generator_without_a_form_leaves_no_page(trained, tmp_path, monkeypatch):

@@ -50,18 +50,19 @@ def evaluate_runs(args):
     name = "evaluation_raw" if args.raw else "evaluation"
     print(f"{name}.json and {name}.png are in {' '.join(evaluations)}")
     for run in runs:
-        renew_report(run.folder.path)
+        renew_page(run)
 
 
-def renew_report(path):
+def renew_page(run):
     """Write the page of a run again, if it has one: now with the metrics."""
-    from minigan.report.writing import REPORT, write_report
+    from minigan.report.writing import REPORT, renew_report
 
-    if (path / REPORT).exists():
+    page = run.folder.path / REPORT
+    if page.exists():
         try:
-            write_report(path)
+            renew_report(run.folder.path, run.experiment)
         except MiniganError as error:
-            sys.stderr.write(f"note: {path / REPORT} stays as it was: {error}\n")
+            sys.stderr.write(f"note: {page} stays as it was: {error}\n")
 
 
 def print_scores(runs, evaluations):

@@ -129,18 +129,18 @@ def finish(training, quiet, with_report=True):
             f"stopped after {training.step:,} steps; continue with: python -m minigan resume {shlex.quote(str(path))}"
         )
         return 128 + signal
-    page = with_report and training.group.rank == 0 and has_page(path)
+    page = with_report and training.group.rank == 0 and has_page(path, training.experiment)
     where = f"{path.resolve()}{' (its page: report.html)' if page else ''}"
     print(f"finished after {training.step:,} steps; pictures, history and both networks are in {where}")
     return 0
 
 
-def has_page(path):
+def has_page(path, experiment):
     """Write the page of a finished run. Where this fails, write a note and return False: the run is finished anyway."""
-    from minigan.report import write_report
+    from minigan.report.writing import renew_report
 
     try:
-        write_report(path)
+        renew_report(path, experiment)
     except MiniganError as error:
         sys.stderr.write(f"note: no page of this run could be written: {error}\n")
         return False

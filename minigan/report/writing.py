@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from minigan.errors import OptionError
-from minigan.files import as_path, atomic_write
+from minigan.errors import FileError, OptionError
+from minigan.experiments import Experiment
+from minigan.files import as_path, atomic_write, read_file
 from minigan.hints import PathLike
 from minigan.options import require_instance
 from minigan.pages import element, page_text
@@ -14,9 +15,10 @@ from minigan.report.comparing import MOST_RUNS, arms_of_runs, comparison_body
 from minigan.report.generator import GeneratorPart
 from minigan.report.reading import read_record
 from minigan.report.run_page import lead_of, run_body
-from minigan.training.trained import TrainedRun
+from minigan.training.trained import TrainedRun, load_trained
 
 REPORT = "report.html"
+LARGEST = 2**24  # bytes of a page that is read
 HERE = Path(__file__).parent
 STYLES, SCRIPTS = [HERE / "report.css"], [STYLE.with_name("plots.js"), HERE / "grids.js"]
 
@@ -34,6 +36,24 @@ def write_report(run: PathLike, path: PathLike | None = None, trained: TrainedRu
         require_instance("write_report", TrainedRun, 'load_trained("out/run")', trained=trained)
     write(written, report_text(run, generator=None if trained is None else GeneratorPart(trained, written)))
     return written
+
+
+def renew_report(run: PathLike, experiment: Experiment) -> None:
+    """Write report.html of a run again; with the generator, if the page that is there has it.
+
+    experiment the one of the run; only the generator needs it
+    Errors     as for `write_report`, and those of `load_trained`
+    """
+    written = as_path(run) / REPORT
+    write_report(run, trained=load_trained(run, "cpu", experiment) if has_generator(written) else None)
+
+
+def has_generator(path):
+    """Return whether a page that was written has the part with the generator."""
+    try:
+        return b'id="generator-heading"' in read_file(path, LARGEST)
+    except FileError:  # there is no page, say
+        return False
 
 
 def report_text(run: PathLike, refresh: bool = False, generator: GeneratorPart | None = None) -> str:

@@ -14,7 +14,7 @@ from minigan.experiments import find
 from minigan.experiments.from_files import load
 from minigan.files import printable
 from minigan.ops.allocator import keep_freed_memory
-from minigan.report import write_report
+from minigan.report.writing import renew_report
 from minigan.study.plan import ENDS, is_later, later_ends
 from minigan.study.results import SCORES, add_session, read_finished, write_result
 from minigan.training.folder import InUseError, RunFolder
@@ -92,18 +92,18 @@ def train_and_judge(job, session):
         scores = judge_run(job, experiment if source else None)
         row = row_of(job, training, scores, seconds_per_step(sessions))
         write_result(folder.path, row)
-        write_page(training.folder)
+        write_page(training)
     finally:
         folder.release()
     return FINISHED, row
 
 
-def write_page(folder):
+def write_page(training):
     """Write the page of a finished run. If this fails, the run is finished all the same."""
     try:
-        write_report(folder.path)
+        renew_report(training.folder.path, training.experiment)
     except MiniganError as error:
-        folder.note(f"no page of this run could be written: {error}")
+        training.folder.note(f"no page of this run could be written: {error}")
 
 
 def experiment_of(job, source):
