@@ -21,6 +21,7 @@ from minigan.memory import require_room
 from minigan.options import require_array, require_count, require_numbers, require_range, require_text, shown
 
 GAP = 2  # pixels between the images of a grid
+EMPTY = 128  # the grey between them, and of places without an image
 CHANNELS = (1, 3, 4)
 LONGEST, WIDEST = 655_350, 65_535  # milliseconds of a frame and pixels of a side that a GIF can hold
 MOST_PIXELS = 2**25  # of a picture that is read, unless the reader knows better: 100 MB unpacked
@@ -74,7 +75,7 @@ def grid(images: Array, columns: int | None = None, low: float = -1, high: float
     rows = -(-n // columns)
     shape = (rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, channels)
     require_room("grid", f"a picture of {shape[0]} x {shape[1]} pixels", math.prod(shape))
-    picture = np.full(shape, 128, np.uint8)
+    picture = np.full(shape, EMPTY, np.uint8)
     for i, image in enumerate(to_uint8(images, low, high)):
         top, left = GAP + i // columns * (height + GAP), GAP + i % columns * (width + GAP)
         picture[top : top + height, left : left + width] = image

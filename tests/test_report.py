@@ -111,6 +111,20 @@ def test_the_measures_of_the_grids_are_those_of_health(run):
     assert grids.measured(found, None, [27, 28, 1]) == ([], False)
 
 
+def test_grey_samples_are_samples():
+    """A generator that has collapsed to grey makes what an empty place of a grid looks like, and has curves, too."""
+    shape, rng = (4, 4, 1), np.random.default_rng(0)
+    noise, grey = rng.integers(0, 256, (100, *shape), dtype=np.uint8), np.full((100, *shape), 128, np.uint8)
+    some = np.where(np.arange(100)[:, None, None, None] % 3, noise, grey)
+    found = [(k, Image.fromarray(pictures.grid(images)[..., 0])) for k, images in enumerate((noise, some, grey), 1)]
+    for (_, grid), images in zip(found, (noise, some, grey), strict=True):
+        assert (grids.images_of(grid, shape) == images).all()
+    few = Image.fromarray(pictures.grid(noise[:7])[..., 0])  # a small data set: its grid has two empty places
+    rows, relative = grids.measured(found, few, shape)
+    assert [row["difference"] for row in rows] == [spread(images) / spread(noise[:7]) for images in (noise, some, grey)]
+    assert relative and [("change" in row) for row in rows] == [False, True, True]
+
+
 def test_learning_rates_that_change_are_a_plot(tmp_path):
     run = make_run(tmp_path / "run")
     RunFolder(run).write_history([row | {"d_lr": 0.1 / row["step"], "g_lr": 0.2} for row in rows_of_history(3)])

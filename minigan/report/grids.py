@@ -13,7 +13,7 @@ from PIL import Image
 from minigan.errors import FileError
 from minigan.files import read_file
 from minigan.pages.markup import data_uri_length
-from minigan.pictures import GAP
+from minigan.pictures import EMPTY, GAP
 from minigan.training.gallery import EPOCH, ZOOM
 from minigan.training.watchers.health import roughness, spread
 
@@ -203,7 +203,7 @@ def evenly(values, count):
 
 
 def images_of(grid, image_shape):
-    """Return the images (n, h, w, c) in a picture of a grid, or None if it is no such grid."""
+    """Return what is in the places of a grid (n, h, w, c), also in empty ones, or None if it is no such grid."""
     height, width, channels = image_shape
     pixels = np.asarray(grid)
     pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
@@ -212,8 +212,16 @@ def images_of(grid, image_shape):
     if row_rest or column_rest or rows < 1 or columns < 1 or pixels.shape[2] != channels:
         return None
     inside = pixels[GAP:, GAP:].reshape(rows, height + GAP, columns, width + GAP, channels)
-    images = inside[:, :height, :, :width].swapaxes(1, 2).reshape(-1, height, width, channels)
-    return images[(images != 128).any(axis=(1, 2, 3))]  # the last row may have empty places
+    return inside[:, :height, :, :width].swapaxes(1, 2).reshape(-1, height, width, channels)
+
+
+def without_empty_places(images):
+    """Return the images of a grid without its last ones that are mere grey: few real images do not fill a row.
+
+    A grid of samples is always full, and its grey images are samples.
+    """
+    filled = np.flatnonzero((images != EMPTY).any(axis=(1, 2, 3)))
+    return images[: filled[-1] + 1] if filled.size else images[:0]
 
 
 def measured(grids, real, image_shape):
@@ -223,8 +231,9 @@ def measured(grids, real, image_shape):
     noise        the difference of neighbouring pixels, as a share of that of independent pixels
     change       the difference to the same samples in the grid before
     """
-    real_images = None if real is None else images_of(real, image_shape)
-    unit = spread(real_images) if real_images is not None and len(real_images) > 1 else 0.0
+    found = None if real is None else images_of(real, image_shape)
+    real_images = [] if found is None else without_empty_places(found)
+    unit = spread(real_images) if len(real_images) > 1 else 0.0
     rows, before = [], None
     for epoch, grid in grids:
         images = images_of(grid, image_shape)
