@@ -17,6 +17,7 @@ from minigan.experiments import EXPERIMENTS, find
 from minigan.experiments.parts import conditional, mlp_discriminator, mlp_generator
 from minigan.metrics import classifier
 from minigan.study import plan
+from minigan.training.gallery import Gallery
 from minigan.training.judging import Judge
 from minigan.training.loop import resume_run, start_run
 from minigan.training.sharpness import sharpness_of_run
@@ -90,6 +91,19 @@ def test_config_and_pictures(trained):
     assert config["classes"] == 10 and config["experiment"] == "Asked"
     grid = picture(path / "samples" / "epoch_001.png")
     assert grid.shape == (2 * (10 * 30 + 2), 2 * (10 * 30 + 2))  # a row of ten for each class
+
+
+def test_the_grid_of_real_images_shows_the_class_of_each_row(trained, tmp_path):
+    """A class with few images repeats them, and one without images has grey places: no other class takes them."""
+    images = np.arange(200, dtype="uint8")[:, None, None, None] * np.ones((28, 28, 1), "uint8")
+    labels = np.full(200, 9)
+    labels[[7, 40, 41, 120]] = 3, 4, 4, 4
+    gallery = Gallery(tmp_path, trained.gan, images, seed=0, real_labels=labels)
+    rows = gallery.real_grid[:, 0, 0, 0].reshape(10, 10)
+    assert set(rows[3]) == {7} and rows[4].tolist() == [40, 41, 120] * 3 + [40]
+    assert rows[9].tolist() == [*range(7), 8, 9, 10] and set(rows[5]) == {128}
+    gallery.draw(1)
+    assert picture(tmp_path / "real.png")[2 * (3 * 30 + 2), 4] == 7
 
 
 @pytest.mark.usefixtures("no_pictures")

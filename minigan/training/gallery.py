@@ -38,7 +38,9 @@ class Gallery:
         self.shown = SHOWN if self.labels is None else len(self.labels)
         empty = np.zeros((self.shown, *gan.generator.output_shape))
         self.grid_shape = pictures.grid(empty, columns=self.columns).shape
-        self.real_grid = real_images[like_labels(real_labels, self.labels, min(self.shown, len(real_images)))]
+        self.real_grid = real_images[: self.shown].copy()  # which does not hold all images
+        if self.labels is not None:
+            self.real_grid = like_labels(real_images, real_labels, self.labels)
 
     def remove_after(self, epoch):
         """Delete the pictures of later epochs: the resumed run draws them again."""
@@ -108,9 +110,14 @@ class Gallery:
             return None
 
 
-def like_labels(real_labels, labels, n):
-    """Return the places of n real images or, where there are labels, of one for each of them, as far as there are."""
-    if labels is None:
-        return np.arange(n)
-    places = {label: list(np.flatnonzero(real_labels == label)[: len(labels)]) for label in np.unique(labels)}
-    return [places[label].pop(0) if places[label] else 0 for label in labels]
+def like_labels(real_images, real_labels, labels):
+    """Return a real image of the class of each label: all of a class in turn, and again if they are too few.
+
+    The place of a class without images stays grey.
+    """
+    images = np.full((len(labels), *real_images.shape[1:]), pictures.EMPTY, np.uint8)
+    for label in np.unique(labels):
+        places, of_class = np.flatnonzero(labels == label), np.flatnonzero(real_labels == label)
+        if len(of_class):
+            images[places] = real_images[np.resize(of_class, len(places))]
+    return images
