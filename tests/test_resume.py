@@ -127,6 +127,18 @@ def test_a_picture_of_half_an_epoch_does_not_stay(tmp_path, no_figures):
     assert all(parts[name] == whole[name] for name in whole)
 
 
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_a_picture_of_the_old_last_epoch_does_not_stay(tmp_path, no_figures, first):
+    """With a picture after every second epoch, a run that was lengthened has those of one that was planned so long."""
+    start_run(SMALL, tmp_path / "whole", every=2, epochs=4).run(quiet=True)
+    start_run(SMALL, tmp_path / "parts", every=2, epochs=first).run(quiet=True)
+    assert (tmp_path / "parts" / "samples" / f"epoch_{first:03d}.png").exists()
+    resume_run(tmp_path / "parts", epochs=4).run(quiet=True)
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
+    resume_run(tmp_path / "parts").run(quiet=True)  # without a step
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
+
+
 def test_a_refused_or_unused_resume_changes_nothing(tmp_path, no_figures):
     start_run(SMALL, tmp_path, steps=12).run(quiet=True)
     before = files(tmp_path)

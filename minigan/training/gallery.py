@@ -42,11 +42,11 @@ class Gallery:
         if self.labels is not None:
             self.real_grid = like_labels(real_images, real_labels, self.labels)
 
-    def remove_after(self, epoch):
-        """Delete the pictures of later epochs: the resumed run draws them again."""
+    def remove_all_but(self, epochs):
+        """Delete the pictures of all other epochs: those that are drawn again, and those that a longer run lacks."""
         for path in self.folder.glob("epoch_*.png"):
             match = EPOCH.fullmatch(path.name)
-            if match and int(match[1]) > epoch:
+            if match and int(match[1]) not in epochs:
                 path.unlink(missing_ok=True)
 
     def draw(self, epoch):

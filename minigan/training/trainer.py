@@ -180,8 +180,8 @@ class Training:
                 watcher.load(quiet)
         where = config.device if config.sharers == "1 worker" else f"{config.device} with {config.sharers}"
         folder.note(f"training from step {self.step:,} of {config.total_steps:,} on {where}")
-        if self.gallery:  # pictures of epochs that were begun and not saved: they are drawn again
-            self.gallery.remove_after(len(self.history))
+        if self.gallery:
+            self.gallery.remove_all_but(self.epochs_that_stay())
         bar = ProgressBar(config, self.step, quiet or self.group.rank > 0)
 
         def say(text):
@@ -224,6 +224,11 @@ class Training:
         folder.note(f"{f'stopped by signal {stop.signal}' if stop.signal else 'finished'} after {self.step:,} steps")
         self.group.wait()  # mpirun ends all processes when one of them has ended with an exit code
         return stop.signal
+
+    def epochs_that_stay(self):
+        """Return the epochs so far whose grids stay: every N-th; at the end of the run all, also that of the end."""
+        every = self.config.every if self.step < self.config.total_steps else 1
+        return range(every, len(self.history) + 1, every)
 
     def finish_gallery(self):
         """Write the pictures of the whole run."""
