@@ -114,6 +114,42 @@ def test_damaged_checkpoints_are_refused_and_the_one_before_is_used(tmp_path, un
         resume_run(tmp_path)
 
 
+@pytest.mark.usefixtures("no_pictures")
+def test_a_run_goes_on_twice_beside_damaged_checkpoints_of_later_steps(tmp_path, uninterrupted):
+    start_run(SMALL, tmp_path, seed=5).run(quiet=True)
+    for _, path in checkpoints.in_folder(tmp_path / "checkpoints")[1:]:
+        path.write_bytes(b"nothing")
+    training = resume_run(tmp_path)
+    train_step = training.gan.train_step
+
+    def stopping(batch):
+        if training.step in (6, 7):
+            training.stop()
+        return train_step(batch)
+
+    training.gan.train_step = stopping
+    training.run(quiet=True)
+    assert training.step == 7
+    training.run(quiet=True)
+    steps = [step for step, _ in checkpoints.in_folder(tmp_path / "checkpoints")]
+    assert training.step == 8 and steps == [5, 7, 8, 10, 15], "what is damaged is not counted among the newest"
+    training.run(quiet=True)
+    assert outcome(training) == outcome(uninterrupted)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_another_process_is_noticed_beside_damaged_checkpoints_of_later_steps(tmp_path):
+    start_run(SMALL, tmp_path, seed=5).run(quiet=True)
+    checkpoints.in_folder(tmp_path / "checkpoints")[-1][1].write_bytes(b"nothing")
+    training = resume_run(tmp_path)
+    training.close()
+    other = resume_run(tmp_path)
+    other.gan.train_step = lambda batch: other.stop() or (0.0, 0.0)
+    other.run(quiet=True)
+    with pytest.raises(CheckpointError, match=r"another process has trained .* to step 11, .* at step 10"):
+        training.run(quiet=True)
+
+
 def edit_config(path, **changes):
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps({**config, **changes}))

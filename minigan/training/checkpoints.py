@@ -38,14 +38,18 @@ class MissingError(CheckpointError):
 
 
 def write(folder, step, arrays, values):
-    """Write a checkpoint into `folder`, and remove all but the KEEP newest ones."""
+    """Write a checkpoint into `folder`, and remove all but the KEEP newest ones of the steps so far.
+
+    Those of later steps are damaged: the run went on from an older one.
+    """
     content = io.BytesIO()
     np.savez(content, values=json.dumps(values), **arrays)
     content = content.getvalue()
     with atomic_write(folder / f"step_{step:08d}.checkpoint") as file:
         file.write(hashlib.sha256(content).digest())
         file.write(content)
-    for _, path in in_folder(folder)[:-KEEP]:
+    so_far = [path for taken, path in in_folder(folder) if taken <= step]
+    for path in so_far[:-KEEP]:
         path.unlink(missing_ok=True)
 
 

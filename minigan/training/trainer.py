@@ -45,6 +45,7 @@ class Training:
                 folder.path, gan, dataset.images, config.seed, folder.samples, experiment.data_range, self.labels
             )
         self.step, self.losses, self.history, self.metrics = 0, [], [], []
+        self.skipped = set()  # steps whose checkpoints are damaged; they are later than the one that was restored
         self.remarks = []  # notes from opening the run; shown when training starts
         self.health, self.watchers = Health(gan, folder.note), watchers
         judges = config.judge_every and self.group.rank == 0
@@ -89,6 +90,7 @@ class Training:
                     "files step_*.checkpoint back from a backup, or train again into another folder."
                 )
             return
+        self.skipped = {step for step, _ in checkpoints.in_folder(self.folder.checkpoints) if step > values["step"]}
         try:
             self.take_over(values)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -164,11 +166,11 @@ class Training:
 
     def require_newest(self):
         """Raise CheckpointError if the folder holds checkpoints of later steps than this Training took."""
-        found = checkpoints.in_folder(self.folder.checkpoints)
-        if found and found[-1][0] > self.step:
+        found = [step for step, _ in checkpoints.in_folder(self.folder.checkpoints) if step not in self.skipped]
+        if found and found[-1] > self.step:
             self.close()
             raise CheckpointError(
-                f"another process has trained the run in {self.folder.path} to step {found[-1][0]:,}, but this "
+                f"another process has trained the run in {self.folder.path} to step {found[-1]:,}, but this "
                 f"Training is at step {self.step:,}. Open the run again: resume_run({str(self.folder.path)!r})."
             )
 
