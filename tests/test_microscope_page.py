@@ -41,6 +41,7 @@ from minigan.layers import (
 )
 from minigan.layers.base import Layer
 from minigan.optimizers import Adam
+from minigan.training import checkpoints
 from minigan.training.loop import start_run
 from minigan.training.microscope import microscope_of_run
 from minigan.training.trained import load_trained
@@ -315,6 +316,16 @@ def test_damaged_and_missing_checkpoints(runs, tmp_path, capsys):
         path.unlink()
     assert command("microscope", copy) == 2
     assert "holds no checkpoint" in capsys.readouterr().err
+
+
+def test_an_older_checkpoint_of_another_run_is_named(runs, tmp_path, capsys):
+    copy = tmp_path / "run"
+    shutil.copytree(runs / "Small", copy)
+    arrays, values = checkpoints.read(copy / "checkpoints" / "step_00000004.checkpoint")
+    values["config"]["seed"] = 99
+    checkpoints.write(copy / "checkpoints", 4, arrays, values)
+    assert command("microscope", copy) == 2
+    assert "the checkpoint of step 4 in" in capsys.readouterr().err
 
 
 def test_mistakes(runs):

@@ -12,10 +12,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from report_helpers import NOTES, make_run, rows_of_history
+from report_helpers import NOTES, make_run, rows_of_history, rows_of_metrics
 
 from minigan.__main__ import main
-from minigan.report.serving import HOST, make_server
+from minigan.report.serving import HOST, Page, make_server
 from minigan.training.folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +60,17 @@ def test_the_page_is_served_with_a_policy_and_follows_the_run(server, run):
     assert ask(server, "/version")[2] != headers["X-Version"]
     data = re.search(r'id="data-plots">(.*?)</script>', ask(server)[2])[1]
     assert json.loads(data)["losses"]["curves"][0]["x"] == [1.0, 2.0, 3.0]
+
+
+def test_a_change_of_any_table_is_seen(tmp_path):
+    """Also of one that is written in place: then the folder itself does not change."""
+    run = make_run(tmp_path / "run", metrics=rows_of_metrics())
+    page = Page(run)
+    for name in ("history.csv", "metrics.csv", "evaluation.json", "notes.txt"):
+        before = page.version()
+        with open(run / name, "a") as file:
+            file.write(" ")
+        assert page.version() != before, name
 
 
 @pytest.mark.parametrize(

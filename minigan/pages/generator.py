@@ -144,7 +144,6 @@ def generator_body(data: dict[str, Any], heading: str = "h2") -> list[Markup]:
     return [element("noscript", off), trouble, element("div", sections, class_="generator")]
 
 
-PLACE = "Place on the path"
 GRID_HELP = "Click an image, and the path leads there. The frames show both ends of the path."
 
 

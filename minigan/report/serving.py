@@ -16,7 +16,10 @@ from minigan.report.reading import read_record
 from minigan.report.writing import report_text
 
 HOST = "127.0.0.1"
-SEEN = ("config.json", "history.csv", "notes.txt", "evaluation.json", "evaluation_raw.json", "sharpness.csv", ".lock")
+SEEN = (
+    *("config.json", "history.csv", "metrics.csv", "notes.txt", "evaluation.json", "evaluation_raw.json"),
+    *("sharpness.csv", ".lock"),
+)
 
 
 def serve(run, port, say):

@@ -170,8 +170,8 @@ def restore_gan_from_newest(gan, config, folder, warn):
 
 
 def restore_checkpoint(gan, config, folder, arrays, values):
-    """Restore a GAN from the newest checkpoint; CheckpointError if this belongs to another run."""
-    where = f"the newest checkpoint in {folder.checkpoints}"
+    """Restore a GAN from a checkpoint of its run; CheckpointError if this belongs to another run."""
+    where = f"the checkpoint of step {values['step']:,} in {folder.checkpoints}"
     config.check_same(values["config"], where)
     try:
         restore_gan(gan, arrays, values["gan"])

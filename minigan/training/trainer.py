@@ -95,7 +95,8 @@ class Training:
             self.take_over(values)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(
-                f"{self.folder.checkpoints}: the health values of the newest checkpoint are wrong ({error!r})."
+                f"{self.folder.checkpoints}: the health values of the checkpoint of step {values['step']:,} are wrong "
+                f"({error!r})."
             ) from error
 
     def take_over(self, values):
