@@ -8,6 +8,8 @@ from minigan.errors import OptionError
 from minigan.experiments import EXPERIMENTS, find
 from minigan.experiments.variants import LATENTS, OBJECTIVES, OPTIMIZERS, options_of, text_of, value_of, variant
 from minigan.gan.description import describe_gan, differences
+from minigan.gan.latent import Normal, Uniform
+from minigan.gan.objectives import Hinge, NonSaturating
 from minigan.training.loop import resume_run, start_run
 from minigan.training.trained import load_trained
 
@@ -75,6 +77,37 @@ def test_weight_decay_of_a_variant():
     optimizer = gan.d_optimizer
     assert (type(optimizer).__name__, optimizer.lr, optimizer.weight_decay) == ("AdamW", 5e-4, 0.02)
     assert (optimizer.no_decay, gan.g_optimizer.no_decay) == (("b", "gamma", "beta"), ("b",))
+
+
+class Stronger(NonSaturating):
+    """An objective of one's own that keeps an argument under another name."""
+
+    def __init__(self, strength=1.0, label_noise=False, smoothing=0.0):
+        super().__init__(label_noise, smoothing)
+        self.k = strength
+
+
+class Wide(Normal):
+    """A latent of one's own that keeps an argument under another name."""
+
+    def __init__(self, size=100, width=1.0):
+        super().__init__(size)
+        self.w = width
+
+
+def test_a_variant_keeps_an_objective_and_a_latent_of_ones_own():
+    own = find("A4").but("own", objective=Stronger(5.0), latent=Wide(7, 3.0))
+    changed = variant(own, {"g_lr": 0.001})
+    assert changed.objective is own.objective and changed.latent is own.latent
+    changed = variant(own, {"objective": "hinge", "latent": "uniform"})
+    assert type(changed.objective) is Hinge and type(changed.latent) is Uniform and changed.latent.size == 7
+    # to be made again, they would need an argument that they do not have any more
+    with pytest.raises(
+        OptionError, match=r"Stronger cannot be made again .* 'strength'\. .* self\.strength = strength"
+    ):
+        variant(own, {"smoothing": 0.1})
+    with pytest.raises(OptionError, match=r"Wide cannot be made again .* its argument 'width'"):
+        variant(own, {"latent_size": 8})
 
 
 def test_fields_of_the_recipe():

@@ -194,20 +194,32 @@ def changed_parts(experiment, changes):
     """Return the latent, the objective and the optimizers of the variant."""
     kind = chosen_class(experiment, "latent", changes, LATENTS)
     names = latent_options(experiment, changes)
-    kept = {name: getattr(experiment.latent, name) for name in (["size"] if kind else names)}
     given = {name: changes[f"latent_{name}"] for name in names if f"latent_{name}" in changes}
-    parts = {"latent": (kind or type(experiment.latent))(**{**kept, **given})}
+    size = {"size": experiment.latent.size}
+    parts = {"latent": kind(**{**size, **given}) if kind else with_options(experiment.latent, given)}
     kind = chosen_class(experiment, "objective", changes, OBJECTIVES)
-    names = objective_options(experiment, changes)
-    kept = {} if kind else {name: getattr(experiment.objective, name) for name in names}
-    given = {name: changes[name] for name in names if name in changes}
-    parts["objective"] = (kind or type(experiment.objective))(**{**kept, **given})
+    given = {name: changes[name] for name in objective_options(experiment, changes) if name in changes}
+    parts["objective"] = kind(**given) if kind else with_options(experiment.objective, given)
     for side in SIDES:
         kind, kept = optimizer_class(experiment, side, changes)
         names = optimizer_options(experiment, side, changes)
         given = {name: changes[f"{side}_{name}"] for name in names if f"{side}_{name}" in changes}
         parts[f"{side}_optimizer"] = partial(kind, **{**kept, **given})
     return parts
+
+
+def with_options(part, changes):
+    """Return a latent or an objective made again with some options changed, or itself if there are none."""
+    if not changes:
+        return part
+    kind, names = type(part), option_names(part)
+    lost = [name for name in inspect.signature(kind).parameters if name not in names]
+    if lost:
+        raise OptionError(
+            f"{kind.__name__} cannot be made again with other options, because it does not keep its argument "
+            f"{lost[0]!r}. Store it under this name in {kind.__name__}.__init__: self.{lost[0]} = {lost[0]}."
+        )
+    return kind(**{**{name: getattr(part, name) for name in names}, **changes})
 
 
 def changed_networks(experiment, changes):
