@@ -256,6 +256,15 @@ def plain_number(value):
     return int(value) if isinstance(value, Integral) else float(value)
 
 
+def plain_value(value):
+    """Return an option with Python's own numbers and flags in the place of NumPy's, which JSON could not hold."""
+    if isinstance(value, (tuple, list)):
+        return tuple(map(plain_value, value))
+    if is_number(value):
+        return plain_number(value)
+    return bool(value) if isinstance(value, np.bool_) else value
+
+
 def plain_seed(value):
     if isinstance(value, (tuple, list)):
         return tuple(int(part) for part in value)

@@ -118,6 +118,22 @@ def test_a_variant_takes_more_options_and_ranges_make_names_for_every_system(tmp
     assert job.label == "A1+d_lr=0.001+data_range=0_1-seed0" and find(job.name).data_range == (0, 1)
 
 
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    study = Study(
+        ("A1",),
+        (np.int64(0),),
+        {"d_lr": list(np.linspace(0.25, 1, 2)), "steps": [np.int64(7)]},
+        epochs=np.int64(3),
+        samples=np.int32(50),
+        data_options={"image_size": [np.int64(8), 8]},
+    )
+    jobs = study.open(tmp_path)
+    assert [job.label for job in jobs] == [f"A1+d_lr={rate}+steps=7-seed0" for rate in ("0.25", "1")]
+    assert find(jobs[0].name).name == jobs[0].name and len(set(jobs)) == 2
+    settings = json.loads((tmp_path / "study.json").read_text())["settings"]
+    assert (settings["epochs"], settings["samples"], settings["data_options"]) == (3, 50, {"image_size": [8, 8]})
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -138,6 +154,7 @@ def test_a_variant_takes_more_options_and_ranges_make_names_for_every_system(tmp
         ({"seeds": (True,)}, "seed as an integer"),
         ({"options": {"d_lr": []}}, "at least one value of the option d_lr"),
         ({"options": {"d_lr": ["1e-3", "0.0010"]}}, "the value of d_lr '0.001' is given twice"),
+        ({"options": {"g_weight_decay": [1, 1.0]}}, "the value of g_weight_decay '1' is given twice"),
         ({"options": {"d_lr": ["fast"]}}, "expected lr > 0, or a schedule"),
         ({"options": {"dlr": ["1"]}}, "Did you mean 'd_lr'"),
         ({"options": {"d_units": ["1"]}}, "A4 has no option 'd_units'"),

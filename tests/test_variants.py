@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from minigan.errors import OptionError
@@ -10,6 +11,7 @@ from minigan.experiments.variants import LATENTS, OBJECTIVES, OPTIMIZERS, option
 from minigan.gan.description import describe_gan, differences
 from minigan.gan.latent import Normal, Uniform
 from minigan.gan.objectives import Hinge, NonSaturating
+from minigan.schedules import Cosine
 from minigan.training.loop import resume_run, start_run
 from minigan.training.trained import load_trained
 
@@ -130,6 +132,28 @@ def test_every_value_has_a_text_that_leads_back_to_it():
         assert value_of("x", text_of(value)) == value and "+" not in text_of(value)
         assert type(value_of("x", text_of(value))) is type(value)
     assert text_of(value_of("x", "1.0")) == "1" == text_of(value_of("x", "1e0"))
+    assert value_of("x", 1e15) == 1e15
+
+
+def test_values_of_numpy_and_whole_floats_make_the_same_name():
+    names = {variant(find("A1"), {"d_lr": rate}).name for rate in (1, 1.0, np.int64(1), np.float32(1))}
+    assert names == {"A1+d_lr=1"} and find("A1+d_lr=1").name == "A1+d_lr=1"
+    for changes, name in (
+        ({"d_lr": np.float64(1e-3)}, "A1+d_lr=0.001"),
+        ({"label_noise": np.True_}, "A1+label_noise=true"),
+        ({"data_range": (0.0, np.float64(1))}, "A1+data_range=0:1"),
+        ({"g_no_decay": ("b", "beta")}, "A1+g_no_decay=b:beta"),
+    ):
+        changed = variant(find("A1"), changes)
+        assert changed.name == name and find(name).name == name
+        assert describe_gan(find(name).make_gan()) == describe_gan(changed.make_gan())
+
+
+@pytest.mark.parametrize("value", [Cosine(0.1, steps=10), np.array([0.1, 0.2]), {}, "", ()])
+def test_a_value_that_has_no_text_makes_no_variant(value):
+    """Its run could not be found again."""
+    with pytest.raises(OptionError, match=r"d_lr=.*: expected a number, true, false, none, a name, or numbers"):
+        variant(find("A1"), {"d_lr": value})
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

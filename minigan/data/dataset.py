@@ -29,7 +29,7 @@ from minigan.errors import DataError, OptionError
 from minigan.files import as_path
 from minigan.hints import PathLike, Size
 from minigan.ops.convolution.windows import pair
-from minigan.options import hint, is_integer, is_number, plain_number, require_array, require_text, shown
+from minigan.options import hint, is_integer, plain_value, require_array, require_text, shown
 
 SPLITS = ("train", "test")
 DIGITS_PATH = Path(__file__).with_name("digits.npz")
@@ -137,7 +137,7 @@ def load(
         loaded = LOADERS[name](directory, split, **view, **options)
     else:
         loaded = resizing.resized(LOADERS[name](directory, split, **options), **view)
-    return replace(loaded, options={**view, **{option: plain(value) for option, value in options.items()}})
+    return replace(loaded, options={**view, **{option: plain_value(value) for option, value in options.items()}})
 
 
 def from_arrays(
@@ -160,15 +160,6 @@ def from_arrays(
     images = arrays.images_of(images, value_range, owner)
     labels, classes = arrays.labels_of(labels, len(images), classes, owner)
     return Dataset(name, "train", images, labels, classes)
-
-
-def plain(value):
-    """Return an option with Python's own numbers and flags in the place of NumPy's, which JSON could not hold."""
-    if isinstance(value, (tuple, list)):
-        return tuple(map(plain, value))
-    if is_number(value):
-        return plain_number(value)
-    return bool(value) if isinstance(value, np.bool_) else value
 
 
 def _check_options(name, options):

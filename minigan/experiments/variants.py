@@ -27,7 +27,7 @@ from minigan.gan import latent, objectives
 from minigan.gan.description import option_names
 from minigan.layers import Dense
 from minigan.network import Sequential
-from minigan.options import hint, require_choice
+from minigan.options import hint, plain_value, require_choice
 
 SEPARATOR = "+"  # between the name of the experiment and each changed option
 FIELDS = ("accumulate", "batch_size", "d_steps", "data_range", "dataset", "ema", "epochs", "lr_schedule")
@@ -35,7 +35,7 @@ FIELDS = (*FIELDS, "warm_up", "max_grad_norm", "augment", "image_size")
 SIDES = {"g": "generator", "d": "discriminator"}
 WORDS = {"true": True, "false": False, "none": None}
 INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)
-NUMBER = re.compile(r"-?(\d{1,15}(\.\d{0,20})?|\.\d{1,20})(e[+-]?\d{1,3})?", re.ASCII)
+NUMBER = re.compile(r"-?(\d{1,16}(\.\d{0,20})?|\.\d{1,20})(e[+-]?\d{1,3})?", re.ASCII)
 WORD = re.compile(r"[a-z][a-z0-9-]{0,40}", re.ASCII)
 
 
@@ -97,9 +97,13 @@ def by_name(find, name):
 
 
 def value_of(name, text):
-    """Return the value that a text stands for: a number, true, false, none, a word, or a tuple of numbers (2:3)."""
+    """Return the value that a text stands for: a number, true, false, none, a word, or a tuple of numbers (2:3).
+
+    A value that is no text becomes what its own text stands for: 1 for 1.0 and for NumPy's 1. So each variant has one
+    name, and the name leads back to it.
+    """
     if not isinstance(text, str):
-        return text
+        return value_of(name, text_of(plain_value(text)))
     lower = text.lower()
     if lower in WORDS:
         return WORDS[lower]
@@ -118,7 +122,7 @@ def value_of(name, text):
 
 
 def text_of(value):
-    """Return the text that `value_of` reads as this value; equal values have equal texts."""
+    """Return the text that `value_of` reads as this value."""
     if isinstance(value, (tuple, list)):
         return ":".join(map(text_of, value))
     if isinstance(value, bool) or value is None:

@@ -14,7 +14,7 @@ from minigan.errors import CheckpointError, OptionError
 from minigan.experiments.from_files import Source
 from minigan.experiments.variants import SEPARATOR, text_of, value_of
 from minigan.files import as_path, atomic_write, is_leftover, make_folder, printable, read_file
-from minigan.options import is_integer, require_count, shown
+from minigan.options import is_integer, plain_value, require_count, shown
 from minigan.study.own_files import experiment_of, records_of, require_same_files, require_usable_names
 from minigan.study.results import read_result
 from minigan.training.config import require_right
@@ -109,8 +109,10 @@ class Study:
         require_lists(**(self.options or {}))
         for name in ("epochs", "steps", "batch_size", "judge_every", "judge_samples"):
             if getattr(self, name) is not None:
-                require_count("study", **{name: getattr(self, name)})
-        require_count("study", samples=self.samples)
+                self._set(name, require_count("study", **{name: getattr(self, name)}))
+        self._set("samples", require_count("study", samples=self.samples))
+        if isinstance(self.data_options, dict):  # else the experiments refuse it. A job is hashable: tuples, no lists
+            self._set("data_options", {name: plain_value(value) for name, value in self.data_options.items()})
         if self.judge_samples is not None and self.judge_every is None:
             raise OptionError("study: judge_samples is given, but judge_every is not: when are the samples judged?")
         for seed in self.seeds:
@@ -128,6 +130,10 @@ class Study:
             if name in SETTINGS and getattr(self, name) is not None:
                 raise OptionError(f"study: {name} is set twice, for all runs and as an option. Leave one of them out.")
         self.jobs(Path("."))
+
+    def _set(self, name, value):
+        """Set a field to its plain value, while the study is made."""
+        object.__setattr__(self, name, value)
 
     @property
     def sources(self):
@@ -162,8 +168,7 @@ class Study:
         for seed, (experiment, source, options, steps) in itertools.product(self.seeds, list(self.variants())):
             own = {key: getattr(self, key) or getattr(experiment, key) for key in ("epochs", "batch_size", "dataset")}
             require_judged(experiment.name, own["dataset"])
-            data_options = experiment.data_options(self.data_options)  # a job is hashable, so it has no lists
-            own["data_options"] = tuple((key, as_tuple(value)) for key, value in sorted(data_options.items()))
+            own["data_options"] = tuple(sorted(experiment.data_options(self.data_options).items()))
             own["source"] = source.text if source else ()
             place = f"{SEPARATOR.join([experiment.name.split(SEPARATOR)[0], *options])}-seed{seed}".replace(":", "_")
             if len(place) > LONGEST:
@@ -215,11 +220,6 @@ def require_judged(name, dataset):
             f"study: {name} trains on {dataset}, of which only the modes are counted. Train it by itself, then count "
             "them: python -m minigan evaluate RUN."
         )
-
-
-def as_tuple(value):
-    """Return a list as a tuple, and everything else as it is."""
-    return tuple(value) if isinstance(value, list) else value
 
 
 def require_lists(**options):

@@ -12,9 +12,10 @@ import numpy as np
 
 import minigan
 from minigan import backend, machine
-from minigan.data.dataset import OPTION_NAMES, plain
+from minigan.data.dataset import OPTION_NAMES
 from minigan.errors import CheckpointError, MisuseWarning, OptionError
 from minigan.files import as_path
+from minigan.options import plain_value
 from minigan.parallel.sharing import MOST_WORKERS
 from minigan.training.settings import quoted, require_same
 
@@ -255,7 +256,7 @@ def require_right(config):
     These could not be read from config.json again; or the run would end beyond the schedule of its learning rates.
     """
     for name in ASKED:
-        setattr(config, name, plain(getattr(config, name)))
+        setattr(config, name, plain_value(getattr(config, name)))
     wrong = wrong_entry(vars(config))
     if wrong:
         raise OptionError(f"this run cannot be trained: {wrong}.")
