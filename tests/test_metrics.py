@@ -227,8 +227,9 @@ def test_copies_are_at_distance_0_and_test_images_at_ratio_1(rng):
         assert memorisation.memorisation(distances, test) == (0, 1)
     assert memorisation.memorisation(test, test) == (1, 0.01)
     assert memorisation.memorisation(2 * test, test) == (2, 0)
-    with pytest.raises(DataError, match="copies"):
-        memorisation.memorisation(test, 0 * test)
+    some_copies = np.where(np.arange(300) < 30, 0, test)  # so the nearest percent of the test images is at 0
+    assert memorisation.memorisation(0 * test, some_copies) == (0, 1)
+    assert memorisation.memorisation(test, some_copies)[1] == 0
 
 
 # the classifier
@@ -413,6 +414,15 @@ def test_without_test_images_memorisation_is_none_with_the_reason(judge):
     rows = metrics.table({"a": figures, "b": figures}).splitlines()
     assert len(rows) == 4 and rows[2].startswith(f"| a | {figures['nfd']:.2f} |") and rows[3].endswith("| - | - |")
     assert len({row.count("|") for row in rows}) == 1
+
+
+def test_if_the_test_images_are_copies_only_memorisation_is_none(judge):
+    train = stripes(100, seed=0)
+    test = data.from_arrays(train.images[:20], name="stripes")
+    figures = metrics.evaluate(stripes(200, seed=1).images, metrics.Reference(train, judge, test, samples=200))
+    assert figures["memorisation_ratio"] is figures["copied_share"] is None
+    assert figures["memorisation_note"].startswith("most test images are copies of training images")
+    assert figures["nfd"] > 0 and figures["coverage"] > 0
 
 
 def test_tables_of_odd_names_and_values(reference):

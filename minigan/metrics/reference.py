@@ -22,7 +22,7 @@ class Reference:
 
     Options    train: the Dataset that the GAN learned from; classifier: that of `trained_classifier(train)`
                test: a Dataset of images that the GAN has not seen. With None, memorisation is not judged, and
-               `no_test` is reported as the reason
+               `no_test` is reported as the reason; nor if most test images are copies of training images
                samples: how many generated images an evaluation uses, at least 12. Half as many real and generated
                images are compared by their neighbours, and a tenth is searched for copies. The metrics depend on this
                number
@@ -66,8 +66,11 @@ class Reference:
                 f"Reference: the training images have the shape {self.image_shape}, but the test images "
                 f"{test.images.shape[1:]}. Use both splits of one data set."
             )
-        images = test.images[chosen(len(test), self.copy_samples)]
-        self.test_distances, self.no_test = distances_to_training(images, self.train_images), None
+        distances = distances_to_training(test.images[chosen(len(test), self.copy_samples)], self.train_images)
+        if np.median(distances) == 0:  # nothing to compare samples with; the other metrics need no test images
+            self.no_test = "most test images are copies of training images. Give images that the GAN has not seen"
+        else:
+            self.test_distances, self.no_test = distances, None
 
 
 def require_enough(owner, samples):
