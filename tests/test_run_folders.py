@@ -206,6 +206,28 @@ def test_a_folder_with_leftovers_alone_counts_as_new(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {LOCK, "config.json", "checkpoints", "samples"}
 
 
+def test_a_folder_that_is_refused_stays_as_it_is(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(OptionError, match="is not empty"):
+        start_run(SMALL, tmp_path)
+    assert os.listdir(tmp_path) == ["thesis.txt"]
+
+
+def test_a_folder_that_another_process_fills_first_is_refused(tmp_path, monkeypatch):
+    """Both found it empty. Whoever gets the lock later sees what is in it now."""
+    lock = RunFolder.lock
+
+    def lose(folder):
+        (tmp_path / "config.json").write_text("of the other process")
+        return lock(folder)
+
+    monkeypatch.setattr(RunFolder, "lock", lose)
+    for _ in range(2):  # and the folder is given up
+        with pytest.raises(OptionError, match="is not empty"):
+            start_run(SMALL, tmp_path)
+    assert (tmp_path / "config.json").read_text() == "of the other process"
+
+
 def test_a_folder_probe_leaves_nothing(tmp_path):
     make_folder(tmp_path / "a")
     assert not list((tmp_path / "a").iterdir())

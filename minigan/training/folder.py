@@ -61,18 +61,28 @@ class RunFolder:
         config.to_json()  # before anything is written: what JSON cannot hold shall leave no folder behind
         path = make_folder(path)
         run = cls(path)
+        if not os.path.lexists(path / LOCK):  # where no run ever was, a refused folder stays as it is, without a lock
+            run.require_empty(source)
         run.lock()
-        if not all(inside.name == LOCK or is_leftover(inside) or holds(inside, source) for inside in path.iterdir()):
+        try:
+            run.require_empty(source)  # again: another process may have been faster
+        except OptionError:
             run.release()
-            resume = f" To resume the run in it: python -m minigan resume {path}." if run.has_config() else ""
-            raise OptionError(
-                f"the folder {path} is not empty.{resume} For a new run choose another folder (--out DIR)."
-            )
+            raise
         if source is not None:
             run.write_source(source)
         run.write_config(config)
         run.make_folders()
         return run
+
+    def require_empty(self, source):
+        """Raise OptionError if the folder holds more than a lock and what a killed process may have left there."""
+        if all(path.name == LOCK or is_leftover(path) or holds(path, source) for path in self.path.iterdir()):
+            return
+        resume = f" To resume the run in it: python -m minigan resume {self.path}." if self.has_config() else ""
+        raise OptionError(
+            f"the folder {self.path} is not empty.{resume} For a new run choose another folder (--out DIR)."
+        )
 
     @classmethod
     def open(cls, path):
