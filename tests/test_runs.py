@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from minigan.experiments import EXPERIMENTS
 from minigan.training import checkpoints
 from minigan.training.folder import RunFolder
 from minigan.training.loop import resume_run, start_run
+from minigan.training.watchers.progress import ProgressBar
 
 
 @pytest.fixture(autouse=True)
@@ -235,6 +238,15 @@ def test_tensorboard_events_are_written(tmp_path):
 
 
 def test_without_tensorboardx_the_option_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "tensorboardX", None)
+    """Before a folder is made. A run that has one says so at once, and ends its bar."""
+    monkeypatch.setitem(sys.modules, "tensorboardX", SimpleNamespace(SummaryWriter=None))
+    training = start_run(SMALL, tmp_path / "made", seed=5, tensorboard=True)
+    closed = []
+    monkeypatch.setattr(ProgressBar, "close", lambda bar: closed.append(bar.bar.close()))
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(OptionError, match=r"minigan\[tensorboard\]"):
-        start_run(SMALL, tmp_path, seed=5, tensorboard=True).run(quiet=True)
+        training.run(quiet=True)
+    assert len(closed) == 1
+    with pytest.raises(OptionError, match=r"minigan\[tensorboard\]"):
+        start_run(SMALL, tmp_path / "run", seed=5, tensorboard=True)
+    assert not (tmp_path / "run").exists()

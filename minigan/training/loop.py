@@ -23,6 +23,7 @@ from minigan.training.trained import experiment_of
 from minigan.training.trainer import Training
 from minigan.training.watchers import Watcher
 from minigan.training.watchers.own import checked_watchers
+from minigan.training.watchers.tensorboard import summary_writer
 
 OPTIONS = ("epochs", "steps", "batch_size", "every", "tensorboard")  # of start_run, besides those that it names
 OLD_NAMES = {"begin": "start_run", "reopen": "resume_run"}  # of minigan 0.1; they work for one release
@@ -114,6 +115,8 @@ def start_run(
     sharing.require_same_run(config, group)
     sharing.set_workers(gan, config, workers, group)
     config.machine = sharing.numerics(config.workers)
+    if config.tensorboard and group.rank == 0:
+        summary_writer()  # before anything is written: without it the run cannot be trained
     content = None if source is None else source.content
     folder = RunFolder.create(out, config, content) if group.rank == 0 else sharing.FolderElsewhere(out)
     return Training(folder, config, experiment, dataset, gan, watchers)

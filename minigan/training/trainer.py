@@ -191,17 +191,18 @@ class Training:
             folder.note(text)
             bar.say(text)
 
-        for text in self.remarks:
-            bar.say(text)
-        self.remarks = []
-        self.gan.capture(say)
-        for watcher in (self.health, *judges):
-            watcher.say = say
-        board = TensorBoard(folder.path / "tensorboard", self.step) if config.tensorboard and self.gallery else None
-        own = OwnWatchers(self.watchers if self.group.rank == 0 else (), say)
-        # the judge comes first: the others show its metrics, and health may end the run
-        watchers = [*judges, bar, self.health, *([board] if board else []), own]
+        watchers = [bar]  # it is closed, too, if the others cannot be made
         try:
+            for text in self.remarks:
+                bar.say(text)
+            self.remarks = []
+            self.gan.capture(say)
+            for watcher in (self.health, *judges):
+                watcher.say = say
+            board = TensorBoard(folder.path / "tensorboard", self.step) if config.tensorboard and self.gallery else None
+            own = OwnWatchers(self.watchers if self.group.rank == 0 else (), say)
+            # the judge comes first: the others show its metrics, and health may end the run
+            watchers = [*judges, bar, self.health, *([board] if board else []), own]
             for watcher in watchers:
                 watcher.start(self)
             with sharing.one_thread(config.workers), self.stop_request as stop, warnings.catch_warnings():

@@ -7,17 +7,22 @@ from minigan.training.watchers.watcher import Watcher
 EVERY = 10  # steps between two points of the losses
 
 
+def summary_writer():
+    """Return the class that writes events; OptionError if it is not installed."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise OptionError(
+            '--tensorboard needs tensorboardX, which is not installed: pip install "minigan[tensorboard]"'
+        ) from error
+    return SummaryWriter
+
+
 class TensorBoard(Watcher):
     """A watcher of Training that writes events into a folder, for `tensorboard --logdir`. It needs tensorboardX."""
 
     def __init__(self, folder, step):
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError as error:
-            raise OptionError(
-                '--tensorboard needs tensorboardX, which is not installed: pip install "minigan[tensorboard]"'
-            ) from error
-        self.writer = SummaryWriter(str(folder), purge_step=step + 1)  # what comes again when a run is resumed
+        self.writer = summary_writer()(str(folder), purge_step=step + 1)  # what comes again when a run is resumed
         self.metrics, self.written = [], 0  # the rows of metrics.csv, and how many of them are in the events
 
     def start(self, training):
