@@ -288,7 +288,7 @@ def test_on_the_command_line(tmp_path, monkeypatch, capsys):
 
     options = ("--batch-size", 20, "--steps", 2, "--quiet")
     assert run("train", "mlp-gan", *options, "--augment", "color,translation") == 0
-    out = "out/mlp-gan+augment=color:translation-seed0"
+    out = "out/mlp-gan+augment=color_translation-seed0"
     assert run("resume", out, "--steps", 3, "--quiet") == 0 and run("sample", out, "--n", 4) == 0
     assert run("train", "mlp-gan", *options, "--augment", "blur", "--out", "x") == 2
     assert "'blur', which is unknown" in capsys.readouterr().err

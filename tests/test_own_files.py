@@ -10,7 +10,7 @@ import pytest
 from run_helpers import results
 
 from minigan.__main__ import main, make_parser
-from minigan.cli.training import folder_name
+from minigan.cli.training import default_folder
 from minigan.errors import CheckpointError, FileError, MiniganError, OptionError
 from minigan.experiments import Experiment, find, from_file
 from minigan.experiments.from_files import named, names_a_file
@@ -186,8 +186,13 @@ def test_a_run_that_is_killed_while_its_folder_is_made_begins_again_with_its_tex
 
 def test_the_folder_of_a_run_follows_the_name_of_the_experiment(capsys):
     experiment = find("A4")
-    for name, folder in (("../x", "_x"), ("ä b", "ä_b"), ("...", "own"), ("A4+augment=color:cutout", None)):
-        assert folder_name(experiment.but(name)) == (folder or name)
+    for name, folder in (
+        ("../x", "_x"),
+        ("ä b", "ä_b"),
+        ("...", "own"),
+        ("A4+augment=color:cutout", "A4+augment=color_cutout"),
+    ):
+        assert default_folder(experiment.but(name), 3) == Path("out", f"{folder}-seed3")
     write(text=TEXT.replace('"mine"', repr("a/../b")))
     assert command("train", "my_gan.py", "--steps", 1, "--quiet") == 0
     assert os.path.isfile("out/a_.._b-seed0/config.json")

@@ -1,6 +1,5 @@
 """The commands train and resume: start a new run, or continue a run that was stopped."""
 
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from minigan.experiments.catalogue import like_the_report
 from minigan.experiments.from_files import find_or_hint, from_file, names_a_file
 from minigan.experiments.variants import SEPARATOR
 from minigan.parallel.mpi import ONE, started
-from minigan.training.folder import RunFolder
+from minigan.training.folder import RunFolder, folder_name
 from minigan.training.loop import resume_run, start_run
 from minigan.training.sources import source_of_run
 
@@ -64,7 +63,7 @@ def train_command(args):
     tell_of_size(experiment, args.image_size)
     training = start_run(
         experiment,
-        args.out or Path("out") / f"{folder_name(experiment)}-seed{args.seed}",
+        args.out or default_folder(experiment, args.seed),
         dataset=args.dataset,
         data_dir=args.data_dir,
         seed=args.seed,
@@ -104,9 +103,10 @@ def resume_command(args):
     return finish(training, args.quiet, not args.no_report)
 
 
-def folder_name(experiment):
-    """Return the name of an experiment as the name of a folder can be: no path leads out of out/."""
-    return re.sub(r"[^\w.+=:,-]", "_", experiment.name)[:LONGEST].lstrip(".") or "own"
+def default_folder(experiment, seed):
+    """Return the folder of a run of which nobody says where it is: no name leads out of out/."""
+    name = folder_name(experiment.name)[:LONGEST].lstrip(".") or "own"
+    return Path("out") / f"{name}-seed{seed}"
 
 
 def finish(training, quiet, with_report=True):

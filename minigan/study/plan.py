@@ -18,7 +18,7 @@ from minigan.options import is_integer, plain_value, require_count, shown
 from minigan.study.own_files import experiment_of, records_of, require_same_files, require_usable_names
 from minigan.study.results import read_result
 from minigan.training.config import require_right
-from minigan.training.folder import RunFolder
+from minigan.training.folder import RunFolder, folder_name
 from minigan.training.settings import quoted
 
 FILE, FORMAT, LIMIT = "study.json", "minigan study 1", 2**24
@@ -170,7 +170,8 @@ class Study:
             require_judged(experiment.name, own["dataset"])
             own["data_options"] = tuple(sorted(experiment.data_options(self.data_options).items()))
             own["source"] = source.text if source else ()
-            place = f"{SEPARATOR.join([experiment.name.split(SEPARATOR)[0], *options])}-seed{seed}".replace(":", "_")
+            name = SEPARATOR.join([experiment.name.split(SEPARATOR)[0], *options])
+            place = folder_name(f"{name}-seed{seed}")
             if len(place) > LONGEST:
                 raise OptionError(f"study: the name {place[:60]}... of a run is too long: at most {LONGEST} letters.")
             path = str(Path(folder, place).absolute())

@@ -205,6 +205,11 @@ class RunFolder:
         append_line(self.path / "notes.txt", f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}")
 
 
+def folder_name(text):
+    """Return a text as the name of a folder can be on every system: Windows takes no colon, and "/" leads elsewhere."""
+    return re.sub(r"[^\w.+=,-]", "_", text)
+
+
 def holds(path, source):
     """Return whether a path is experiment.py with this text: a run was killed between the writing of its files."""
     return source is not None and path.name == SOURCE_FILE and path.is_file() and path.read_bytes() == source
