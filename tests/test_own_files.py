@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 from run_helpers import results
 
 from minigan.__main__ import main, make_parser
+from minigan.cli.opening import open_all
 from minigan.cli.training import default_folder
 from minigan.errors import CheckpointError, FileError, MiniganError, OptionError
 from minigan.experiments import Experiment, find, from_file
@@ -290,6 +292,23 @@ def test_runs_that_python_started_can_be_given_their_file(begun):
     resume_run(begun, steps=4, experiment=own.experiment).run(quiet=True)
     start_run(find("A1"), "a1", dataset="digits", batch_size=2000, steps=1).run(quiet=True)
     assert source_of_run("a1", "my_gan.py") is None, "evaluate takes runs of both kinds at once"
+
+
+def test_a_file_that_no_run_was_started_with_is_an_error(begun, capsys):
+    """It was run, and its experiment forgotten."""
+    start_run(find("A1"), "a1", dataset="digits", batch_size=2000, steps=1).run(quiet=True)
+    for name in ("resume", "sample", "evaluate"):
+        capsys.readouterr()
+        assert command(name, "a1", "--source", "my_gan.py") == 2
+        assert "my_gan.py does not hold the experiment of a1: expected 'A1'. Leave out" in capsys.readouterr().err
+    both = open_all(["a1", str(begun)], Namespace(source="my_gan.py", trust_source=False))
+    assert [run.experiment.name for run in both] == ["A1", "mine"], "one file is enough for runs of both kinds"
+
+
+def test_a_report_without_a_generator_takes_no_file(begun, capsys):
+    for options in (("--source", "nix.py"), ("--trust-source",)):
+        assert command("report", begun, *options) == 2
+        assert "belong to --generator" in capsys.readouterr().err
 
 
 def test_the_folder_is_not_looked_at_without_the_options():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from minigan import metrics
 from minigan.cli.arguments import add_option, add_source, positive
-from minigan.cli.opening import open_trained
+from minigan.cli.opening import open_all
 from minigan.errors import MiniganError
 from minigan.metrics.evaluation import COLUMNS
 from minigan.training.judging import judge_for
@@ -39,7 +39,7 @@ def add_to(commands):
 
 def evaluate_runs(args):
     """Judge each run and print the table; what runs on the same data share is computed once."""
-    runs = [open_trained(path, args) for path in dict.fromkeys(args.runs)]  # errors before hours of work
+    runs = open_all(list(dict.fromkeys(args.runs)), args)  # errors before hours of work
     judges, evaluations = {}, {}
     for run in runs:
         data_of_run = run.config.dataset, run.config.images_md5

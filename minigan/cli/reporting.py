@@ -66,6 +66,8 @@ def report_command(args):
         )
     if args.generator and (args.watch or studies or len(runs) > 1):
         args.parser.error("--generator belongs to the page of one run, and not to --watch")
+    if not args.generator and (args.source is not None or args.trust_source):
+        args.parser.error("--source and --trust-source belong to --generator: only the generator needs your file")
     if args.watch:
         return watch(args, runs, studies)
     if args.port is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from minigan import machine
 from minigan.cli.arguments import DATA, add_option, add_recipe, add_source, data_options, positive, with_recipe
+from minigan.cli.opening import sources_of
 from minigan.errors import MiniganError
 from minigan.experiments.catalogue import like_the_report
 from minigan.experiments.from_files import find_or_hint, from_file, names_a_file
@@ -13,7 +14,6 @@ from minigan.experiments.variants import SEPARATOR
 from minigan.parallel.mpi import ONE, started
 from minigan.training.folder import RunFolder, folder_name
 from minigan.training.loop import resume_run, start_run
-from minigan.training.sources import source_of_run
 
 LONGEST = 150  # letters of a folder's name; most systems allow 255 bytes
 
@@ -87,7 +87,7 @@ def resume_command(args):
     if started() == ONE:
         _, config = RunFolder.open(args.run)
         machine.take_threads_of(config.machine)
-    source = source_of_run(args.run, args.source, args.trust_source)
+    (source,) = sources_of([args.run], args)
     training = resume_run(
         args.run,
         args.epochs,
