@@ -106,6 +106,18 @@ def test_on_the_command_line(tmp_path, capsys):
     assert "an integer from 1 to 256" in capsys.readouterr().err
 
 
+def test_auto_on_resume_counts_the_cores_and_not_the_one_blas_thread_of_each_worker(tmp_path, monkeypatch):
+    threads = [3]
+    monkeypatch.setattr(machine, "blas_threads", lambda: threads[-1])
+    monkeypatch.setattr(machine, "set_blas_threads", threads.append)
+    monkeypatch.setattr(machine, "chosen_threads", lambda: None)
+    start_run(find("mlp-gan"), tmp_path / "run", steps=1, workers=2).run(quiet=True)
+    assert config(tmp_path / "run")["machine"]["BLAS threads"] == "1"
+    with pytest.raises(SystemExit):
+        main(["resume", str(tmp_path / "run"), "--workers", "auto", "--steps", "2", "--quiet"])
+    assert config(tmp_path / "run")["workers"] == 3
+
+
 def test_info_shows_the_number(capsys, monkeypatch):
     monkeypatch.setattr(machine, "blas_threads", lambda: 7)
     with pytest.raises(SystemExit):

@@ -86,7 +86,8 @@ def train_command(args):
 def resume_command(args):
     if started() == ONE:
         _, config = RunFolder.open(args.run)
-        machine.take_threads_of(config.machine)
+        if config.sharers == "1 worker":  # several have one BLAS thread each, which says nothing about the cores
+            machine.take_threads_of(config.machine)
     (source,) = sources_of([args.run], args)
     training = resume_run(
         args.run,
