@@ -1,8 +1,10 @@
 """Workers that share a batch: their number changes no result, and nothing that goes wrong makes them wait for ever."""
 
 import copy
+import itertools
 import os
 import pickle
+import signal
 import threading
 import time
 
@@ -429,6 +431,42 @@ def test_ctrl_c_in_the_midst_of_a_batch(error, rng, monkeypatch):
         with pytest.raises(error):
             net.forward(x, True)
     assert net.forward(x, True).shape == (6, 4)
+
+
+class Interrupted:
+    """The box of a worker. The first time that a job is put into it, Ctrl-C comes, just before or just after."""
+
+    def __init__(self, box, before):
+        self.box, self.before, self.pressed = box, before, False
+
+    def put(self, job):
+        now, self.pressed = not self.pressed, True
+        if now and self.before:
+            raise KeyboardInterrupt
+        self.box.put(job)
+        if now:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_ctrl_c_while_the_workers_are_asked():
+    def work():
+        signal.alarm(60)  # ends this child process, should it wait for ever
+        team, meeting, did = threads.Team(3), threads.Meeting(3), []
+
+        def part(rank):
+            meeting.wait()
+            did.append(rank)
+
+        for rank, before in itertools.product((0, 1), (True, False)):
+            team.boxes[rank] = Interrupted(team.boxes[rank], before)
+            with pytest.raises(KeyboardInterrupt):
+                team.run(part, meeting)
+            did.clear()
+            team.run(part, meeting)
+            assert sorted(did) == [0, 1, 2]
+
+    assert in_child(work) == 0
 
 
 def test_workers_see_what_the_caller_has_set_by_with(rng):

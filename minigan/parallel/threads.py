@@ -6,6 +6,7 @@ does wrong ends the work of all, with one error: no thread waits for another one
 
 import os
 import threading
+from contextlib import suppress
 from contextvars import copy_context
 from functools import cache
 from queue import Empty, SimpleQueue
@@ -88,10 +89,14 @@ class Job:
 
     def __init__(self, work, meeting):
         self.work, self.meeting = work, meeting
-        self.finished, self.errors = [], []
+        self.begun, self.finished, self.errors = set(), set(), []
+        self.news = SimpleQueue()  # wakes the thread that waits until all have finished
 
     def do(self, rank):
-        """Let one worker do its part."""
+        """Let one worker do its part: once, however often it is asked, and not if the work has failed already."""
+        if rank in self.begun or self.errors:
+            return
+        self.begun.add(rank)
         try:
             self.work(rank)
         except BaseException as error:  # KeyboardInterrupt, too, must end the work of the others
@@ -108,7 +113,7 @@ class Team:
     """A number of workers: the thread that calls `run`, and others that wait for it."""
 
     def __init__(self, size):
-        self.free, self.done = threading.Lock(), SimpleQueue()
+        self.free = threading.Lock()
         self.boxes = [SimpleQueue() for _ in range(size - 1)]
         for rank, box in enumerate(self.boxes, start=1):
             threading.Thread(target=self.serve, args=(rank, box), name=f"minigan worker {rank}", daemon=True).start()
@@ -118,9 +123,9 @@ class Team:
         while True:
             job, context = box.get()
             context.run(job.do, rank)
-            job.finished.append(rank)
+            job.finished.add(rank)
+            job.news.put(rank)
             job = context = None  # so that nothing keeps the arrays
-            self.done.put(rank)
 
     def run(self, work, meeting, prepare=None):
         """Let every worker call work(rank), with one BLAS thread each, and return when all are done.
@@ -132,20 +137,19 @@ class Team:
         with self.free, one_blas_thread():
             if prepare:
                 prepare()
-            job, asked = Job(work, meeting), []
-            try:
-                for box in self.boxes:
-                    asked.append(box)
-                    box.put((job, copy_context()))
-                job.do(0)
-            except BaseException as error:
-                job.fail(error)
-            while len(job.finished) < len(asked):
+            job, unasked = Job(work, meeting), [(box, copy_context()) for box in self.boxes]
+            while True:
                 try:
-                    self.done.get(timeout=1)
-                except Empty:
-                    continue
-                except BaseException as error:  # Ctrl-C while this thread waits
+                    while unasked:
+                        box, context = unasked[0]
+                        box.put((job, context))
+                        unasked.pop(0)
+                    job.do(0)
+                    while len(job.finished) < len(self.boxes):
+                        with suppress(Empty):
+                            job.news.get(timeout=1)
+                    break
+                except BaseException as error:  # Ctrl-C, at any line: all are asked, so that all can be waited for
                     job.fail(error)
             if meeting.barrier.broken:
                 meeting.reset()
