@@ -199,6 +199,11 @@ def as_vector(owner, name, values):
     return vector.astype("float64")
 
 
+def require_function(owner, **options):
+    """Return the options, each a function that can be called with one argument."""
+    return checked(owner, options, takes_one_argument, "as a function of one argument", lambda function: function)
+
+
 def require_text(owner, **options):
     """Return the options, each a text."""
     return checked(owner, options, lambda value: isinstance(value, str), "as a text", str)
@@ -245,6 +250,19 @@ def is_count(value):
 def is_shape(value):
     vector = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iu"
     return (vector or isinstance(value, (tuple, list))) and 1 <= len(value) <= AXES and all(map(is_count, value))
+
+
+def takes_one_argument(value):
+    """Return whether a value can be called with one argument; True also for functions that do not say what they take"""
+    if not callable(value):
+        return False
+    try:
+        inspect.signature(value).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # of some functions in C
+        return True
+    return True
 
 
 def is_seed(value):

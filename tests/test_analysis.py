@@ -164,5 +164,19 @@ def test_mistakes(rng):
     for options in ({"count": 0}, {"tolerance": -1}, {"iterations": 0}):
         with pytest.raises(OptionError, match="largest_eigenvalues: expected"):
             largest_eigenvalues(lambda v: v, 3, **options)
+    for product, expected in (
+        (3, "product as a function of one argument, got 3"),
+        (lambda: 3, "product as a function of one argument"),
+        (lambda v: None, "what product returns as a list of numbers, got None"),
+        (lambda v: v + 1j, "what product returns as a list of numbers"),
+        (lambda v: v[:-1], "what product returns as 5 numbers, as many as size, got 4"),
+    ):
+        with pytest.raises(OptionError, match=f"largest_eigenvalues: expected {expected}"):
+            largest_eigenvalues(product, 5)
+    assert largest_eigenvalues(lambda v: [2 * number for number in v], 1) == [2]
+    net = Sequential([Dense(2)], (3,), dtype="float64")
+    for options in ({"dloss": 3}, {"after": net}):
+        with pytest.raises(OptionError, match=r"hessian_vector_product: expected (dloss|after) as a"):
+            hessian_vector_product(net, rng.standard_normal((2, 3)), v=np.zeros(8), **{"dloss": lambda y: y, **options})
     with pytest.raises(OptionError, match="gan_sharpness: expected gan"):
         gan_sharpness(net, None)

@@ -570,12 +570,20 @@ def test_mat_with_a_variable_twice(mat_folder):
     svhn_refused(mat_folder, "not a sound MATLAB 5 file .*two variables X", content + content[128:])
 
 
-def test_big_endian_mat():
-    def element(kind, content):
-        return struct.pack(">II", kind, len(content)) + content + bytes(-len(content) % 8)
+def element(order, kind, content):
+    """An element of a MATLAB 5 file."""
+    return struct.pack(f"{order}II", kind, len(content)) + content + bytes(-len(content) % 8)
 
+
+def test_images_without_axes(mat_folder):
+    parts = ((6, struct.pack("<II", 9, 0)), (5, b""), (1, b"X"), (2, b"\1"))
+    matrix = element("<", 14, b"".join(element("<", *part) for part in parts))
+    svhn_refused(mat_folder, r"expected images X of shape .* got \(\)", mat_bytes(X=X)[:128] + matrix)
+
+
+def test_big_endian_mat():
     parts = ((6, struct.pack(">II", 9, 0)), (5, struct.pack(">ii", 2, 1)), (1, b"y"), (2, b"\1\2"))
-    matrix = element(14, b"".join(element(*part) for part in parts))
+    matrix = element(">", 14, b"".join(element(">", *part) for part in parts))
     content = b"MATLAB 5.0".ljust(124) + b"\1\0MI" + matrix
     assert matlab.shapes(content, ("y",)) == {"y": (2, 1)}
     assert scipy.io.loadmat(io.BytesIO(content))["y"].tolist() == [[1], [2]]

@@ -10,7 +10,7 @@ from layer_cases import LAYERS, labels_for
 
 from minigan import Sequential, layers
 from minigan.errors import OptionError
-from minigan.layers import BatchNorm, Conv2DTranspose, Dense, Reshape, Tanh
+from minigan.layers import BatchNorm, Conv2DTranspose, Dense, Reshape, SpectralNorm, Tanh
 from minigan.pages.network_data import FORMS, network_data
 
 needs_node = pytest.mark.skipif(javascript.NODE is None, reason="Node is not installed here")
@@ -110,3 +110,11 @@ def test_a_layer_without_a_form_is_refused_by_its_name(wrapped):
     net = Sequential([Dense(2), wrapped(Doubled())], input_shape=(2,))
     with pytest.raises(OptionError, match="Doubled has no form in JavaScript"):
         network_data(net)
+
+
+def test_an_inner_layer_without_a_form_is_refused_by_its_name():
+    class DoubledDense(Dense):
+        pass
+
+    with pytest.raises(OptionError, match=r"0\.SpectralNorm: DoubledDense has no form in JavaScript"):
+        network_data(Sequential([SpectralNorm(DoubledDense(2))], input_shape=(2,)))

@@ -208,12 +208,15 @@ def test_a_layer_of_ones_own_with_a_hook():
         (LoudDense(3), "LoudDense"),
         (Mean([Dense(3)], []), "Mean"),
         (Twice([Dense(3)]), "Twice"),
+        (SpectralNorm(LoudDense(3)), "SpectralNorm: LoudDense"),
     ],
 )
 def test_a_layer_of_ones_own_without_one(layer, name, tmp_path):
     """What is derived from a layer of minigan may compute something else: it is not taken for that layer."""
     net = Sequential([Tanh(), layer], (3,))
-    with pytest.raises(OptionError, match=rf"1\.{name}: .*Write a method onnx_nodes\(self, graph\)"):
+    with pytest.raises(
+        OptionError, match=rf"1\.{name}.* is a layer of your own, .*Write a method onnx_nodes\(self, graph\)"
+    ):
         net.to_onnx(tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
 

@@ -1,5 +1,6 @@
 """Variants of experiments: names that say what was changed, and runs of them that can be resumed and judged."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from minigan.experiments.variants import LATENTS, OBJECTIVES, OPTIMIZERS, option
 from minigan.gan.description import describe_gan, differences
 from minigan.gan.latent import Normal, Uniform
 from minigan.gan.objectives import Hinge, NonSaturating
+from minigan.optimizers import SGD, Adam
 from minigan.schedules import Cosine
 from minigan.training.loop import resume_run, start_run
 from minigan.training.trained import load_trained
@@ -72,6 +74,14 @@ def test_another_class_keeps_the_learning_rate_and_has_its_own_options():
     gan = changed.make_gan()
     assert type(gan.d_optimizer).__name__ == "SGD" and gan.d_optimizer.lr == 1e-4 and gan.d_optimizer.momentum == 0.5
     assert type(gan.g_optimizer).__name__ == "Adam" and gan.objective.clip == 0.5
+
+
+def test_another_class_keeps_a_learning_rate_that_is_a_default():
+    own = find("A4").but("own", g_optimizer=partial(Adam, beta1=0.5), d_optimizer=partial(SGD))
+    assert variant(own, {"g_optimizer": "sgd", "d_lr": 0.1}).g_optimizer.keywords == {"lr": 2e-4}
+    with pytest.raises(OptionError, match=r"d_optimizer: there is no learning rate .*: d_lr=0\.001"):
+        variant(own, {"d_optimizer": "adam"})
+    assert variant(own, {"d_optimizer": "adam", "d_lr": 0.1}).d_optimizer.keywords == {"lr": 0.1}
 
 
 def test_weight_decay_of_a_variant():

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minigan.errors import OptionError
 from minigan.hints import Array, Seed
-from minigan.options import require_count, require_positive, require_seed
+from minigan.options import require_count, require_function, require_numbers, require_positive, require_seed
 
+OWNER = "largest_eigenvalues"
 MOST_VECTORS = 20  # kept at a time
 
 
@@ -32,11 +34,12 @@ def largest_eigenvalues(
     Keeps up to 20 vectors of `size` numbers; then it starts again from V s.
     Source     Lanczos 1950, "An iteration method for the solution of the eigenvalue problem of linear differential and
                integral operators"
+    Errors     OptionError for wrong options, and if the product is no vector of `size` numbers
     """
-    owner = "largest_eigenvalues"
-    size, count = require_count(owner, size=size), require_count(owner, count=count)
-    iterations, tolerance = require_count(owner, iterations=iterations), require_positive(owner, tolerance=tolerance)
-    rng, found, values = np.random.default_rng(require_seed(owner, seed=seed)), np.zeros((0, size)), []
+    product = require_function(OWNER, product=product)
+    size, count = require_count(OWNER, size=size), require_count(OWNER, count=count)
+    iterations, tolerance = require_count(OWNER, iterations=iterations), require_positive(OWNER, tolerance=tolerance)
+    rng, found, values = np.random.default_rng(require_seed(OWNER, seed=seed)), np.zeros((0, size)), []
     for _ in range(min(count, size)):
         value, v = largest(product, rng.standard_normal(size), found, iterations, tolerance)
         values.append(value)
@@ -49,7 +52,7 @@ def largest(product, v, found, iterations, tolerance):
     v = unit(at_right_angles(v, found))
     V, T = v[None], np.zeros((0, 0))  # the rows of V are the vectors
     for _ in range(iterations):
-        w = at_right_angles(product(V[-1]), found)
+        w = at_right_angles(multiplied(product, V[-1]), found)
         T = with_last_column(T, V @ w)
         if not np.isfinite(T).all():
             return float("nan"), v
@@ -65,6 +68,14 @@ def largest(product, v, found, iterations, tolerance):
         else:
             V = np.concatenate([V, w[None] / length])
     return value, unit(v)
+
+
+def multiplied(product, v):
+    """Return H v, or raise OptionError if the user's function returns anything but a vector like v."""
+    w = require_numbers(OWNER, **{"what product returns": product(v)})
+    if w.shape != v.shape:
+        raise OptionError(f"{OWNER}: expected what product returns as {v.size} numbers, as many as size, got {w.size}.")
+    return w
 
 
 def with_last_column(T, column):

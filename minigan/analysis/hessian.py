@@ -14,7 +14,7 @@ from minigan.hints import Array, Labels
 from minigan.labels import labels_for
 from minigan.layers.base import retaining
 from minigan.network import Sequential, require_tangents
-from minigan.options import require_array, require_built, require_flag
+from minigan.options import require_array, require_built, require_flag, require_function, shown
 
 STEP = 1e-5  # of the central difference of the loss's own gradient
 
@@ -39,8 +39,10 @@ def hessian_vector_product(
     itself is differentiated by a central difference along the change of y.
     """
     owner = "hessian_vector_product"
+    if not isinstance(after, (tuple, list)):
+        raise OptionError(f"{owner}: expected after as a list of networks, got {shown(after)}.")
     require_built(owner, **{f"network {i}": one for i, one in enumerate((net, *after))})
-    training = require_flag(owner, training=training)
+    training, dloss = require_flag(owner, training=training), require_function(owner, dloss=dloss)
     v = require_array(owner, 1, v=v)
     if v.shape != net.flat_params.shape:
         raise ShapeError(f"{owner}: expected v of shape {net.flat_params.shape}, like net.flat_params, got {v.shape}.")

@@ -88,9 +88,10 @@ def _call(function, path, *arguments, **options):
 def _check_shapes(shapes, file, path):
     if "X" not in shapes:
         raise DataError(f"{path}: expected the images X, got only {some(shapes)}. {ADVICE}")
-    *image_shape, n = shapes["X"]
-    if tuple(image_shape) != IMAGE_SHAPE or n < 1:
-        raise DataError(f"{path}: expected images X of shape (32, 32, 3, n), got {tuple(shapes['X'])}. {ADVICE}")
+    shape = tuple(shapes["X"])
+    if len(shape) != 4 or shape[:3] != IMAGE_SHAPE or shape[3] < 1:
+        raise DataError(f"{path}: expected images X of shape (32, 32, 3, n), got {shape}. {ADVICE}")
+    n = shape[3]
     if n > file.images:
         raise DataError(f"{path}: {n:,} images, more than the {file.images:,} of the official file. {ADVICE}")
     if shapes.get("y", (n, 1)) not in ((n, 1), (1, n)):

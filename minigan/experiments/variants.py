@@ -166,7 +166,14 @@ def optimizer_class(experiment, side, changes):
     if not isinstance(given, partial):
         raise OptionError(f"{side}_optimizer: expected functools.partial(Adam, lr=...), to see its options.")
     kind = chosen_class(experiment, f"{side}_optimizer", changes, OPTIMIZERS)
-    return (kind, {"lr": given.keywords["lr"]}) if kind else (given.func, given.keywords)
+    if not kind:
+        return given.func, given.keywords
+    rate = inspect.signature(given).parameters.get("lr")
+    if rate is not None and rate.default is not rate.empty:
+        return kind, {"lr": rate.default}
+    if f"{side}_lr" not in changes:
+        raise OptionError(f"{side}_optimizer: there is no learning rate that it could keep. Give one: {side}_lr=0.001.")
+    return kind, {}
 
 
 def optimizer_options(experiment, side, changes):

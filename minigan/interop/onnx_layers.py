@@ -137,7 +137,7 @@ def all_pads(both):
 def spectral_norm(graph, layer):
     """The inner layer with W / sigma, as in inference, where u stays."""
     inner = layer.divided(layer.measured())
-    WRITERS[type(inner)](graph, inner)
+    writer_of(inner)(graph, inner)
 
 
 def pooling(graph, layer):

@@ -62,16 +62,21 @@ class Numbers:
 
 def layer_data(layer, numbers):
     """Return a layer as JSON values: kind, shapes, options, and where its arrays are."""
+    values = form_of(layer)(layer, numbers)
+    arrays = {name: numbers.place(array, f"{layer.name}.{name}") for name, array in values.pop("arrays", {}).items()}
+    shapes = {"input": list(layer.input_shape), "output": list(layer.output_shape)}
+    return {"kind": type(layer).__name__, **shapes, "arrays": arrays, **values}
+
+
+def form_of(layer):
+    """Return the function that makes the JavaScript form of a layer, or raise OptionError."""
     kind = type(layer)
     if kind not in FORMS:
         raise OptionError(
             f"{layer.name}: {kind.__name__} has no form in JavaScript, so this network cannot run in a browser. All of "
             "minigan's own layers have one."
         )
-    values = FORMS[kind](layer, numbers)
-    arrays = {name: numbers.place(array, f"{layer.name}.{name}") for name, array in values.pop("arrays", {}).items()}
-    shapes = {"input": list(layer.input_shape), "output": list(layer.output_shape)}
-    return {"kind": kind.__name__, **shapes, "arrays": arrays, **values}
+    return FORMS[kind]
 
 
 def plain(*options: str) -> Callable:
@@ -118,7 +123,7 @@ def windows(size, strides, dilation, pads):
 def spectral_norm(layer, numbers):
     """Return the form of the inner layer with Wbar, its weights divided by sigma."""
     inner = layer.divided(layer.measured())
-    return {"inner": type(inner).__name__, **FORMS[type(inner)](inner, numbers)}
+    return {"inner": type(inner).__name__, **form_of(inner)(inner, numbers)}
 
 
 def gelu(layer, numbers):

@@ -1,7 +1,6 @@
 """The microscope: one batch forward and back through a network, with everything that happens in between."""
 
 import copy
-import inspect
 from collections.abc import Callable, Sequence
 
 from minigan.analysis.microscope.explain import explanation_of
@@ -22,6 +21,7 @@ from minigan.options import (
     require_positive,
     require_text,
     shown,
+    takes_one_argument,
 )
 
 OWNER = "microscope"
@@ -126,17 +126,6 @@ def microscope(
         step.step()
         record_updates(twin, views, twin.flat_params - start)
     return Microscope(views, training, on_cpu(y))
-
-
-def takes_one_argument(function):
-    """Return whether a function can be called with one argument; True also for those that do not say what they take."""
-    try:
-        inspect.signature(function).bind(None)
-    except TypeError:
-        return False
-    except ValueError:  # of some functions in C
-        return True
-    return True
 
 
 def copies(net, optimizer):
