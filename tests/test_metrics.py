@@ -530,6 +530,8 @@ def test_known_sets_have_the_faults_that_their_names_say(rng):
     unlabelled = data.Dataset("svhn", "train", images, None, dataset.classes)
     with pytest.raises(DataError, match="no labels"):
         next(known_sets(dataset, unlabelled, 10))
+    with pytest.raises(DataError, match="expected images of class 1 in the data set 'numbers'"):
+        next(known_sets(dataset, data.Dataset("numbers", "train", images, 0 * labels, dataset.classes), 10))
 
 
 def judged(train, real, count, test=None):

@@ -19,6 +19,11 @@ def known_sets(train, real, count, seed=0):
     for dataset in (train, real):
         if dataset.labels is None:
             raise DataError(f"known_sets: the data set {dataset.name!r} has no labels.")
+    if not (real.labels == ONLY_CLASS).any():
+        raise DataError(
+            f"known_sets: expected images of class {ONLY_CLASS} in the data set {real.name!r}, for the set of only "
+            "this class, but there are none."
+        )
     rng = np.random.default_rng(seed)
 
     def take(indices):
