@@ -107,14 +107,19 @@ def require_shape(owner, **options):
 
 def require_dtype(owner, dtype):
     """Return float32 or float64 as a numpy.dtype, from its name or from NumPy's types."""
+    named = named_dtype(dtype)
+    if named not in DTYPES:
+        raise OptionError(f"{owner}: expected dtype float32 or float64, got {shown(dtype)}.")
+    return named
+
+
+def named_dtype(value):
+    """Return the numpy.dtype that a value names, or None if it names none."""
     # other values NumPy takes as well: None is float64, and a network has the dtype of its parameters
     try:
-        checked_dtype = np.dtype(dtype) if isinstance(dtype, (str, type, np.dtype)) else None
+        return np.dtype(value) if isinstance(value, (str, type, np.dtype)) else None
     except Exception:  # NumPy raises TypeError, ValueError or SyntaxError, by what it was given
-        checked_dtype = None
-    if checked_dtype not in DTYPES:
-        raise OptionError(f"{owner}: expected dtype float32 or float64, got {shown(dtype)}.")
-    return checked_dtype
+        return None
 
 
 def require_instance(owner, kind, example, **options):
@@ -253,7 +258,7 @@ def is_shape(value):
 
 
 def takes_one_argument(value):
-    """Return whether a value can be called with one argument; True also for functions that do not say what they take"""
+    """Return whether a value is a function of one argument; True also for those that do not say what they take."""
     if not callable(value):
         return False
     try:

@@ -225,7 +225,9 @@ def test_a_run_that_is_not_whole_is_told_in_words(options, said, tmp_path):
         assert words_ in text, words_
 
 
-def test_a_run_that_trains_and_one_that_was_killed(tmp_path, monkeypatch):
+@pytest.mark.parametrize("host", ["here", "a host with ö", "long" * 25, ""])
+def test_a_run_that_trains_and_one_that_was_killed(host, tmp_path, monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: host)
     run = make_run(tmp_path / "run", epochs=2, notes=UNFINISHED)  # its lock names this process
     assert "Training now: 40 of 60 steps" in text_of(read_page(write_report(run)))
     lock = (run / ".lock").read_text()

@@ -10,7 +10,7 @@ from minigan.errors import DataError, DtypeError, MisuseWarning, OptionError, Sh
 from minigan.hints import Array, DType, Rng
 from minigan.labels import checked_labels
 from minigan.ops.gather import gather_scaled, scaled
-from minigan.options import is_count, require_range, require_rng, shown
+from minigan.options import is_count, named_dtype, require_range, require_rng, shown
 
 
 def scale(images: Array, low: float = -1, high: float = 1, dtype: DType = "float32") -> Array:
@@ -97,14 +97,10 @@ def _tell_of_dark_bytes(images):
 
 
 def _checked_dtype(where, dtype):
-    # other values NumPy takes as well: None is float64, and a network has the dtype of its parameters
-    try:
-        checked = np.dtype(dtype) if isinstance(dtype, (str, type, np.dtype)) else None
-    except Exception:  # NumPy raises TypeError, ValueError or SyntaxError, by what it was given
-        checked = None
-    if checked is None or checked.kind != "f":
+    named = named_dtype(dtype)
+    if named is None or named.kind != "f":
         raise DtypeError(f'{where}: expected a floating-point dtype such as "float32", got {shown(dtype)}.')
-    return checked
+    return named
 
 
 def _check_images(images):

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import re
-import socket
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,7 +16,7 @@ from minigan.errors import FileError, MiniganError
 from minigan.files import printable, read_file
 from minigan.training.checkpoints import COLUMNS, JUDGED_AT, METRICS, RATES
 from minigan.training.config import RunConfig
-from minigan.training.folder import LOCK, OWNER, RunFolder
+from minigan.training.folder import LOCK, OWNER, RunFolder, host_name
 from minigan.training.sharpness import COLUMNS as SHARPNESS_COLUMNS
 
 LARGEST = 2**24  # bytes of a text file that is read
@@ -259,7 +258,7 @@ def is_training(record):
     try:
         text = read_file(record.path / LOCK, 1000).decode("ascii")
         match = OWNER.fullmatch(text) and re.match(r"process (\d+) on (\S+)", text)
-        if not match or os.name == "nt" or match[2] != re.sub(r"[^\w.-]", "-", socket.gethostname(), flags=re.ASCII):
+        if not match or os.name == "nt" or match[2] != host_name():
             return None
         os.kill(int(match[1]), 0)  # asks whether the process is there; sends nothing
     except (MiniganError, UnicodeDecodeError, OverflowError):

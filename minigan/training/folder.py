@@ -217,5 +217,9 @@ def holds(path, source):
 
 def owner_text():
     """Return the text of the lock: which process has locked the folder."""
-    host = re.sub(r"[^\w.-]", "-", socket.gethostname(), flags=re.ASCII)[:80] or "-"
-    return f"process {os.getpid()} on {host} since {datetime.now():%Y-%m-%d %H:%M:%S}\n"
+    return f"process {os.getpid()} on {host_name()} since {datetime.now():%Y-%m-%d %H:%M:%S}\n"
+
+
+def host_name():
+    """Return the name of this machine as it stands in a lock."""
+    return re.sub(r"[^\w.-]", "-", socket.gethostname(), flags=re.ASCII)[:80] or "-"

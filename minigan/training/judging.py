@@ -15,7 +15,7 @@ from minigan.metrics.evaluation import NEIGHBORS
 from minigan.metrics.memorisation import nearest
 from minigan.options import require_count, require_instance, require_seed
 from minigan.training.config import versions
-from minigan.training.run_data import require_same_images
+from minigan.training.run_data import data_of_run
 from minigan.training.trained import TrainedRun
 
 SAMPLES = 10_000  # that are judged, unless somebody says how many
@@ -46,15 +46,12 @@ class Judge:
         if train is not None:
             require_instance("Judge", Dataset, 'minigan.data.load("digits")', train=train)
         name, directory = run.config.dataset, data_dir or run.config.data_dir
-        self.train = data.load(name, directory, **run.config.data_options) if train is None else train
         if name in stacked.SOURCES:
             raise DataError(
                 f"{name} has 1,000 classes, so the metrics of the samples are not defined. Count its modes instead: "
                 "python -m minigan evaluate RUN."
             )
-        if train is None:
-            trouble = f"{run.folder.path} was trained on other images of {name} than these"
-            require_same_images(run.config, run.experiment, self.train, trouble)
+        self.train = data_of_run(run, data_dir) if train is None else train
         require_judgeable(self.train, samples, "samples")  # before a classifier is trained
         self.reference = None
         if self.train.labels is not None:

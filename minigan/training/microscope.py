@@ -15,7 +15,7 @@ from minigan.hints import PathLike
 from minigan.labels import labels_to_make
 from minigan.options import require_choice, require_count
 from minigan.training import checkpoints
-from minigan.training.run_data import labels_of_data, require_same_images
+from minigan.training.run_data import data_of_run, labels_of_data
 from minigan.training.trained import TrainedRun, make_gan, restore_checkpoint
 
 OWNER = "microscope_of_run"
@@ -85,11 +85,7 @@ def gans_of(run, checkpoint, notes):
 
 def real_images(run, n, data_dir):
     """Return the first n real images in the range of the run, and their labels, or None."""
-    config = run.config
-    dataset = data.load(config.dataset, data_dir or config.data_dir, **config.data_options)
-    trouble = f"{run.folder.path} was trained on other images of {config.dataset}"
-    advice = "Or look at the generator alone, which needs none: --network generator"
-    require_same_images(config, run.experiment, dataset, trouble, advice)
+    dataset = data_of_run(run, data_dir, "Or look at the generator alone, which needs none: --network generator")
     low, high = run.experiment.data_range
     labels = labels_of_data(run.experiment, dataset)
     scaled = data.scale(dataset.images[:n], low, high, run.gan.generator.dtype)

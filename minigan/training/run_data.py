@@ -43,6 +43,19 @@ def require_same_images(config, experiment, dataset, trouble, advice=""):
         )
 
 
+def data_of_run(run, data_dir=None, advice=""):
+    """Return the data set of a trained run; CheckpointError if the images that are there now are others.
+
+    data_dir   the folder of the data set's files; by default the run's own
+    advice     as for `require_same_images`
+    """
+    config = run.config
+    dataset = data.load(config.dataset, data_dir or config.data_dir, **config.data_options)
+    trouble = f"{run.folder.path} was trained on other images of {config.dataset}"
+    require_same_images(config, run.experiment, dataset, trouble, advice)
+    return dataset
+
+
 def batches_of_epoch(images, labels, config, epoch, data_range):
     """Yield what GAN.train_step takes, (batch,) or (batch, labels), in an order of the seed and the epoch alone."""
     rng = np.random.default_rng((config.seed, 3, epoch))

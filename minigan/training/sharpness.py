@@ -16,7 +16,7 @@ from minigan.hints import PathLike
 from minigan.options import require_count
 from minigan.training import sharing
 from minigan.training.config import versions
-from minigan.training.run_data import batches_of_epoch, labels_of_data, require_same_images
+from minigan.training.run_data import batches_of_epoch, data_of_run, labels_of_data
 from minigan.training.trained import TrainedRun
 
 COLUMNS = ("step", "epoch", "network", "rank", "eigenvalue")
@@ -42,9 +42,7 @@ def sharpness_of_run(
     samples = require_count(owner, samples=samples)
     run.folder.refuse_links()
     config = run.config
-    dataset = data.load(config.dataset, data_dir or config.data_dir, **config.data_options)
-    trouble = f"{run.folder.path} was trained on other images of {config.dataset}"
-    require_same_images(config, run.experiment, dataset, trouble)
+    dataset = data_of_run(run, data_dir)
     xp = run.gan.generator.xp
     images, labels = backend.to_device(dataset.images, xp), labels_of_data(run.experiment, dataset)
     low, high = run.experiment.data_range
