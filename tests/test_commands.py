@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import analysis, backend, data, machine, pictures
+from minigan import analysis, backend, data, machine, memory, pictures
 from minigan.__main__ import main, make_parser, with_ranges_joined
 from minigan.cli import information, measuring
 from minigan.data import dataset
@@ -269,12 +269,23 @@ def test_info_where_nothing_can_be_known(capsys, monkeypatch, tmp_path):
     assert out.count("unknown") >= 5 and "empty" in out and "advice" not in out
 
 
+def test_info_shows_the_memory_that_a_container_allows(capsys, monkeypatch, tmp_path):
+    (tmp_path / "memory.max").write_text("2000000000\n")
+    monkeypatch.setattr(memory, "CONTAINER_LIMITS", (tmp_path / "memory.max",))
+    memory.machine_bytes.cache_clear()
+    try:
+        assert run("info") == 0
+    finally:
+        memory.machine_bytes.cache_clear()
+    assert "memory        2.0 GB\n" in capsys.readouterr().out
+
+
 def test_info_shows_caches_with_their_sizes(capsys, monkeypatch, tmp_path):
     (tmp_path / "classifiers").mkdir()
     (tmp_path / "classifiers" / "a.npz").write_bytes(bytes(3 * 2**19))
     monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path))
     assert run("info") == 0
-    assert "1 files, 1.5 MiB" in capsys.readouterr().out
+    assert "1 files, 1.6 MB" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -304,7 +315,7 @@ def test_info_about_a_gpu(monkeypatch):
     monkeypatch.setattr(backend, "device_module", lambda device: fake)
     monkeypatch.delenv("CUPY_TF32", raising=False)
     found = information.gpu()
-    assert found["device 0"] == "Test GPU, 80.0 GiB" and found["CUDA"] == "driver 12.4, CuPy 12.9"
+    assert found["device 0"] == "Test GPU, 85.9 GB" and found["CUDA"] == "driver 12.4, CuPy 12.9"
     assert found["TF32"].startswith("off")
     monkeypatch.setenv("CUPY_TF32", "1")
     assert information.gpu()["TF32"].startswith("on")

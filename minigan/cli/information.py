@@ -10,6 +10,7 @@ from minigan import __version__, backend, machine
 from minigan.data.download import cache_folder
 from minigan.errors import DeviceError
 from minigan.machine import known
+from minigan.memory import bytes_text, machine_bytes
 from minigan.ops.gpu.cublas import tf32
 from minigan.parallel.sharing import auto_workers
 
@@ -71,7 +72,8 @@ def load_text(load):
 
 
 def memory():
-    return size_text(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    size = machine_bytes()
+    return None if size is None else bytes_text(size)
 
 
 def blas():
@@ -127,7 +129,7 @@ def gpu():
 
 def device_text(runtime, number):
     properties = runtime.getDeviceProperties(number)
-    return f"{properties['name'].decode()}, {size_text(properties['totalGlobalMem'])}"
+    return f"{properties['name'].decode()}, {bytes_text(properties['totalGlobalMem'])}"
 
 
 def driver():
@@ -150,13 +152,4 @@ def caches():
 
 def folder_text(folder):
     sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
-    return f"{len(sizes)} files, {size_text(sum(sizes))}"
-
-
-def size_text(count):
-    """Return a number of bytes as text, in a unit that is easy to read."""
-    for unit in ("bytes", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.4g} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"
+    return f"{len(sizes)} files, {bytes_text(sum(sizes))}"
