@@ -21,7 +21,7 @@ EPOCHS, BATCH_SIZE, CODE_SIZE, LEARNING_RATE = 20, 100, 16, 1e-3
 
 
 def main(options):
-    images = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size).images
+    images = data.load(options.dataset, directory=options.data_dir, **options.data_options).images
     image_shape = images.shape[1:]
     pixels = int(np.prod(image_shape))
     encoder = Sequential([Flatten(), Dense(256), ReLU(), Dense(CODE_SIZE)])

@@ -53,14 +53,18 @@ def cnn(classes):
 
 def load(options):
     """Return the images and labels for training, those for the test, and the number of classes."""
-    train = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size)
+    given = dict(name=options.dataset, directory=options.data_dir, **options.data_options)
+    train = data.load(**given)
     if train.labels is None:
         raise DataError("these images have no labels: put the pictures of each class into a folder of their own.")
     images, labels = train.images, train.labels.astype("int64")
-    if options.dataset == "digits":  # it has no test split, so we put every tenth image aside
+    try:
+        test = data.load(**given, split="test")
+    except DataError:
+        test = None
+    if test is None or test.labels is None:  # then we put every tenth image aside
         aside = np.arange(len(images)) % 10 == 0
-        return images[~aside], labels[~aside], images[aside], labels[aside], 10
-    test = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size, split="test")
+        return images[~aside], labels[~aside], images[aside], labels[aside], len(train.classes)
     return images, labels, test.images, test.labels.astype("int64"), len(train.classes)
 
 

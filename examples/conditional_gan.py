@@ -71,7 +71,7 @@ def discriminator_layers(classes):
 
 
 def main(options):
-    digits = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size)
+    digits = data.load(options.dataset, directory=options.data_dir, **options.data_options)
     if digits.labels is None:
         raise DataError("these images have no labels: put the pictures of each class into a folder of their own.")
     image_shape, classes, seed = digits.images.shape[1:], len(digits.classes), options.seed

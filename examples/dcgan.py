@@ -62,7 +62,7 @@ def discriminator_layers():
 
 
 def main(options):
-    images = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size).images
+    images = data.load(options.dataset, directory=options.data_dir, **options.data_options).images
     image_shape, seed = images.shape[1:], options.seed
     if image_shape[0] % 4 or image_shape[1] % 4:
         raise OptionError(f"height and width must be multiples of four, got {image_shape}. Choose an --image-size.")

@@ -21,7 +21,7 @@ EPOCHS, BATCH_SIZE, UNITS, LEARNING_RATE, MAX_GRAD_NORM = 5, 100, 128, 2e-3, 1.0
 
 
 def main(options):
-    digits = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size)
+    digits = data.load(options.dataset, directory=options.data_dir, **options.data_options)
     if digits.labels is None:
         raise DataError("these images have no labels: put the pictures of each class into a folder of their own.")
     images, labels = digits.images, digits.labels.astype("int64")

@@ -59,7 +59,7 @@ def discriminator_layers():
 
 
 def main(options):
-    images = data.load(options.dataset, directory=options.data_dir, image_size=options.image_size).images
+    images = data.load(options.dataset, directory=options.data_dir, **options.data_options).images
     image_shape, seed = images.shape[1:], options.seed
     G = Sequential(generator_layers(image_shape), (LATENT_SIZE,), seed=(seed, 0), device=options.device)
     D = Sequential(discriminator_layers(), image_shape, seed=(seed, 1), device=options.device)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from minigan.cli.program import program
+from minigan.cli.ranges import with_ranges_joined
 from minigan.cli.several import refuse_several
 
 
@@ -14,17 +15,6 @@ def main(arguments=None):
         if not vars(args).get("shared"):
             refuse_several()
         sys.exit(args.command(args))
-
-
-def with_ranges_joined(arguments):
-    """Return the arguments with --value-range=-1:1 for --value-range -1:1, since argparse takes -1:1 for an option."""
-    joined = []
-    for argument in map(str, arguments):
-        if joined and joined[-1] == "--value-range" and argument.startswith("-") and ":" in argument:
-            joined[-1] += f"={argument}"
-        else:
-            joined.append(argument)
-    return joined
 
 
 def make_parser():

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from minigan import analysis, backend, data, machine, memory, pictures
-from minigan.__main__ import main, make_parser, with_ranges_joined
+from minigan.__main__ import main, make_parser
 from minigan.cli import information, measuring
+from minigan.cli.ranges import with_ranges_joined
 from minigan.data import dataset
 from minigan.errors import DeviceError
 from minigan.experiments import EXPERIMENTS, find

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from minigan import GAN, Sequential, data
+from minigan.data import stacked
 from minigan.errors import DataError, OptionError
 from minigan.experiments import find
 from minigan.optimizers import Adam
@@ -55,7 +56,7 @@ def few_digits(monkeypatch):
 
 def options(out=None, **changes):
     values = dict(epochs=2, seed=4, device="cpu", workers="auto", out=out, dataset="digits", data_dir=None)
-    values |= dict(image_size=None, batch_size=BATCH)
+    values |= dict(data_options={}, batch_size=BATCH)
     return SimpleNamespace(**{**values, **changes})
 
 
@@ -204,13 +205,49 @@ def test_pictures_without_labels_are_refused_in_words(script, pictures_without_l
 @pytest.mark.parametrize("script", ["mlp_gan", "dcgan", "autoencoder"])
 def test_a_few_pictures_and_pictures_of_odd_sizes(script, pictures_without_labels, tmp_path):
     """A batch can be made smaller, as the error says; dcgan.py names the sizes that it takes."""
-    given = dict(epochs=1, dataset="folder", data_dir=pictures_without_labels, image_size=(28, 28))
+    given = dict(epochs=1, dataset="folder", data_dir=pictures_without_labels)
+    given["data_options"] = {"image_size": (28, 28)}
     with pytest.raises(OptionError, match="Use a batch_size of at most 12"):
         load(script).main(options(tmp_path / "out", **given))
     load(script).main(options(tmp_path / "out", **given | {"batch_size": 6}))
     if script == "dcgan":
         with pytest.raises(OptionError, match="multiples of four"):
-            load(script).main(options(tmp_path / "out", **given | {"image_size": None, "batch_size": 6}))
+            load(script).main(options(tmp_path / "out", **given | {"data_options": {}, "batch_size": 6}))
+
+
+@pytest.fixture
+def floats(tmp_path, rng):
+    """A file with images of numbers from -1 to 1, and their labels."""
+    path, x = tmp_path / "floats.npz", rng.uniform(-1, 1, (50, 8, 8))
+    np.savez(path, x_train=x[:40], y_train=np.arange(40) % 2, x_test=x[40:])
+    return path
+
+
+def test_an_example_takes_all_options_of_the_data(floats, tmp_path):
+    """As the errors advise: without --value-range, nobody knows which numbers are black and white."""
+    given = ("--dataset", "array", "--data-dir", floats, "--batch-size", 10, "--epochs", 1, "--out", tmp_path / "out")
+    code, _, err = run("mlp_gan.py", *given)
+    assert code == 2 and "--value-range=-1:1" in err
+    code, _, err = run("mlp_gan.py", *given, "--value-range", "-1:1", "--channels", 3)
+    assert code == 0, err
+    with Image.open(tmp_path / "out" / "epoch_001.png") as picture:
+        assert picture.mode == "RGB"
+    code, _, err = run("mlp_gan.py", *given, "--skip-broken", "--background", "black")
+    assert code == 2 and 'the data set "array" has no option' in err
+
+
+@pytest.mark.parametrize("script", ["mlp_gan", "dcgan", "conditional_gan", "autoencoder", "classifier", "lstm_rows"])
+def test_every_example_hands_the_options_of_the_data_on(script, floats, tmp_path):
+    given = dict(epochs=1, batch_size=10, dataset="array", data_dir=floats, network="mlp")
+    load(script).main(options(tmp_path / "out", **given, data_options={"value_range": (-1, 1)}))
+
+
+@pytest.mark.parametrize("dataset", ["digits", "stacked-digits"])
+def test_the_classifier_puts_a_tenth_aside_where_there_is_no_test_split(dataset, monkeypatch):
+    monkeypatch.setitem(stacked.COUNTS, "train", 500)
+    images, labels, test_images, test_labels, classes = load("classifier").load(options(dataset=dataset))
+    assert len(images) == len(labels) == 9 * len(test_images) == 9 * len(test_labels)
+    assert classes == {"digits": 10, "stacked-digits": 1000}[dataset]
 
 
 @pytest.mark.parametrize("script", ["classifier", "lstm_rows"])

@@ -2,9 +2,11 @@
 
 import argparse
 import re
+import sys
 from pathlib import Path
 
 from minigan import backend, data
+from minigan.cli.ranges import value_range, with_ranges_joined
 from minigan.data.dataset import OPTION_NAMES
 from minigan.data.decoding import BACKGROUNDS
 from minigan.errors import OptionError
@@ -53,15 +55,6 @@ def image_size(text):
     if len(sizes) > 2:
         raise argparse.ArgumentTypeError(f"expected a size such as 64 or 48x64, got {text}")
     return (sizes[0], sizes[-1])
-
-
-def value_range(text):
-    """Read the numbers that stand for black and white for argparse: -1:1"""
-    try:
-        low, high = map(float, text.split(":"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected two numbers such as -1:1, got {text}") from None
-    return low, high
 
 
 DATA = ("--image-size", "--channels", "--background", "--skip-broken", "--value-range")  # how images are loaded
@@ -219,6 +212,7 @@ def add_source(parser):
 def example_options(description, epochs, batch_size, out=None, **more):
     """Return the options of an example program, read from the command line.
 
+    Its data_options are what `data.load` takes besides the name and the folder: {"image_size": (32, 32)}
     epochs, batch_size, out    the defaults of these options; without `out`, the program writes no files
     more           further options of the program: name=dict(help=..., ...), as for argparse
     """
@@ -237,8 +231,10 @@ def example_options(description, epochs, batch_size, out=None, **more):
             help=f"the folder for everything that the run writes; default: {out}",
         )
     add_option(parser, "--dataset", default="digits", help="default: the built-in 10,000 digits")
-    add_option(parser, "--data-dir")
-    add_option(parser, "--image-size")
+    for name in ("--data-dir", *DATA):
+        add_option(parser, name)
     for name, options in more.items():
         parser.add_argument(f"--{name}", **options)
-    return parser.parse_args()
+    args = parser.parse_args(with_ranges_joined(sys.argv[1:]))
+    args.data_options = data_options(args)
+    return args
