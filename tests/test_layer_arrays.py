@@ -484,6 +484,40 @@ def test_mistakes_in_a_layer_of_ones_own_are_named(mistake, error, message):
     Sequential([Scale()], (2,)).forward(x)
 
 
+class OwnWeights(Layer):
+    """y = W x, with a W that add_param does not know: an attribute, or only half of a parameter."""
+
+    def __init__(self, where):
+        if where == "params":
+            self.params = {"W": np.ones(2, "float32")}
+        self.W = np.ones(2, "float32")
+
+    def forward(self, x, training=False):
+        self.check_input(x)
+        self.save_for_backward(x)
+        return x * self.W
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        x = self.saved(dy)
+        self.add_grad("W", (dy * x).sum(axis=0))
+        return dy * self.W
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("params", r"grads: there is no 'W'; it holds nothing. .* in build: self.add_param\(...\) makes a parameter"),
+        ("attribute", r"the layer has no parameters yet. .* in build: self.add_param\('W', shape, initializer, rng\)"),
+    ],
+)
+def test_weights_without_add_param_are_told_how_to_make_them(where, message):
+    x = np.ones((4, 2), "float32")
+    with pytest.raises(UnknownArrayError, match=message):
+        net = Sequential([OwnWeights(where)], (2,))
+        net.forward(x)
+        net.backward(x)
+
+
 def test_one_number_is_the_gradient_of_a_parameter_of_one_number():
     net = Sequential([Scale("one sum")], (1,))
     net.forward(np.ones((4, 1), "float32"))

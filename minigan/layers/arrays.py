@@ -62,21 +62,23 @@ class NamedArrays(FixedArrays):
 
     def __getitem__(self, name):
         if name not in self.arrays:
-            raise UnknownArrayError(
-                f"{self.where}: there is no {name!r}; it holds {', '.join(self.arrays) or 'nothing'}."
-            )
+            raise UnknownArrayError(self.missing(name))
         return self.arrays[name]
 
     def __setitem__(self, name, values):
         if name in self.arrays:
             copy_into(self.arrays[name], values, f"{self.where}[{name!r}]")
         elif self.closed:
-            raise OptionError(
-                f"{self.where}: there is no {name!r}; it holds {', '.join(self.arrays) or 'nothing'}. A layer creates "
-                "its arrays in build: add_param, add_state."
-            )
+            raise OptionError(self.missing(name))
         else:
             self.arrays[name] = values
+
+    def missing(self, name):
+        """Return what is wrong where an array of this name is missing, as the text of an error."""
+        return (
+            f"{self.where}: there is no {name!r}; it holds {', '.join(self.arrays) or 'nothing'}. A layer makes its "
+            "arrays in build: self.add_param(...) makes a parameter and its gradient, self.add_state(...) other arrays."
+        )
 
     def __iter__(self):
         return iter(self.arrays)
@@ -128,7 +130,11 @@ class Gradients(NamedArrays):
     def add(self, name, value, operands):
         """Compute grads[name] += value, or += value(*operands) for an operation that can write its result in place."""
         if name not in self.arrays:
-            raise UnknownArrayError(f"add_grad: there is no {name!r}; the parameters are {', '.join(self.arrays)}.")
+            known = f"the parameters are {', '.join(self.arrays)}" if self.arrays else "the layer has no parameters yet"
+            raise UnknownArrayError(
+                f"add_grad: there is no {name!r}; {known}. A layer makes its parameters in build: "
+                f"self.add_param({name!r}, shape, initializer, rng)."
+            )
         shape, found = self.arrays[name].shape, getattr(value, "shape", ())
         # one number fits a parameter of one number: dy.sum() for b of shape (1,)
         if not operands and found != shape and math.prod(found) * math.prod(shape) != 1:
