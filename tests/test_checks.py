@@ -55,7 +55,7 @@ def test_a_mistake_in_a_large_array_is_found_and_placed():
 def test_kinks_are_noticed_and_avoided():
     """x = 0 lies exactly on ReLU's kink, where the difference gives 1/2 and backward 0."""
     report = check_gradients(ReLU(), np.zeros((2, 3)))
-    assert report.resampled == 1 and "away from kinks" in str(report)
+    assert report.resampled == 1 and "moved once, away from kinks" in str(report)
     assert check_gradients(ReLU(), np.ones((2, 3))).resampled == 0
 
 
@@ -71,6 +71,47 @@ def test_a_kink_does_not_excuse_a_wrong_gradient():
 
     with pytest.raises(GradientError, match="3 times what it should be"):
         check_gradients(Wrong(), np.zeros((4, 5)))
+
+
+class DenseWithBias(Dense):
+    """A Dense layer whose db is made by `bias_gradient`."""
+
+    def __init__(self, units, bias_gradient):
+        super().__init__(units)
+        self.bias_gradient = bias_gradient
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        x = self.saved(dy)
+        self.add_grad("W", x.T @ dy)
+        self.add_grad("b", self.bias_gradient(dy))
+        return dy @ self.params["W"].T
+
+
+@pytest.mark.parametrize(
+    ("bias_gradient", "cause"),
+    [
+        (lambda dy: dy[0], "missing sum over the batch: this is the gradient of the first sample only"),
+        (lambda dy: dy[-1], "missing sum over the batch: this is the gradient of the last sample only"),
+        (lambda dy: dy.mean(axis=0), "factor 1/n"),
+        (lambda dy: 2 * dy.sum(axis=0), "factor 2"),
+        (lambda dy: dy[:2].sum(axis=0), "a term is missing"),
+        (lambda dy: abs(dy).sum(axis=0), "a term is missing"),
+    ],
+)
+def test_a_single_wrong_number_is_always_a_multiple_so_that_is_no_hint(bias_gradient, cause):
+    with pytest.raises(GradientError) as caught:
+        check_gradients(DenseWithBias(1, bias_gradient), (3,))
+    report = str(caught.value)
+    assert f"db: 1 compared value is wrong. Likely cause: {cause}" in report and "the only entry" in report
+
+
+def test_a_single_wrong_row_is_no_sign_of_a_mean_over_the_batch():
+    class Twisted(Tanh):
+        def backward(self, dy, param_grads=True, input_grad=True):
+            return np.cumsum(super().backward(dy), axis=1)
+
+    with pytest.raises(GradientError, match="Likely cause: a term is missing"):
+        check_gradients(Twisted(), np.ones((1, 3)))
 
 
 def test_a_step_has_no_gradient():

@@ -69,11 +69,14 @@ class GradientReport:
             rows.append((r.name, str(r.shape), r.how, f"{r.error:.1e}", place if r.wrong else "", *values))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        causes = [
-            f"{r.name}: {r.wrong} compared values are wrong. Likely cause: {r.cause}" for r in self.results if r.wrong
-        ]
-        kinks = [f"the input was moved {self.resampled} times, away from kinks"] if self.resampled else []
+        causes = [f"{r.name}: {how_many_wrong(r.wrong)}. Likely cause: {r.cause}" for r in self.results if r.wrong]
+        times = "once" if self.resampled == 1 else f"{self.resampled} times"
+        kinks = [f"the input was moved {times}, away from kinks"] if self.resampled else []
         return "\n".join([self.title, *("  " + line for line in [*table, *causes, *kinks])])
+
+
+def how_many_wrong(values):
+    return "1 compared value is wrong" if values == 1 else f"{values} compared values are wrong"
 
 
 def check_gradients(
@@ -212,7 +215,7 @@ def check_array(probe, name, array, analytic, tolerance, rng):
     floor = probe.noise() / tolerance
     if array.size <= EXHAUSTIVE:
         indices = list(np.ndindex(array.shape))
-        how = f"all {array.size} entries"
+        how = "the only entry" if array.size == 1 else f"all {array.size} entries"
     else:
         directions = [d / np.linalg.norm(d) for d in rng.standard_normal((DIRECTIONS, *array.shape))]
         a = np.array([float((analytic * d).sum()) for d in directions])
