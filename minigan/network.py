@@ -9,7 +9,7 @@ import numpy as np
 
 from minigan import backend, storage, summary
 from minigan.budget import counting, spend
-from minigan.errors import OptionError, ShapeError
+from minigan.errors import OptionError
 from minigan.hints import Array, DType, Labels, PathLike, Seed, Shape
 from minigan.initializers import Initializer
 from minigan.labels import checked_labels, labels_for
@@ -120,19 +120,7 @@ class Sequential(Container):
         is_shared = self.shared is not None and self.shared.shares(len(x))
         self.save_for_backward(is_shared)
         run = self.shared.forward if is_shared else self._forward_rows
-        y = run(x, training, labels)
-        self._require_output(y, len(x))
-        return y
-
-    def _require_output(self, y, n):
-        """Raise ShapeError unless y is what `build` of the last layer promised."""
-        shape = (n, *self.output_shape)
-        if not backend.is_array(y) or (y.shape, y.dtype) != (shape, self.dtype):
-            last = self.layers[-1].name
-            raise ShapeError(
-                f"{last} forward: expected it to return an array of {self.dtype} of shape {shape}, got {shown(y)}. Its "
-                "build returns the shape of one output, and its forward returns y."
-            )
+        return run(x, training, labels)
 
     def given_labels(self, where, labels, n):
         """Return the labels of n samples, checked, or None if no layer takes labels."""

@@ -9,9 +9,8 @@ import pytest
 from layer_cases import LAYERS
 
 from minigan import GAN, Sequential, layers
-from minigan.errors import CacheError, DtypeError, OptionError, ShapeError, UnknownArrayError
+from minigan.errors import CacheError, DtypeError, OptionError, ShapeError
 from minigan.gan import objectives
-from minigan.initializers import Ones
 from minigan.layers import LSTM, BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, LeakyReLU, Reshape, Sigmoid, Tanh
 from minigan.optimizers import SGD, Adam, RMSProp
 
@@ -435,94 +434,6 @@ def test_an_upsampling_by_1_does_not_let_the_caller_change_what_was_saved():
     x[...] = 100
     net.backward(np.ones((3, 1)))
     assert (net.grads["2.Dense.W"] == 3).all()
-
-
-class Scale(Layer):
-    """y = w x, with one of several mistakes."""
-
-    def __init__(self, mistake=None):
-        self.mistake = mistake
-
-    def build(self, input_shape, rng, dtype, xp):
-        super().build(input_shape, rng, dtype, xp)
-        self.add_param("w", input_shape, Ones(), rng)
-        return {"no shape": None, "a number": 3, "too wide": (5,)}.get(self.mistake, input_shape)
-
-    def forward(self, x, training=False):
-        self.check_input(x)
-        self.save_for_backward(x)
-        return None if self.mistake == "no y" else x * self.params["w"]
-
-    def backward(self, dy, param_grads=True, input_grad=True):
-        x = self.saved(dy)
-        dw = (dy * x).sum(axis=0)
-        name = "v" if self.mistake == "unknown name" else "w"
-        self.add_grad(name, {"no sum": dy * x, "one sum": dw.sum()}.get(self.mistake, dw))
-        return dy * self.params["w"]
-
-
-@pytest.mark.parametrize(
-    ("mistake", "error", "message"),
-    [
-        ("no shape", OptionError, "0.Scale: expected the shape of one output from build, .*None.*end with a return"),
-        ("a number", OptionError, "0.Scale: expected the shape of one output from build, .*got 3"),
-        ("no y", ShapeError, r"0.Scale forward: expected it to return an array of float32 of shape \(4, 2\), got None"),
-        ("too wide", ShapeError, r"0.Scale forward: .*shape \(4, 5\), got an array of float32 of shape \(4, 2\)"),
-        ("unknown name", UnknownArrayError, "there is no 'v'; the parameters are w"),
-        ("no sum", ShapeError, r"add_grad\('w', ...\): .*shape \(2,\).*got an array of float32 of shape \(4, 2\)"),
-        ("one sum", ShapeError, r"add_grad\('w', ...\): .*shape \(2,\)"),
-    ],
-)
-def test_mistakes_in_a_layer_of_ones_own_are_named(mistake, error, message):
-    x = np.ones((4, 2), "float32")
-    for run in ("predict", "forward"):
-        with pytest.raises(error, match=message):
-            net = Sequential([Scale(mistake)], (2,))
-            getattr(net, run)(x)
-            net.forward(x)
-            net.backward(x)
-    Sequential([Scale()], (2,)).forward(x)
-
-
-class OwnWeights(Layer):
-    """y = W x, with a W that add_param does not know: an attribute, or only half of a parameter."""
-
-    def __init__(self, where):
-        if where == "params":
-            self.params = {"W": np.ones(2, "float32")}
-        self.W = np.ones(2, "float32")
-
-    def forward(self, x, training=False):
-        self.check_input(x)
-        self.save_for_backward(x)
-        return x * self.W
-
-    def backward(self, dy, param_grads=True, input_grad=True):
-        x = self.saved(dy)
-        self.add_grad("W", (dy * x).sum(axis=0))
-        return dy * self.W
-
-
-@pytest.mark.parametrize(
-    ("where", "message"),
-    [
-        ("params", r"grads: there is no 'W'; it holds nothing. .* in build: self.add_param\(...\) makes a parameter"),
-        ("attribute", r"the layer has no parameters yet. .* in build: self.add_param\('W', shape, initializer, rng\)"),
-    ],
-)
-def test_weights_without_add_param_are_told_how_to_make_them(where, message):
-    x = np.ones((4, 2), "float32")
-    with pytest.raises(UnknownArrayError, match=message):
-        net = Sequential([OwnWeights(where)], (2,))
-        net.forward(x)
-        net.backward(x)
-
-
-def test_one_number_is_the_gradient_of_a_parameter_of_one_number():
-    net = Sequential([Scale("one sum")], (1,))
-    net.forward(np.ones((4, 1), "float32"))
-    net.backward(np.ones((4, 1), "float32"))
-    assert net.grads["0.Scale.w"] == 4
 
 
 @pytest.mark.parametrize("convert", [lambda x: x.view(np.matrix), np.ma.masked_array], ids=["matrix", "masked"])

@@ -140,6 +140,7 @@ class Layer:
         While a network is read from a file, the parameter starts as zeros: its numbers come from the file.
         axes       the axes of the inputs and of the outputs in a weight's shape; some initializers depend on them
         """
+        self.require_begun()
         spend("parameters", math.prod(shape), self.name, f"{name} of shape {tuple(shape)}")
         size = math.prod(shape) * (8 + 2 * self.dtype.itemsize)
         what = f"{name} of shape {tuple(shape)}, drawn in float64 and kept with its gradient,"
@@ -162,6 +163,7 @@ class Layer:
 
     def add_state(self, name: str, values: Array) -> None:
         """Create the array `name`, which is saved with the layer but not trained."""
+        self.require_begun()
         spend("state", values.size, self.name, f"{name} of shape {values.shape}")
         self.state.place(name, values)
 
@@ -216,8 +218,15 @@ class Layer:
                 "input_shape=(784,)). To build a single layer, put it into a network or call build."
             )
 
+    def require_begun(self):
+        """Raise OptionError unless the build of this class has run, with which that of a subclass begins."""
+        if self.input_shape is None:
+            name = self.name or type(self).__name__
+            raise OptionError(f"{name}: build must begin with super().build(input_shape, rng, dtype, xp).")
+
     def require_images(self):
         """Raise ShapeError unless each input is an image, (h, w, c); a subclass calls it in build, after this one's."""
+        self.require_begun()
         if len(self.input_shape) != 3:
             shape = ", ".join(map(str, self.input_shape))
             raise ShapeError(f"{self.name}: expected images (n, h, w, c), got (n, {shape}).")

@@ -135,7 +135,8 @@ def build_in_a_row(layers, shape, rng, dtype, xp, prefix=""):
 
 
 def built_shape(layer, shape):
-    """Return what a layer's `build` returned as a tuple of numbers; OptionError if it is no shape."""
+    """Return what a layer's `build` returned as a tuple of numbers; OptionError for a wrong build."""
+    layer.require_begun()
     name = layer.name or type(layer).__name__
     try:
         return require_shape(name, output_shape=shape)
@@ -146,6 +147,33 @@ def built_shape(layer, shape):
         ) from error
 
 
+RETURNS = {
+    "forward": ("y", "Its build returns the shape of one output, without the batch axis, and its forward returns y."),
+    "backward": ("dx", "dx has the shape of x. If input_grad is True, backward returns it."),
+    "tangent": ("ydot", "ydot has the shape of y."),
+}
+KEEP_THE_DTYPE = "Plain Python numbers keep the dtype; NumPy's float64 scalars and bool * float do not."
+
+
+def require_returned(layer, method, array, shape):
+    """Raise ShapeError unless a pass of a layer returned what it should: else the next layer would be blamed for it."""
+    wrong = what_is_wrong(layer, method, array, shape)
+    if wrong:
+        raise ShapeError(wrong)
+
+
+def what_is_wrong(layer, method, array, shape):
+    """Return in words what is wrong with what a pass of a layer returned, or None if it is as it should be."""
+    fits = backend.is_array(array) and array.shape == shape
+    if fits and array.dtype == layer.dtype:
+        return None
+    name, advice = RETURNS[method]
+    return (
+        f"{layer.name} {method}: expected it to return {name}, an array of {layer.dtype} of shape {shape}, got "
+        f"{shown(array)}. {KEEP_THE_DTYPE if fits else advice}"
+    )
+
+
 def forward_through(parts, x, training, labels):
     """Pass checked rows through layers, first to last."""
     given = x
@@ -153,7 +181,9 @@ def forward_through(parts, x, training, labels):
         # what goes from layer to layer is read-only, unless it is the caller's own array in another shape
         if not backend.share_memory(x, given):
             backend.make_read_only(x)
+        n = len(x)
         x = part.forward(x, training, labels) if part.takes_labels else part.forward(x, training)
+        require_returned(part, "forward", x, (n, *part.output_shape))
     return x
 
 
@@ -165,8 +195,12 @@ def backward_through(parts, dy, param_grads, input_grad):
     first = 0 if input_grad else first_to_learn(parts)
     if not (param_grads or input_grad):
         first = len(parts)
+    n = len(dy)
     for part in reversed(parts[first:]):
-        dy = part.backward(dy, param_grads and part.trainable, input_grad or part is not parts[first])
+        wants_dx = input_grad or part is not parts[first]
+        dy = part.backward(dy, param_grads and part.trainable, wants_dx)
+        if wants_dx:
+            require_returned(part, "backward", dy, (n, *part.input_shape))
     for part in parts[:first]:
         part.clear_cache()
     return dy if input_grad else None
@@ -174,8 +208,10 @@ def backward_through(parts, dy, param_grads, input_grad):
 
 def tangent_through(parts, xdot):
     """Pass checked rows of xdot through layers, first to last."""
+    n = len(xdot)
     for part in parts:
         xdot = part.tangent(xdot)
+        require_returned(part, "tangent", xdot, (n, *part.output_shape))
     return xdot
 
 

@@ -42,7 +42,8 @@ class FusedLayers:
 
     def __init__(self, product, activation, dropout=None):
         self.product, self.activation, self.dropout = product, activation, dropout
-        self.params = product.params
+        self.params, self.name, self.dtype = product.params, product.name, product.dtype
+        self.input_shape, self.output_shape = product.input_shape, product.output_shape
 
     @property
     def trainable(self):
