@@ -33,7 +33,7 @@ class GradientError(MiniganError, AssertionError):
 
 
 class CacheError(MiniganError, RuntimeError):
-    """backward was called without a forward before it, or twice after one."""
+    """backward found nothing that forward saved: no forward came before it, it saved nothing, or all was used up."""
 
 
 class DataError(MiniganError, ValueError):

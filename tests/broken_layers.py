@@ -211,7 +211,7 @@ class DenseKeepsCache(BrokenDense):
 class DenseWrongShape(BrokenDense):
     """build announces another output shape than forward gives."""
 
-    cause = "output shape"
+    cause = "what forward returns in training mode"
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)
@@ -221,7 +221,7 @@ class DenseWrongShape(BrokenDense):
 class DenseUpcasts(BrokenDense):
     """A float64 constant makes float64 of everything."""
 
-    cause = "dtype kept"
+    cause = "bool * float do not"
 
     def forward(self, x, training=False):
         return super().forward(x, training) * np.float64(1)

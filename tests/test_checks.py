@@ -139,7 +139,7 @@ def test_not_finite_gradients_and_wrong_shapes():
 
     with pytest.raises(GradientError, match="NaN or infinity"), np.errstate(invalid="ignore"):
         check_gradients(Infinite(), (3,))
-    with pytest.raises(GradientError, match=r"dx has shape \(3,\), expected \(3, 3\)"):
+    with pytest.raises(GradientError, match=r"expected it to return dx, .*\(3, 3\), got .*\(3,\)"):
         check_gradients(Summed(), (3,))
 
 

@@ -14,7 +14,7 @@ from minigan import layers
 from minigan.checks import check_layer, loops, parametrize_with_checks
 from minigan.checks.layer_check import CLAUSES
 from minigan.errors import GradientError, OptionError
-from minigan.layers import Dense, Tanh
+from minigan.layers import Dense, Layer, Tanh
 
 
 @parametrize_with_checks(LAYERS.values())
@@ -129,3 +129,87 @@ def test_wrong_arguments(wrong):
         parametrize_with_checks([wrong])
     with pytest.raises(OptionError, match="parametrize_with_checks: expected pairs"):
         parametrize_with_checks(7)
+
+
+# what clauses say about common mistakes
+
+
+class Double(Layer):
+    """y = 2 x, without a mistake; each class below makes one."""
+
+    def forward(self, x, training=False):
+        self.save_for_backward()
+        return 2 * x
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.saved(dy)
+        return 2 * dy if input_grad else None
+
+
+class SavesNothing(Double):
+    message = "what forward saves in training mode. forward saved nothing. Call self.save_for_backward"
+
+    def forward(self, x, training=False):
+        return 2 * x
+
+
+class SavesOnlyInTraining(Double):
+    message = "what forward saves in inference mode. forward saved nothing. Call self.save_for_backward"
+
+    def forward(self, x, training=False):
+        return super().forward(x) if training else 2 * x
+
+
+class AsksTwice(Double):
+    message = "what forward saves in training mode. backward asked for it twice. Call self.saved"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.saved(dy)
+        return super().backward(dy, param_grads, input_grad)
+
+
+class ReturnsNoOutput(Double):
+    message = "what forward returns in training mode. 0.ReturnsNoOutput forward: expected it to return y, .*got None"
+
+    def forward(self, x, training=False):
+        super().forward(x)
+
+
+class ReturnsNoOutputInInference(Double):
+    message = "what forward returns in inference mode. .*got None"
+
+    def forward(self, x, training=False):
+        y = super().forward(x)
+        return y if training else None
+
+
+class ReturnsTwoOutputs(Double):
+    message = "what forward returns in training mode. .*got a tuple"
+
+    def forward(self, x, training=False):
+        return super().forward(x), x
+
+
+class ReturnsNoGradient(Double):
+    message = (
+        "what backward returns in training mode. 0.ReturnsNoGradient backward: expected it to return dx, .*got None"
+    )
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        super().backward(dy)
+
+
+class ReturnsAListOfGradients(Double):
+    message = "what backward returns in training mode. .*got a list"
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        return [super().backward(dy)]
+
+
+MISTAKES = [kind for kind in list(globals().values()) if isinstance(kind, type) and hasattr(kind, "message")]
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_a_clause_says_what_is_wrong_in_words(kind):
+    with pytest.raises(GradientError, match=rf"check_layer, {kind.__name__}, input \(2, 3\): {kind.message}"):
+        check_layer(kind, (2, 3))

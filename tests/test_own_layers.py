@@ -5,7 +5,7 @@ import pytest
 
 from minigan import Sequential
 from minigan.checks import check_gradients, check_layer
-from minigan.errors import OptionError, ShapeError, UnknownArrayError
+from minigan.errors import CacheError, GradientError, OptionError, ShapeError, UnknownArrayError
 from minigan.initializers import Ones
 from minigan.layers import Add, Dense, Layer, Tanh
 from minigan.layers.base import retaining
@@ -137,6 +137,26 @@ def test_a_build_that_does_not_begin_with_that_of_layer(use):
     ):
         with pytest.raises(OptionError, match=message):
             make()
+
+
+def test_a_forward_that_saves_nothing_is_told_to():
+    """It ran, so an error that only asks for a forward would be false."""
+
+    class SavesNothing(Tanh):
+        def forward(self, x, training=False):
+            return np.tanh(x)
+
+    net, x = Sequential([Dense(2), SavesNothing()], (2,)), np.ones((4, 2), "float32")
+    net.forward(x)
+    with pytest.raises(CacheError, match=r"1.SavesNothing: .*forward calls self.save_for_backward\(...\), also if"):
+        net.backward(x)
+
+
+def test_gradient_checks_name_what_is_returned():
+    x = np.ones((4, 2))
+    for mistake, message in (("no y", "forward: .*got None"), ("no dx", "backward: .*got None")):
+        with pytest.raises(GradientError, match=f"Scale {message}"):
+            check_gradients(Scale(mistake), x)
 
 
 class OwnWeights(Layer):

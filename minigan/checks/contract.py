@@ -5,7 +5,8 @@ import inspect
 
 import numpy as np
 
-from minigan.errors import GradientError
+from minigan.errors import CacheError, GradientError
+from minigan.layers.container import what_is_wrong
 from minigan.network import Sequential
 
 BATCH = 5  # not the size of a window or image, so that a factor n can be recognised
@@ -21,6 +22,7 @@ class Contract:
         layer = make_layer()
         self.name = type(layer).__name__
         labels = (None,) if layer.takes_labels else ()
+        self.require_arguments(layer, "build", "input_shape, rng, dtype, xp", None, None, None, None)
         self.require_arguments(layer, "forward", "x, training=False", None, True, *labels)
         gradients = {"param_grads": True, "input_grad": True}
         self.require_arguments(layer, "backward", "dy, param_grads=True, input_grad=True", None, **gradients)
@@ -44,9 +46,51 @@ class Contract:
         draw = self.rng.standard_normal
         return draw((n, *net.input_shape)).astype(net.dtype), draw((n, *net.output_shape)).astype(net.dtype)
 
+    def forward(self, net, x, training, labels=None):
+        """Return y of the layer of a network; GradientError unless it is what build promised."""
+        layer = net.layers[0]
+        y = forward(layer, x, training, labels)
+        self.require_returned(layer, "forward", y, (len(x), *net.output_shape), training)
+        return y
+
+    def backward(self, net, dy, training, **options):
+        """Return dx of the layer of a network; GradientError if backward finds nothing saved, or returns no dx."""
+        layer = net.layers[0]
+        saved_twice = layer.cache is not None
+        try:
+            dx = layer.backward(dy, **options)
+        except CacheError:
+            self.require(
+                False,
+                f"what forward saves in {mode(training)}",
+                "backward asked for it twice. Call self.saved(dy) only once, and keep what it returns."
+                if saved_twice
+                else "forward saved nothing. Call self.save_for_backward(...) in forward, even if there are no arrays "
+                "to save.",
+            )
+        if options.get("input_grad", True):
+            self.require_returned(layer, "backward", dx, (len(dy), *net.input_shape), training)
+        return dx
+
+    def run(self, net, x, dy, training=True, **options):
+        """Run forward and backward on a copy of `net`, and return (y, dx, gradients, the copy)."""
+        net = copy.deepcopy(net)
+        net.zero_grads()
+        y = np.array(self.forward(net, x, training))
+        dx = self.backward(net, dy, training, **options)
+        return y, dx, net.flat_grads.copy(), net
+
+    def require_returned(self, layer, method, array, shape, training):
+        wrong = what_is_wrong(layer, method, array, shape)
+        self.require(not wrong, f"what {method} returns in {mode(training)}", wrong)
+
     def require(self, condition, clause, message):
         if not condition:
             raise GradientError(f"check_layer, {self.name}, input {self.input_shape}: {clause}. {message}")
+
+
+def mode(training):
+    return "training mode" if training else "inference mode"
 
 
 def labels_of(layer, n):
@@ -65,12 +109,3 @@ def forward(layer, x, training, labels=None):
     if not layer.takes_labels:
         return layer.forward(x, training)
     return layer.forward(x, training, labels_of(layer, len(x)) if labels is None else labels)
-
-
-def run(net, x, dy, training=True, **options):
-    """Run forward and backward on a copy of `net`, and return (y, dx, gradients, the copy)."""
-    net = copy.deepcopy(net)
-    net.zero_grads()
-    y = np.array(forward(net.layers[0], x, training))
-    dx = net.layers[0].backward(dy, **options)
-    return y, dx, net.flat_grads.copy(), net

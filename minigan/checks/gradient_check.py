@@ -22,7 +22,7 @@ from minigan.errors import DtypeError, GradientError, OptionError
 from minigan.hints import Array, Labels, Seed, Shape
 from minigan.labels import labels_for
 from minigan.layers.base import Layer
-from minigan.layers.container import built_shape
+from minigan.layers.container import built_shape, what_is_wrong
 from minigan.memory import require_room
 from minigan.options import require_array, require_flag, require_instance, require_positive, require_seed, require_shape
 
@@ -145,12 +145,19 @@ def check_gradients(
     return report
 
 
+def require_right(wrong):
+    """Raise GradientError unless nothing is wrong."""
+    if wrong:
+        raise GradientError(wrong)
+
+
 class Probe:
     """The loss L = sum(r y) of a layer as a function of its arrays; each evaluation has the same random state."""
 
     def __init__(self, layer, x, labels, training, rng):
         self.layer, self.x, self.labels, self.training = layer, x, labels, training
         y = self.output()
+        require_right(what_is_wrong(layer, "forward", y, (len(x), *layer.output_shape)))
         self.weights = rng.standard_normal(y.shape)
         self.base = self.loss()
         self.size = float(np.abs(self.weights * y).sum())  # of the terms of L
@@ -168,6 +175,7 @@ class Probe:
             grad.fill(0)
         forward(twin, self.x.copy(), self.training, self.labels)
         dx = twin.backward(self.weights.copy())
+        require_right(what_is_wrong(twin, "backward", dx, self.x.shape))
         return {"dx": np.array(dx), **{f"d{name}": np.array(grad) for name, grad in twin.grads.items()}}
 
     def arrays(self):

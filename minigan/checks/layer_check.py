@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from minigan.checks.arguments import checked_arguments, listed
-from minigan.checks.contract import BATCH, Contract, forward, labels_of, run
+from minigan.checks.contract import BATCH, Contract, forward, labels_of, mode
 from minigan.checks.gradient_check import check_gradients
 from minigan.checks.tangent_check import TANGENT_CLAUSES
 from minigan.errors import CacheError, MiniganError, MisuseWarning, OptionError
@@ -83,26 +83,13 @@ def check_shapes(c):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MisuseWarning)  # a BatchNorm on one row, on purpose
         for n, training in product((BATCH, 1), (True, False)):
-            check_shapes_of(c, n, training)
-
-
-def check_shapes_of(c, n, training):
-    """Check the shapes in one mode, for a batch of n samples."""
-    net = c.network()
-    x, dy = c.batch(net, n)
-    case = f"batch of {n}, {'training' if training else 'inference'}"
-    y = forward(copy.deepcopy(net).layers[0], x, training)
-    c.require(
-        y.shape == (n, *net.output_shape),
-        "output shape",
-        f"{case}: build returned {net.output_shape}, but forward gave {y.shape}. build must return the shape of one "
-        "sample, without the batch axis.",
-    )
-    y, dx, grads, _ = run(net, x, dy, training)
-    c.require(dx is not None, "dx", f"{case}: backward returned None although input_grad is True.")
-    c.require(dx.shape == x.shape, "dx shape", f"{case}: expected {x.shape}, got {dx.shape}.")
-    finite = all(np.isfinite(part).all() for part in (y, dx, grads))
-    c.require(finite, "finite", f"{case}: forward or backward gave NaN or infinity.")
+            net = c.network()
+            y, dx, grads, _ = c.run(net, *c.batch(net, n), training)  # compares the shapes
+            c.require(
+                all(np.isfinite(part).all() for part in (y, dx, grads)),
+                "finite",
+                f"batch of {n}, {mode(training)}: forward or backward gave NaN or infinity.",
+            )
 
 
 def check_inputs_unmodified(c):
@@ -111,7 +98,7 @@ def check_inputs_unmodified(c):
     for training in (True, False):
         x, dy = c.batch(net)
         x0, dy0 = x.copy(), dy.copy()
-        run(net, x, dy, training)
+        c.run(net, x, dy, training)
         c.require((x == x0).all(), "x modified", "forward or backward wrote to x. Work on a new array: y = x * 2.")
         c.require((dy == dy0).all(), "dy modified", "backward wrote to dy. Work on a new array: dx = dy * slope.")
 
@@ -120,9 +107,9 @@ def check_non_contiguous(c):
     """Arrays that are not contiguous in memory give the same results."""
     net = c.network()
     x, dy = c.batch(net)
-    y, dx, grads, _ = run(net, x, dy)
+    y, dx, grads, _ = c.run(net, x, dy)
     strided = [np.repeat(array, 2, axis=-1)[..., ::2] for array in (x, dy)]
-    again = run(net, *strided)
+    again = c.run(net, *strided)
     for name, one, other in (("y", y, again[0]), ("dx", dx, again[1]), ("gradients", grads, again[2])):
         c.require(
             np.allclose(one, other, rtol=1e-10, atol=1e-12),
@@ -137,7 +124,7 @@ def check_dtype_kept(c):
         net = c.network(dtype)
         for training in (True, False):
             x, dy = c.batch(net)
-            y, dx, _, net_after = run(net, x, dy, training)
+            y, dx, _, net_after = c.run(net, x, dy, training)
             layer = net_after.layers[0]
             arrays = {"y": y, "dx": dx, **layer.params, **{f"d{name}": grad for name, grad in layer.grads.items()}}
             for name, array in arrays.items():
@@ -153,7 +140,7 @@ def check_zero_upstream(c):
     """dy = 0 gives zero gradients."""
     net = c.network()
     x, dy = c.batch(net)
-    _, dx, grads, _ = run(net, x, np.zeros_like(dy))
+    _, dx, grads, _ = c.run(net, x, np.zeros_like(dy))
     c.require(not dx.any() and not grads.any(), "dy = 0", "a gradient is not 0: a term does not depend on dy.")
 
 
@@ -162,11 +149,11 @@ def check_gradients_add_up(c):
     net = c.network()
     (x, dy), (x2, dy2) = c.batch(net), c.batch(net)
     for training in (True, False):
-        _, _, first, after = run(net, x, dy, training)
+        _, _, first, after = c.run(net, x, dy, training)
         twin = copy.deepcopy(after)
-        _, _, second, _ = run(after, x2, dy2, training)
-        forward(twin.layers[0], x2, training)
-        twin.layers[0].backward(dy2)
+        _, _, second, _ = c.run(after, x2, dy2, training)
+        c.forward(twin, x2, training)
+        c.backward(twin, dy2, training)
         c.require(
             np.allclose(twin.flat_grads, first + second, rtol=1e-10, atol=1e-12),
             "gradients add up",
@@ -181,7 +168,7 @@ def check_mixes_samples(c):
     other = x.copy()
     other[0] += 1
     for training in (True, False):
-        y, y_other = (np.array(forward(copy.deepcopy(net).layers[0], batch, training)) for batch in (x, other))
+        y, y_other = (np.array(c.forward(copy.deepcopy(net), batch, training)) for batch in (x, other))
         c.require(
             net.mixes_samples or np.array_equal(y[1:], y_other[1:]),
             "mixes_samples",
@@ -200,7 +187,7 @@ def check_labels(c):
     other = labels.copy()
     other[0] = (labels[0] + 1) % net.classes
     for training in (True, False):
-        y, y_other = (np.array(forward(copy.deepcopy(net).layers[0], x, training, k.copy())) for k in (labels, other))
+        y, y_other = (np.array(c.forward(copy.deepcopy(net), x, training, k.copy())) for k in (labels, other))
         c.require(
             net.mixes_samples or np.array_equal(y[1:], y_other[1:]),
             "labels",
@@ -212,9 +199,9 @@ def check_labels(c):
             "another label of the first sample does not change its output. Then labels need not be taken.",
         )
         given = labels.copy()
-        layer = copy.deepcopy(net).layers[0]
-        layer.forward(x, training, given)
-        layer.backward(dy)
+        twin = copy.deepcopy(net)
+        c.forward(twin, x, training, given)
+        c.backward(twin, dy, training)
         c.require(np.array_equal(given, labels), "labels modified", "forward or backward wrote to labels.")
 
 
@@ -249,15 +236,15 @@ def check_gradient_options(c):
     net = c.network()
     x, dy = c.batch(net)
     for training in (True, False):
-        _, dx, grads, _ = run(net, x, dy, training)
-        _, dx_only, untouched, _ = run(net, x, dy, training, param_grads=False)
+        _, dx, grads, _ = c.run(net, x, dy, training)
+        _, dx_only, untouched, _ = c.run(net, x, dy, training, param_grads=False)
         c.require(not untouched.any(), "param_grads=False", "backward added to grads anyway.")
         c.require(
             dx_only is not None and np.array_equal(dx, dx_only),
             "param_grads=False",
             "dx is not the same as with param_grads=True.",
         )
-        _, none, grads_only, _ = run(net, x, dy, training, input_grad=False)
+        _, none, grads_only, _ = c.run(net, x, dy, training, input_grad=False)
         c.require(none is None, "input_grad=False", "expected None, since dx is not needed.")
         c.require(np.array_equal(grads, grads_only), "input_grad=False", "the gradients differ from input_grad=True.")
 
@@ -270,8 +257,8 @@ def check_cache_used_up(c):
         try:
             net.layers[0].backward(dy)
         except CacheError:
-            forward(net.layers[0], x, True)
-            net.layers[0].backward(dy)
+            c.forward(net, x, training=True)
+            c.backward(net, dy, training=True)
             continue
         c.require(
             False,
@@ -287,8 +274,8 @@ def check_flat_views(c):
     x, dy = c.batch(net)
     before, states = net.flat_params.copy(), dict(net.layers[0].state)
     for training in (True, False):
-        forward(net.layers[0], x, training)
-        net.layers[0].backward(dy)
+        c.forward(net, x, training)
+        c.backward(net, dy, training)
     layer = net.layers[0]
     for kind, flat in (("params", net.flat_params), ("grads", net.flat_grads)):
         for name, array in getattr(layer, kind).items():
@@ -335,7 +322,7 @@ def check_save_and_load(c):
 def check_reproducible(c):
     """The same seed gives the same output and gradients, bit for bit."""
     x, dy = c.batch(c.network())
-    one, other = (run(c.network(), x, dy)[:3] for _ in range(2))
+    one, other = (c.run(c.network(), x, dy)[:3] for _ in range(2))
     same = all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     c.require(same, "same seed, same result", "two layers built with the same seed differ. Draw from build's rng only.")
 
@@ -345,8 +332,8 @@ def check_float32(c):
     net = c.network("float32")
     for training in (True, False):
         x, dy = c.batch(net)
-        low = run(net, x, dy, training)[:3]
-        high = run(net.astype("float64"), x.astype("float64"), dy.astype("float64"), training)[:3]
+        low = c.run(net, x, dy, training)[:3]
+        high = c.run(net.astype("float64"), x.astype("float64"), dy.astype("float64"), training)[:3]
         for name, a, b in zip(("y", "dx", "gradients"), low, high, strict=True):
             if b.size:
                 error = np.abs(a - b).max() / max(float(np.abs(b).max()), 1e-3)

@@ -14,3 +14,19 @@ def no_tangent(layer):
         "        return ydot                                # how y changes if x moves along xdot\n"
         "check_layer checks it. Examples: Tanh, Dense; docs/second_order.md"
     )
+
+
+def nothing_saved(layer):
+    """Return why backward may find nothing that forward saved, and what to do."""
+    return (
+        f"{layer.name or type(layer).__name__}: backward found nothing that forward saved. Call forward once before "
+        "each backward; predict and sample save nothing. If this is a layer of your own: forward calls "
+        "self.save_for_backward(...), also if there are no arrays to save, and backward calls self.saved(dy) only once "
+        "and keeps what it returns."
+    )
+
+
+def no_build(layer):
+    """Return what a build must begin with."""
+    name = layer.name or type(layer).__name__
+    return f"{name}: build must begin with super().build(input_shape, rng, dtype, xp)."

@@ -16,7 +16,7 @@ from minigan.budget import limited, spend
 from minigan.errors import CacheError, DeviceError, DtypeError, OptionError, ShapeError
 from minigan.hints import Array, DType, Rng, Shape
 from minigan.labels import checked_labels, labels_for, require_classes
-from minigan.layers.advice import no_tangent
+from minigan.layers.advice import no_build, no_tangent, nothing_saved
 from minigan.layers.arrays import ArraysAttribute, Gradients, NamedArrays
 from minigan.layers.trainable import Trainable
 from minigan.memory import require_room
@@ -221,8 +221,7 @@ class Layer:
     def require_begun(self):
         """Raise OptionError unless the build of this class has run, with which that of a subclass begins."""
         if self.input_shape is None:
-            name = self.name or type(self).__name__
-            raise OptionError(f"{name}: build must begin with super().build(input_shape, rng, dtype, xp).")
+            raise OptionError(no_build(self))
 
     def require_images(self):
         """Raise ShapeError unless each input is an image, (h, w, c); a subclass calls it in build, after this one's."""
@@ -251,13 +250,10 @@ class Layer:
         """Check dy, then return what `save_for_backward` saved, which can be used only once.
 
         A single array is returned alone, several as a tuple.
-        Errors: CacheError without a forward before it; ShapeError, DtypeError for a wrong dy.
+        Errors: CacheError if forward saved nothing, or it is used up; ShapeError, DtypeError for a wrong dy.
         """
         if self.cache is None:
-            raise CacheError(
-                f"{self.name or type(self).__name__}: backward needs a forward before it, and each forward allows "
-                "only one backward. Call forward again (predict and sample save nothing)."
-            )
+            raise CacheError(nothing_saved(self))
         samples, arrays = self.cache
         self._check_array("backward", "dy", dy, self.output_shape, batch=samples)
         if retains_saved.get():
