@@ -26,7 +26,28 @@ def nothing_saved(layer):
     )
 
 
+def nothing_retained(layer):
+    """Return what a tangent needs before it."""
+    return (
+        f"{layer.name or type(layer).__name__}: tangent needs a forward before it, and then a backward within `with "
+        "retaining():` (minigan.layers.base), which keeps what tangent needs."
+    )
+
+
 def no_build(layer):
-    """Return what a build must begin with."""
+    """Return with what a build must begin."""
     name = layer.name or type(layer).__name__
     return f"{name}: build must begin with super().build(input_shape, rng, dtype, xp)."
+
+
+def built_twice(layer):
+    """Return what to do where a layer stands in two places."""
+    return f"{layer.name}: this layer was already built. Make a new layer for each place in a network."
+
+
+def not_stored(layer, argument):
+    """Return where an argument of the constructor must be, so that the layer can be saved."""
+    return (
+        f"{layer.name}: {type(layer).__name__} cannot be saved, because it does not store its argument {argument!r} as "
+        f"self.{argument}."
+    )

@@ -16,7 +16,7 @@ from minigan.budget import limited, spend
 from minigan.errors import CacheError, DeviceError, DtypeError, OptionError, ShapeError
 from minigan.hints import Array, DType, Rng, Shape
 from minigan.labels import checked_labels, labels_for, require_classes
-from minigan.layers.advice import no_build, no_tangent, nothing_saved
+from minigan.layers.advice import built_twice, no_build, no_tangent, not_stored, nothing_retained, nothing_saved
 from minigan.layers.arrays import ArraysAttribute, Gradients, NamedArrays
 from minigan.layers.trainable import Trainable
 from minigan.memory import require_room
@@ -112,9 +112,7 @@ class Layer:
         Errors: OptionError if the layer is already part of a network.
         """
         if self.input_shape is not None:
-            raise OptionError(
-                f"{self.name}: this layer was already built. Make a new layer for each place in a network."
-            )
+            raise OptionError(built_twice(self))
         owner = self.name or type(self).__name__
         require_classes(self)
         shape, dtype = require_shape(owner, input_shape=input_shape), require_dtype(owner, dtype)
@@ -276,10 +274,7 @@ class Layer:
     def require_retained(self):
         """Raise CacheError unless there was a forward, then a backward within `retaining`."""
         if self.cache is None or self.upstream is None:
-            raise CacheError(
-                f"{self.name or type(self).__name__}: tangent needs a forward before it, and then a backward within "
-                "`with retaining():` (minigan.layers.base), which keeps what tangent needs."
-            )
+            raise CacheError(nothing_retained(self))
 
     def add_grad(self, name: str, value: Any, *operands: Any) -> None:
         """Compute grads[name] += value, unless the layer is frozen.
@@ -368,10 +363,7 @@ class Layer:
             if name in ("self", "args", "kwargs"):
                 continue
             if not hasattr(self, name):
-                raise OptionError(
-                    f"{self.name}: {type(self).__name__} cannot be saved, because it does not store its argument "
-                    f"{name!r} as self.{name}."
-                )
+                raise OptionError(not_stored(self, name))
             value = getattr(self, name)
             if isinstance(value, initializers.Initializer):
                 value = {"initializer": type(value).__name__, **value.config()}
