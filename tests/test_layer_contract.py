@@ -206,6 +206,24 @@ class ReturnsAListOfGradients(Double):
         return [super().backward(dy)]
 
 
+class KeepsItInAnAttribute(Layer):
+    """Square, as in micrograd."""
+
+    message = "cache used up. backward before any forward raised .*AttributeError: .* by self.save_for_backward.x. in"
+
+    def forward(self, x, training=False):
+        self.x = x
+        return x * x
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        return 2 * self.x * dy if input_grad else None
+
+
+class StartsWithAnAttribute(KeepsItInAnAttribute):
+    message = "cache used up. backward before any forward raised .*TypeError: .* not keep it in attributes"
+    x = None
+
+
 MISTAKES = [kind for kind in list(globals().values()) if isinstance(kind, type) and hasattr(kind, "message")]
 
 

@@ -256,15 +256,18 @@ def check_cache_used_up(c):
     for case in ("before any forward", "a second time"):
         try:
             net.layers[0].backward(dy)
+            raised = "no CacheError"
         except CacheError:
             c.forward(net, x, training=True)
             c.backward(net, dy, training=True)
             continue
+        except Exception as error:  # such as that of an attribute which only forward sets
+            raised = f"no CacheError, but {type(error).__name__}: {error}"
         c.require(
             False,
             "cache used up",
-            f"backward {case} raised no CacheError. Use self.save_for_backward(...) in forward and self.saved(dy) in "
-            "backward.",
+            f"backward {case} raised {raised}. Keep what backward needs by self.save_for_backward(x) in forward, and "
+            "get it by x = self.saved(dy) in backward. Do not keep it in attributes such as self.x.",
         )
 
 
