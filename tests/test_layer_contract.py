@@ -224,6 +224,23 @@ class StartsWithAnAttribute(KeepsItInAnAttribute):
     x = None
 
 
+class DrawsWeightsOfItsOwn(Double):
+    message = r"save and load. the loaded network gives another output. .* self.add_param\(...\) makes weights"
+
+    def build(self, input_shape, rng, dtype, xp):
+        super().build(input_shape, rng, dtype, xp)
+        self.W = rng.standard_normal(input_shape).astype(dtype)
+        return input_shape
+
+    def forward(self, x, training=False):
+        self.save_for_backward()
+        return x * self.W
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        self.saved(dy)
+        return dy * self.W if input_grad else None
+
+
 MISTAKES = [kind for kind in list(globals().values()) if isinstance(kind, type) and hasattr(kind, "message")]
 
 

@@ -34,9 +34,10 @@ class Contract:
         except TypeError as error:
             self.require(False, f"{method} cannot be called ({error})", f"Write it as {method}(self, {wanted})")
 
-    def network(self, dtype="float64"):
+    def network(self, dtype="float64", seed=None):
         """Return a network of the one layer, with parameters moved away from their special start values."""
-        net = Sequential([self.make_layer()], self.input_shape, seed=self.seed, dtype=dtype)
+        seed = self.seed if seed is None else seed
+        net = Sequential([self.make_layer()], self.input_shape, seed=seed, dtype=dtype)
         noise = np.random.default_rng(self.seed).standard_normal(net.flat_params.size)
         net.flat_params += (0.1 * noise).astype(dtype)
         return net
