@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 from broken_layers import BatchNormNoThirdTerm, DenseTransposed
 from layer_cases import LAYERS
@@ -239,6 +240,25 @@ class DrawsWeightsOfItsOwn(Double):
     def backward(self, dy, param_grads=True, input_grad=True):
         self.saved(dy)
         return dy * self.W if input_grad else None
+
+
+class DrawsFromNumpy(Layer):
+    message = "same seed, same result. in training mode, .* as Dropout does"
+    draws = {True}
+
+    def forward(self, x, training=False):
+        kept = np.random.default_rng().random(x.shape) if training in self.draws else np.ones_like(x)
+        self.save_for_backward(kept)
+        return x * kept
+
+    def backward(self, dy, param_grads=True, input_grad=True):
+        kept = self.saved(dy)
+        return dy * kept if input_grad else None
+
+
+class DrawsFromNumpyInInference(DrawsFromNumpy):
+    message = "same seed, same result. in inference mode, .* as Dropout does"
+    draws = {False}
 
 
 MISTAKES = [kind for kind in list(globals().values()) if isinstance(kind, type) and hasattr(kind, "message")]
