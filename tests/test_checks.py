@@ -114,6 +114,26 @@ def test_a_single_wrong_row_is_no_sign_of_a_mean_over_the_batch():
         check_gradients(Twisted(), np.ones((1, 3)))
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_layer_of_positive_numbers_is_checked_at_an_x_of_ones_own(rng):
+    class Log(Layer):
+        def forward(self, x, training=False):
+            self.save_for_backward(x)
+            return np.log(x)
+
+        def backward(self, dy, param_grads=True, input_grad=True):
+            x = self.saved(dy)
+            return dy / x if input_grad else None
+
+    with (
+        pytest.raises(GradientError, match=r"normal distribution.*check_gradients\(layer, x\)"),
+        np.errstate(all="ignore"),
+    ):
+        check_layer(Log, (3,))
+    for training in (True, False):
+        check_gradients(Log(), rng.uniform(0.1, 2, (5, 3)), training)
+
+
 def test_a_step_has_no_gradient():
     class Step(Layer):
         def forward(self, x, training=False):

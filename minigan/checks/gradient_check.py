@@ -125,8 +125,9 @@ def check_gradients(
                 'x.astype("float64").'
             )
     labels = labels_of(layer, len(x)) if labels is None else labels_for(layer, labels, owner)
-    # one training pass moves running statistics off their start; noise moves the parameters
-    forward(layer, x + rng.standard_normal(x.shape), True, labels)
+    # one training pass moves running statistics off their start, at an x moved in proportion: what is above 0 stays
+    # above 0, as a logarithm needs it; noise moves the parameters
+    forward(layer, x * (1 + 0.1 * rng.standard_normal(x.shape)), True, labels)
     layer.clear_cache()
     for value in layer.params.values():
         value += 0.1 * rng.standard_normal(value.shape)

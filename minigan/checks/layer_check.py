@@ -88,7 +88,9 @@ def check_shapes(c):
             c.require(
                 all(np.isfinite(part).all() for part in (y, dx, grads)),
                 "finite",
-                f"batch of {n}, {mode(training)}: forward or backward gave NaN or infinity.",
+                f"batch of {n}, {mode(training)}: forward or backward gave NaN or infinity. The check draws x from the "
+                "normal distribution, so half of its numbers are below 0. If your layer is not made for such x, as a "
+                "logarithm is not, check its gradients at an x of your own: check_gradients(layer, x).",
             )
 
 
