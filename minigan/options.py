@@ -53,7 +53,8 @@ def require_epsilon(owner, **options):
 
 def require_share(owner, **options):
     """Return the options, each a number in [0, 1): from 0 on and below 1."""
-    return checked(owner, options, lambda value: is_number(value) and 0 <= value < 1, "in [0, 1)", plain_number)
+    advice = " It is a share: from 0 on, and below 1."
+    return checked(owner, options, lambda value: is_number(value) and 0 <= value < 1, "in [0, 1)", plain_number, advice)
 
 
 def require_share_or_all(owner, **options):
@@ -214,11 +215,11 @@ def require_text(owner, **options):
     return checked(owner, options, lambda value: isinstance(value, str), "as a text", str)
 
 
-def checked(owner, options, fits, wanted, plain):
+def checked(owner, options, fits, wanted, plain, advice=""):
     """Return all options made plain, one alone and several as a list, or say which does not fit."""
     for name, value in options.items():
         if not fits(value):
-            raise OptionError(f"{owner}: expected {name} {wanted}, got {shown(value)}.{size_hint(value)}")
+            raise OptionError(f"{owner}: expected {name} {wanted}, got {shown(value)}.{size_hint(value) or advice}")
     return alone([plain(value) for value in options.values()])
 
 

@@ -13,13 +13,18 @@ from minigan.layers import (
     LSTM,
     AveragePool2D,
     BatchNorm,
+    ConditionalBatchNorm,
     Conv2D,
     Conv2DTranspose,
     Dense,
     Dropout,
     Flatten,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
     LeakyReLU,
     MaxPool2D,
+    Projection,
     ReLU,
     Reshape,
     Sigmoid,
@@ -65,6 +70,29 @@ def test_layers_without_options_take_none(layer):
     ],
 )
 def test_odd_options_are_told_by_name(make, match):
+    with pytest.raises(OptionError, match=re.escape(match)):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Dense(784, 64), "got 64. Dense takes only the number of outputs: Dense(64). It sees the inputs when"),
+        (lambda: LSTM(28, 64), "got 64. LSTM takes only the number of outputs: LSTM(64)."),
+        (lambda: Projection(10, 64), "got 64. Projection takes only the number of classes: Projection(10)."),
+        (lambda: Conv2D(3, 64, 4, 2, 1), "got 1. Conv2D takes no number of input channels: Conv2D(64, 4, 2, 1)."),
+        (lambda: Conv2DTranspose(100, 512, 4, 1, 0), "no number of input channels: Conv2DTranspose(512, 4, 1, 0)."),
+        (lambda: BatchNorm(16), "expected momentum below 1, got 16. It takes no number of channels: BatchNorm()."),
+        (lambda: ConditionalBatchNorm(16, 10), "no number of channels: ConditionalBatchNorm(classes)."),
+        (lambda: LayerNorm(16), "LayerNorm: expected epsilon below 1, got 16. It takes no number of channels: LayerNo"),
+        (lambda: LayerNorm((16,)), "got (16,). It takes no number of channels: LayerNorm()."),
+        (lambda: LayerNorm(1), "got 1. It takes no number of channels: LayerNorm()."),
+        (lambda: InstanceNorm(16), "got 16. It takes no number of channels: InstanceNorm()."),
+        (lambda: GroupNorm(8, 16), "got 16. It takes no number of channels: GroupNorm(8)."),
+        (lambda: Dropout(50), "Dropout: expected rate in [0, 1), got 50. It is a share: from 0 on, and below 1."),
+    ],
+)
+def test_calls_of_pytorch_are_told_what_to_write_here(make, match):
     with pytest.raises(OptionError, match=re.escape(match)):
         make()
 

@@ -15,6 +15,7 @@ from minigan.layers import (
     GELU,
     BatchNorm,
     Conv2D,
+    Conv2DTranspose,
     Dense,
     Dropout,
     Flatten,
@@ -204,6 +205,34 @@ def test_what_minigan_does_itself_is_no_misuse():
 
 def test_the_check_of_a_layer_says_nothing_of_its_own_batch_of_one():
     check_layer(BatchNorm, (3,))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "meant"),
+    [
+        (lambda: Conv2D(3, 16, 3), (28, 28, 3), r"Conv2D\(16, 3\)"),
+        (lambda: Conv2D(1, 64, 4), (28, 28, 1), r"Conv2D\(64, 4\)"),
+        (lambda: Conv2DTranspose(8, 16, 2), (7, 7, 8), r"Conv2DTranspose\(16, 2\)"),
+    ],
+)
+def test_convolutions_in_the_order_of_pytorch(layer, shape, meant):
+    with pytest.warns(MisuseWarning, match=f"takes no number of input channels. Did you mean {meant}") as caught:
+        Sequential([layer()], shape)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize(
+    ("layer", "channels"),
+    [
+        (lambda: Conv2D(16, 3, 2), 16),
+        (lambda: Conv2D(3, 7, 2), 3),
+        (lambda: Conv2D(96, 11, 4), 3),  # AlexNet
+        (lambda: Conv2D(32, 16, 16), 3),  # patches
+        (lambda: Conv2D(1, 15), 1),  # a blur
+    ],
+)
+def test_sound_convolutions(layer, channels):
+    Sequential([layer()], (32, 32, channels))
 
 
 @pytest.mark.parametrize("target", [-1, 2, np.array([[1.0], [-1.0]]), np.array([[0.0], [255.0]])])

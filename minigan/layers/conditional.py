@@ -9,6 +9,7 @@ import math
 from minigan.errors import ShapeError
 from minigan.initializers import Initializer, RandomNormal, Zeros, checked_initializer
 from minigan.layers.base import Layer
+from minigan.layers.torch_calls import require_no_inputs
 from minigan.ops.class_sums import class_sums
 from minigan.ops.matmul import matmul
 from minigan.ops.sums import column_sum
@@ -151,6 +152,7 @@ class Projection(Layer):
 
     def __init__(self, classes: int, use_bias: bool = True, initializer: Initializer | None = None):
         self.classes = require_count("Projection", classes=classes)
+        require_no_inputs("Projection", "classes", f"Projection({self.classes})", use_bias=use_bias)
         self.use_bias = require_flag("Projection", use_bias=use_bias)
         self.initializer = checked_initializer("Projection", initializer)
 

@@ -2,6 +2,7 @@
 
 from minigan.initializers import Ones, Zeros
 from minigan.layers.normalization import BatchNorm
+from minigan.layers.torch_calls import require_no_channels
 from minigan.ops.class_sums import class_sums
 from minigan.ops.sums import column_dot, column_sum
 from minigan.options import require_count
@@ -35,7 +36,9 @@ class ConditionalBatchNorm(BatchNorm):
     takes_labels = True
 
     def __init__(self, classes: int, momentum: float = 0.9, epsilon: float = 1e-5):
-        self.classes = require_count("ConditionalBatchNorm", classes=classes)
+        owner = "ConditionalBatchNorm"
+        self.classes = require_count(owner, classes=classes)
+        require_no_channels(owner, f"{owner}(classes)", momentum=momentum)
         super().__init__(momentum, epsilon)
 
     def add_scale_and_shift(self, channels, rng):

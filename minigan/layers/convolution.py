@@ -8,6 +8,7 @@ from minigan.errors import OptionError, ShapeError
 from minigan.hints import Padding, Size
 from minigan.initializers import EachBlock, Initializer, Zeros, checked_initializer
 from minigan.layers.base import Layer, retains_saved
+from minigan.layers.torch_calls import require_filters_first, tell_of_channels_first
 from minigan.ops.convolution.choose import ALGORITHMS, make_plan
 from minigan.ops.convolution.windows import checked_padding, pair, reach, transposed_size
 from minigan.ops.sums import column_sum
@@ -49,6 +50,7 @@ class Convolution(Layer):
     ):
         owner = type(self).__name__
         self.filters = require_count(owner, filters=filters)
+        require_filters_first(owner, kernel_size, strides, padding, use_bias)
         self.kernel_size, self.strides = pair(owner, "kernel_size", kernel_size), pair(owner, "strides", strides)
         self.padding, self.use_bias = checked_padding(owner, padding), require_flag(owner, use_bias=use_bias)
         self.initializer = checked_initializer(owner, initializer)
@@ -69,6 +71,7 @@ class Convolution(Layer):
                 f"{self.name}: groups={self.groups} does not divide the number of channels of the input, "
                 f"{input_shape[2]}."
             )
+        tell_of_channels_first(self)
         initializer = self.initializer if self.groups == 1 else EachBlock(self.groups, self.initializer)
         self.add_param("W", self.kernel_shape(), initializer, rng, axes=self.kernel_axes)
         if self.use_bias:

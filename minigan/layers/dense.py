@@ -3,9 +3,10 @@
 from minigan.errors import ShapeError
 from minigan.initializers import Initializer, Zeros, checked_initializer
 from minigan.layers.base import Layer
+from minigan.layers.torch_calls import require_no_inputs
 from minigan.ops.matmul import matmul
 from minigan.ops.sums import column_sum
-from minigan.options import require_count, require_flag
+from minigan.options import require_count, require_flag, shown
 
 
 class Dense(Layer):
@@ -27,6 +28,7 @@ class Dense(Layer):
     kernel_axes = (-2, -1)  # of the inputs and the outputs in W's shape
 
     def __init__(self, units: int, use_bias: bool = True, initializer: Initializer | None = None):
+        require_no_inputs("Dense", "outputs", f"Dense({shown(use_bias)})", use_bias=use_bias)
         self.units, self.use_bias = require_count("Dense", units=units), require_flag("Dense", use_bias=use_bias)
         self.initializer = checked_initializer("Dense", initializer)
 

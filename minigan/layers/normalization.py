@@ -3,6 +3,7 @@
 from minigan.errors import ShapeError
 from minigan.initializers import Ones, Zeros
 from minigan.layers.base import Layer
+from minigan.layers.torch_calls import require_no_channels
 from minigan.misuse import tell_once
 from minigan.ops.squares import half_the_largest
 from minigan.ops.sums import column_dot, column_square_sum, column_sum
@@ -42,8 +43,10 @@ class BatchNorm(Layer):
     mixes_samples = asks_group = follows_directions = True
 
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5):
-        self.momentum = require_share("BatchNorm", momentum=momentum)
-        self.epsilon = require_epsilon("BatchNorm", epsilon=epsilon)
+        owner = type(self).__name__
+        require_no_channels(owner, f"{owner}()", momentum=momentum)
+        self.momentum = require_share(owner, momentum=momentum)
+        self.epsilon = require_epsilon(owner, epsilon=epsilon)
 
     def build(self, input_shape, rng, dtype, xp):
         super().build(input_shape, rng, dtype, xp)

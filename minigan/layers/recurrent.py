@@ -4,10 +4,11 @@ from minigan.errors import ShapeError
 from minigan.hints import Array
 from minigan.initializers import EachBlock, GlorotUniform, Orthogonal, Zeros
 from minigan.layers.base import Layer, retains_saved
+from minigan.layers.torch_calls import require_no_inputs
 from minigan.ops import lstm, lstm_tangent
 from minigan.ops.lstm import GATES
 from minigan.ops.sigmoid import sigmoid
-from minigan.options import require_count, require_flag
+from minigan.options import require_count, require_flag, shown
 
 
 class LSTM(Layer):
@@ -48,6 +49,8 @@ class LSTM(Layer):
     kept = None  # by a backward within `retaining`, for tangent
 
     def __init__(self, units: int, return_sequences: bool = False):
+        call = f"LSTM({shown(return_sequences)})"
+        require_no_inputs("LSTM", "outputs", call, return_sequences=return_sequences)
         self.units = require_count("LSTM", units=units)
         self.return_sequences = require_flag("LSTM", return_sequences=return_sequences)
 

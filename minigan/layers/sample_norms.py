@@ -5,6 +5,7 @@ import math
 from minigan.errors import ShapeError
 from minigan.initializers import Ones, Zeros
 from minigan.layers.base import Layer
+from minigan.layers.torch_calls import require_no_channels
 from minigan.ops.set_sums import group_sum, place_dot, place_sum, square_sum
 from minigan.ops.sums import column_sum
 from minigan.options import require_count, require_epsilon
@@ -130,6 +131,7 @@ class LayerNorm(SampleNorm):
     """
 
     def __init__(self, epsilon: float = 1e-5):
+        require_no_channels("LayerNorm", "LayerNorm()", epsilon=epsilon)
         self.epsilon = require_epsilon("LayerNorm", epsilon=epsilon)
 
     def places_shape(self, shape):
@@ -154,6 +156,7 @@ class InstanceNorm(SampleNorm):
     """
 
     def __init__(self, epsilon: float = 1e-5):
+        require_no_channels("InstanceNorm", "InstanceNorm()", epsilon=epsilon)
         self.epsilon = require_epsilon("InstanceNorm", epsilon=epsilon)
 
     def choose_groups(self):
@@ -183,6 +186,7 @@ class GroupNorm(SampleNorm):
 
     def __init__(self, groups: int = 32, epsilon: float = 1e-5):
         self.groups = require_count("GroupNorm", groups=groups)
+        require_no_channels("GroupNorm", f"GroupNorm({self.groups})", epsilon=epsilon)
         self.epsilon = require_epsilon("GroupNorm", epsilon=epsilon)
 
     def choose_groups(self):
