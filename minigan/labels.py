@@ -18,9 +18,10 @@ def checked_labels(owner, labels, n, classes, xp):
     """
     whole = labels if backend.is_array(labels) else as_integers(labels)
     if whole is None or whole.dtype.kind not in "iu":
+        call = 'labels.astype("int64")' if backend.is_array(labels) else 'numpy.asarray(labels, "int64")'
         raise DtypeError(
             f"{owner}: expected labels as an array of integers, the classes of the samples, got {shown(labels)}. "
-            'Convert whole numbers: labels.astype("int64").'
+            f"Convert whole numbers: {call}."
         )
     if whole.shape != (n,):
         rows = whole.ndim == 2 and whole.shape == (n, classes)

@@ -164,13 +164,16 @@ def require_built(owner, **networks):
     return alone(networks.values())
 
 
-def require_array(owner, ndim=None, **arrays):
-    """Return the arrays, each of NumPy or CuPy, with numbers in it, and `ndim` axes where that is given."""
+def require_array(owner, ndim=None, dtype="float32", **arrays):
+    """Return the arrays, each of NumPy or CuPy, with numbers in it, and `ndim` axes where that is given.
+
+    dtype      what to make of a list, says the error; it is not checked
+    """
     for name, value in arrays.items():
         if not backend.is_array(value):
             raise DtypeError(
                 f"{owner}: expected {name} as an array, got {shown(value)}. Convert a list of numbers by "
-                'numpy.asarray(numbers, "float32").'
+                f'numpy.asarray(numbers, "{dtype}").'
             )
         if value.dtype.kind not in "biuf":
             raise DtypeError(f"{owner}: expected {name} as an array of numbers, got {shown(value)}.")

@@ -152,7 +152,7 @@ def checked_frames(frames):
 def enlarge(picture, zoom):
     """Return a picture of bytes (h, w, c) as Pillow has it, each pixel `zoom` pixels wide and high."""
     zoom = require_count("picture", zoom=zoom)
-    require_array("picture", picture=picture)
+    require_array("picture", dtype="uint8", picture=picture)
     if picture.ndim != 3 or picture.size == 0 or picture.shape[2] not in CHANNELS or picture.dtype != np.uint8:
         raise ShapeError(
             f"picture: expected bytes (uint8) of shape (h, w, c) with c = 1, 3 or 4, got {shown(picture)}. "

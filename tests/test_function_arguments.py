@@ -5,12 +5,13 @@ import re
 import numpy as np
 import pytest
 
-from minigan import Sequential, data, memory, metrics, models
+from minigan import Sequential, data, memory, metrics, microscope, models, pictures
+from minigan.analysis.hessian import hessian_vector_product
 from minigan.checks import check_gradients, check_layer
 from minigan.errors import DataError, DtypeError, MiniganError, NonFiniteError, OptionError, ShapeError, TooLargeError
 from minigan.experiments import find
 from minigan.gan.latent import Normal
-from minigan.layers import BatchNorm, Dense, Dropout, LeakyReLU, Tanh
+from minigan.layers import BatchNorm, Dense, Dropout, Embedding, LeakyReLU, Tanh
 from minigan.metrics.frechet import frechet_distance, mean_and_covariance
 from minigan.metrics.manifold import precision_recall_density_coverage
 from minigan.training.loop import start_run
@@ -73,10 +74,18 @@ def test_numbers_of_numpy_make_the_same_batches():
     [
         ({"images": IMAGES / 255}, DataError, "images as bytes (uint8)"),
         ({"images": IMAGES[..., 0]}, ShapeError, "images with 4 axes"),
-        ({"images": [[0]]}, DtypeError, "images as an array"),
+        (
+            {"images": [[0]]},
+            DtypeError,
+            'images as an array, got [[0]]. Convert a list of numbers by numpy.asarray(numbers, "uint8"',
+        ),
         ({"labels": np.zeros(3, int)}, DataError, "a whole number as the label of each of the 4 images"),
         ({"labels": np.zeros(4)}, DataError, "a whole number as the label of each of the 4 images"),
-        ({"labels": [0, 1, 0, 1]}, DtypeError, "labels as an array"),
+        (
+            {"labels": [0, 1]},
+            DtypeError,
+            'labels as an array, got [0, 1]. Convert a list of numbers by numpy.asarray(numbers, "int64"',
+        ),
         ({"labels": np.array([0, 2, 1, 0])}, DataError, "labels that count from 0, with a name in classes"),
         ({"labels": np.array([0, -3, 1, 0])}, DataError, "labels that count from 0, with a name in classes"),
         (
@@ -92,6 +101,22 @@ def test_own_data_sets_are_checked(changes, error, match):
     values = {"name": "mine", "split": "train", "images": IMAGES, "labels": None, "classes": ("a", "b"), **changes}
     with raises(error, f"Dataset: expected {match}"):
         data.Dataset(**values)
+
+
+@pytest.mark.parametrize(
+    ("call", "dtype"),
+    [
+        (lambda: check_gradients(LeakyReLU(), [[1.0, 2.0]]), "float64"),
+        (lambda: microscope(Sequential([Dense(1)], (1,), dtype="float64"), np.ones((1, 1)), [[1.0]]), "float64"),
+        (lambda: hessian_vector_product(Sequential([Dense(1)], (1,)), np.ones((1, 1)), np.sign, [1, 2]), "float32"),
+        (lambda: pictures.save_png("x.png", [[[0]]]), "uint8"),
+        (lambda: pictures.grid([[[[0.5]]]]), "float32"),
+        (lambda: Embedding(3, 2).check_labels([0.0, 1.0], np.ones(2)), "int64"),
+    ],
+)
+def test_the_advice_for_lists_names_the_dtype_that_is_needed(call, dtype):
+    with pytest.raises(DtypeError, match=rf'numpy\.asarray\(\w+, "{dtype}"\)'):
+        call()
 
 
 # checks

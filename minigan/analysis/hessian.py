@@ -43,7 +43,7 @@ def hessian_vector_product(
         raise OptionError(f"{owner}: expected after as a list of networks, got {shown(after)}.")
     require_built(owner, **{f"network {i}": one for i, one in enumerate((net, *after))})
     training, dloss = require_flag(owner, training=training), require_function(owner, dloss=dloss)
-    v = require_array(owner, 1, v=v)
+    v = require_array(owner, 1, net.dtype, v=v)
     if v.shape != net.flat_params.shape:
         raise ShapeError(f"{owner}: expected v of shape {net.flat_params.shape}, like net.flat_params, got {v.shape}.")
     for one in (net, *after):

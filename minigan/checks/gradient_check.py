@@ -111,7 +111,7 @@ def check_gradients(
         shape = (3, *require_shape(owner, x=x))
         require_room(owner, f"three samples, {shape},", 8 * math.prod(shape))
         x = rng.standard_normal(shape)
-    x = to_cpu(require_array(owner, x=x)).copy()
+    x = to_cpu(require_array(owner, dtype="float64", x=x)).copy()
     if x.ndim < 2 or len(x) == 0 or not np.isfinite(x).all():
         raise OptionError("check_gradients: expected x with at least one sample and only finite values.")
     layer = copy.deepcopy(layer)

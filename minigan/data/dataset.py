@@ -55,7 +55,7 @@ class Dataset:
 
     def __post_init__(self):
         require_text("Dataset", name=self.name, split=self.split)
-        require_array("Dataset", 4, images=self.images)
+        require_array("Dataset", 4, "uint8", images=self.images)
         if self.images.dtype != np.uint8 or self.images.size == 0:
             raise DataError(
                 f"Dataset: expected images as bytes (uint8) of shape (n, h, w, c), got {shown(self.images)}. Floats in "
@@ -67,7 +67,7 @@ class Dataset:
             raise OptionError(f"Dataset: expected options as a dict, got {shown(self.options)}.")
         if self.labels is None:
             return
-        require_array("Dataset", 1, labels=self.labels)
+        require_array("Dataset", 1, "int64", labels=self.labels)
         if len(self.labels) != len(self.images) or self.labels.dtype.kind not in "iu":
             raise DataError(
                 f"Dataset: expected a whole number as the label of each of the {len(self.images):,} images, got "

@@ -57,8 +57,8 @@ class TrainedRun:
         generator ends in tanh can make numbers below 0, which are blacker than black.
         Errors     DtypeError, ShapeError for latents and labels that do not fit; OptionError, DataError for labels
         """
-        require_array("TrainedRun.images", 2, latents=latents)
         generator = self.gan.sampler(self.averaged)
+        require_array("TrainedRun.images", 2, generator.dtype, latents=latents)
         labels = labels_to_make(len(latents), labels, generator.classes)
         images = backend.to_cpu(generator.predict(backend.to_device(latents, generator.xp), labels=labels))
         low, high = self.experiment.data_range

@@ -108,7 +108,7 @@ def microscope(
     require_built(OWNER, net=net)
     training = require_flag(OWNER, training=training)
     if isinstance(dy, type) or not callable(dy):
-        require_array(OWNER, dy=dy)
+        require_array(OWNER, dtype=net.dtype, dy=dy)
     elif not takes_one_argument(dy):
         raise OptionError(f"{OWNER}: expected dy as an array, or a function of y alone, got {shown(dy)}.")
     if max_grad_norm is not None:
