@@ -144,8 +144,41 @@ def test_wrong_targets():
         SoftmaxCrossEntropy()(np.zeros((2, 3)), np.array([0, 3]))
     with pytest.raises(ShapeError, match="n, k"):
         SoftmaxCrossEntropy()(np.zeros(3), np.array([0]))
-    with pytest.raises(ShapeError, match="targets of the shape"):
+    with pytest.raises(ShapeError, match=r"shape \(2,\), or probabilities of shape \(2, 3\), got \(2, 2\)\.$"):
         SoftmaxCrossEntropy()(np.zeros((2, 3)), np.zeros((2, 2)))
+
+
+def test_the_advice_for_targets_works():
+    """Whoever does what an error says gets no second error."""
+    logits, column = np.zeros((2, 3)), np.array([[0], [1]])
+    with pytest.raises(ShapeError, match=r"class numbers of shape \(2,\), .* got \(2, 1\)\. .* labels\[:, 0\]\.$"):
+        SoftmaxCrossEntropy()(logits, column)
+    SoftmaxCrossEntropy()(logits, column[:, 0])
+    with pytest.raises(DtypeError, match=r'class numbers by numpy\.asarray\(targets, "int64"\), .*, "float64"\)\.$'):
+        SoftmaxCrossEntropy()(logits, [1, 2])
+    SoftmaxCrossEntropy()(logits, np.asarray([1, 2], "int64"))
+    SoftmaxCrossEntropy()(logits, np.asarray([[1, 0, 0], [0, 1, 0]], "float64"))
+    with pytest.raises(ShapeError, match=r"got \(4,\)\. Give them this shape: targets\.reshape\(4, 1\)\."):
+        BinaryCrossEntropy()(np.zeros((4, 1)), np.zeros(4))
+    with pytest.raises(DtypeError, match=r'targets as an array, got \[\[1\]\]\. .*asarray\(numbers, "float64"\)'):
+        BinaryCrossEntropy()(np.zeros((1, 1)), [[1]])
+    BinaryCrossEntropy()(np.zeros((1, 1)), np.asarray([[1]], "float64"))
+
+
+@pytest.mark.parametrize("row", [[1, 1, 0], [0, 0, 0], [0.9, 0, 0], [1, 0, np.nan], [5, -2, 1]])
+def test_rows_that_are_no_probabilities(row):
+    targets = np.array([[0, 1, 0], row], "float32")
+    with pytest.raises(DataError, match=r"sum to 1 in each row, got a row that sums to .*BinaryCrossEntropy"):
+        SoftmaxCrossEntropy()(np.zeros((2, 3), "float32"), targets)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("k", [2, 10, 1000])
+def test_smoothed_labels_are_probabilities(dtype, k):
+    """Rounded to few digits, too."""
+    targets = (0.9 * np.eye(k)[:2] + 0.1 / k).astype(dtype).astype("float32")
+    SoftmaxCrossEntropy()(np.zeros((2, k), "float32"), targets)
+    SoftmaxCrossEntropy()(np.zeros((2, 3), "float32"), np.full((2, 3), 0.33, "float32"))
 
 
 def test_a_number_of_numpy_is_one_target_and_keeps_float32():
