@@ -10,7 +10,8 @@ Derivations, and first steps by hand: docs/layers/optimizers.md
 import copy
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,22 @@ from minigan.schedules import Schedule, as_schedule
 USUALLY_SPARED = ("b", "gamma", "beta")  # parameters that many exempt from weight decay: biases, and scales of norms
 
 
+class Option:
+    """An option of an optimizer that is checked whenever it is set, by __init__ or later."""
+
+    def __init__(self, check: Callable[..., Any]):
+        self.check = check
+
+    def __set_name__(self, kind, name):
+        self.name = name
+
+    def __get__(self, optimizer: Any, kind: Any = None) -> Any:
+        return self if optimizer is None else vars(optimizer).get(self.name)
+
+    def __set__(self, optimizer, value):
+        vars(optimizer)[self.name] = self.check(type(optimizer).__name__, **{self.name: value})
+
+
 class Optimizer:
     """The base class of all optimizers: the network, the learning rate, the number of steps taken.
 
@@ -48,14 +65,14 @@ class Optimizer:
 
     elementwise = False  # True if `update` treats each number of the vector by itself, so that threads can share it
     doubtful_lr = math.inf  # from this learning rate on, a warning: it is nearly always a mistake
-    weight_decay, no_decay = 0.0, ()
+    weight_decay = Option(require_non_negative)
+    _no_decay: tuple[str, ...] = ()
 
     def __init__(self, net: Sequential, lr: float | Schedule, weight_decay: float = 0.0, no_decay: Sequence[str] = ()):
         owner = type(self).__name__
         self.net, self.steps = require_built(owner, net=net), 0
         self.lr = require_positive(owner, lr=lr) if is_number(lr) else lr
-        self.weight_decay = require_non_negative(owner, weight_decay=weight_decay)
-        self.no_decay = self.checked_names(no_decay)
+        self.weight_decay, self.no_decay = weight_decay, no_decay
         self.xp = backend.array_module(net.flat_params)
         self.state = {}
         if self.lr >= self.doubtful_lr:
@@ -77,6 +94,15 @@ class Optimizer:
     @lr.setter
     def lr(self, lr):
         self.schedule = as_schedule(type(self).__name__, lr)
+
+    @property
+    def no_decay(self) -> tuple[str, ...]:
+        """Return the names of the parameters that do not decay."""
+        return self._no_decay
+
+    @no_decay.setter
+    def no_decay(self, names):
+        self._no_decay = self.checked_names(names)
 
     def checked_names(self, names):
         """Return the names of the parameters that do not decay as a tuple, or say which of them does not exist."""
@@ -192,11 +218,35 @@ class SGD(Optimizer):
         no_decay: Sequence[str] = (),
     ):
         super().__init__(net, lr, weight_decay, no_decay)
-        self.momentum, self.nesterov = require_share("SGD", momentum=momentum), require_flag("SGD", nesterov=nesterov)
-        if self.nesterov and self.momentum == 0:
-            raise OptionError("SGD: nesterov=True needs a momentum above 0.")
-        if self.momentum:
+        if require_share("SGD", momentum=momentum):
             self.state["velocity"] = self.xp.zeros_like(net.flat_params)
+        self.momentum, self.nesterov = momentum, nesterov
+
+    @property
+    def momentum(self) -> float:
+        """Return how much of the velocity each step keeps. It can change, but not from 0 or to 0."""
+        return self._momentum
+
+    @momentum.setter
+    def momentum(self, momentum):
+        momentum = require_share("SGD", momentum=momentum)
+        if (momentum > 0) != ("velocity" in self.state):
+            raise OptionError(
+                "SGD: momentum cannot change from 0 or to 0, because only an SGD with momentum has a velocity. Make a "
+                f"new optimizer: SGD(net, lr, momentum={momentum})."
+            )
+        self._momentum = momentum
+
+    @property
+    def nesterov(self) -> bool:
+        """Return whether the gradient is taken as if one step further."""
+        return self._nesterov
+
+    @nesterov.setter
+    def nesterov(self, nesterov):
+        if require_flag("SGD", nesterov=nesterov) and self.momentum == 0:
+            raise OptionError("SGD: nesterov=True needs a momentum above 0.")
+        self._nesterov = bool(nesterov)
 
     def update(self, params, grads, numbers):
         (lr,) = numbers
@@ -228,6 +278,7 @@ class RMSProp(Optimizer):
 
     elementwise = True
     doubtful_lr = 1
+    rho, epsilon = Option(require_share), Option(require_epsilon)
 
     def __init__(
         self,
@@ -239,7 +290,7 @@ class RMSProp(Optimizer):
         no_decay: Sequence[str] = (),
     ):
         super().__init__(net, lr, weight_decay, no_decay)
-        self.rho, self.epsilon = require_share("RMSProp", rho=rho), require_epsilon("RMSProp", epsilon=epsilon)
+        self.rho, self.epsilon = rho, epsilon
         self.state["square"] = self.xp.zeros_like(net.flat_params)
 
     def update(self, params, grads, numbers):
@@ -270,6 +321,7 @@ class Adam(Optimizer):
     elementwise = True
     doubtful_lr = 1
     decoupled = False  # True if weight_decay shrinks the parameters themselves, as in AdamW
+    beta1, beta2, epsilon = Option(require_share), Option(require_share), Option(require_epsilon)
 
     def __init__(
         self,
@@ -282,9 +334,7 @@ class Adam(Optimizer):
         no_decay: Sequence[str] = (),
     ):
         super().__init__(net, lr, weight_decay, no_decay)
-        owner = type(self).__name__
-        self.beta1, self.beta2 = require_share(owner, beta1=beta1, beta2=beta2)
-        self.epsilon = require_epsilon(owner, epsilon=epsilon)
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
         self.state["m"] = self.xp.zeros_like(net.flat_params)
         self.state["v"] = self.xp.zeros_like(net.flat_params)
 

@@ -297,6 +297,42 @@ def test_odd_options_are_told_by_name(make, name):
         make(Sequential([Dense(2)], (3,)))
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "match"),
+    [
+        (Adam, "beta1", 5, r"Adam: expected beta1 in \[0, 1\), got 5"),
+        (AdamW, "beta2", 1, r"AdamW: expected beta2 in \[0, 1\)"),
+        (Adam, "epsilon", 0, "Adam: expected epsilon > 0"),
+        (Adam, "weight_decay", -1, "expected weight_decay >= 0"),
+        (Adam, "no_decay", ["bias"], "The parameters of this network are called W"),
+        (Adam, "lr", -1, "expected lr > 0"),
+        (RMSProp, "rho", "0.9", "expected rho in"),
+        (RMSProp, "epsilon", None, "expected epsilon > 0"),
+        (SGD, "momentum", 1, r"SGD: expected momentum in \[0, 1\)"),
+        (SGD, "momentum", 0.9, r"cannot change from 0 or to 0.* Make a new optimizer: SGD\(net, lr, momentum=0\.9\)"),
+        (SGD, "nesterov", True, "nesterov=True needs a momentum above 0"),
+        (SGD, "nesterov", 1, "expected nesterov as True or False"),
+    ],
+)
+def test_options_are_checked_when_they_change(kind, name, value, match):
+    optimizer = kind(network([1.0], [1.0]), 0.01)
+    before = getattr(optimizer, name)
+    with pytest.raises(OptionError, match=match):
+        setattr(optimizer, name, value)
+    assert getattr(optimizer, name) == before
+    setattr(optimizer, name, before)
+    optimizer.step()
+
+
+def test_a_momentum_that_changes():
+    optimizer = SGD(network([1.0], [1.0]), lr=0.1, momentum=0.9)
+    optimizer.momentum, optimizer.nesterov = np.float64(0.5), True
+    optimizer.step()  # v = 1, g + 0.5 v = 1.5
+    np.testing.assert_allclose(optimizer.net.flat_params, [1 - 0.15])
+    with pytest.raises(OptionError, match="cannot change from 0 or to 0"):
+        optimizer.momentum = 0
+
+
 def test_numbers_of_numpy_are_options_and_keep_float32():
     net = Sequential([Dense(2)], (3,))
     optimizer = Adam(net, lr=np.float64(0.01), beta1=np.float32(0.5), epsilon=np.float64(1e-8))
