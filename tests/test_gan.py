@@ -8,7 +8,8 @@ import pytest
 
 from minigan import GAN, Sequential
 from minigan.errors import DataError, DtypeError, OptionError, ShapeError, TooLargeError
-from minigan.gan import latent, objectives
+from minigan.gan import latent, objectives, penalties
+from minigan.gan.average import MovingAverage
 from minigan.layers import BatchNorm, Conv2DTranspose, Dense, Flatten, LeakyReLU, Reshape
 from minigan.losses import BinaryCrossEntropy
 from minigan.models import mlp_discriminator, mlp_generator
@@ -310,6 +311,60 @@ def test_a_falsy_part_is_not_the_default(name, falsy):
 def test_parts_of_another_kind(options, match):
     with pytest.raises(OptionError, match=match):
         small_gan(**options)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("d_steps", 0, "GAN: expected d_steps as an integer of at least 1, got 0"),
+        ("accumulate", 0, "GAN: expected accumulate as an integer of at least 1"),
+        ("max_grad_norm", -1, "GAN: expected max_grad_norm > 0, got -1"),
+        ("objective", "x", "GAN: expected objective as an Objective, got 'x'"),
+        ("latent", latent.Normal, r"GAN: expected latent as a Latent, .* Make an instance"),
+        ("latent", latent.Normal(7), r"the latents have 7 numbers"),
+        ("penalties", ["R1"], r"expected penalties as a list of gradient penalties"),
+        ("g_optimizer", None, "expected g_optimizer as an Optimizer"),
+        ("moving_average", 0.9, "expected moving_average as a MovingAverage"),
+    ],
+)
+def test_parts_and_options_are_checked_when_they_change(name, value, match):
+    gan = small_gan()
+    before = getattr(gan, name)
+    with pytest.raises((OptionError, ShapeError), match=match):
+        setattr(gan, name, value)
+    assert getattr(gan, name) is before
+    setattr(gan, name, before)
+
+
+def test_parts_that_change_belong_to_the_right_network():
+    gan = small_gan()
+    with pytest.raises(OptionError, match=r"g_optimizer must be made for the generator: Adam\(generator\)"):
+        gan.g_optimizer = Adam(gan.discriminator)
+    with pytest.raises(OptionError, match=r"d_optimizer must be made for the discriminator"):
+        gan.d_optimizer = Adam(gan.generator)
+    with pytest.raises(OptionError, match="moving_average must be one of the generator"):
+        gan.moving_average = MovingAverage(gan.discriminator)
+    gan.objective = objectives.Wasserstein()
+    with pytest.raises(OptionError, match="Choose one"):
+        gan.penalties = [penalties.R1()]
+    gan.objective = objectives.Hinge()
+    gan.penalties = penalties.R1()
+    assert len(gan.penalties) == 1
+    with pytest.raises(OptionError, match="Choose one"):
+        gan.objective = objectives.Wasserstein()
+
+
+def test_exchanged_networks():
+    gan = small_gan()
+    with pytest.raises(ShapeError, match=r"seem to be exchanged.* comes first: GAN\(generator, discriminator\)\."):
+        GAN(gan.discriminator, gan.generator)
+    point, judge = Sequential([Dense(1)], (5,)), Sequential([Dense(1)], (1,))
+    with pytest.raises(ShapeError, match="seem to be exchanged"):
+        GAN(judge, point)
+    GAN(point, judge)
+    GAN(Sequential([Dense(1)], (1,)), judge)  # they fit both ways
+    with pytest.raises(ShapeError, match="Both must be the same"):
+        GAN(point, gan.discriminator.astype("float32"))
 
 
 def test_networks_that_are_none():

@@ -15,8 +15,8 @@ from minigan.gan.capture import graphs_for
 from minigan.gan.latent import Latent, Normal
 from minigan.gan.misuse import tell_of_images, tell_of_networks, tell_of_penalties
 from minigan.gan.objectives import NonSaturating, Objective, loss_and_gradient
-from minigan.gan.parts import latent_size, require_fitting
-from minigan.gan.penalties import GradientPenalty, checked_penalties
+from minigan.gan.parts import CHECKS, latent_size, require_networks
+from minigan.gan.penalties import GradientPenalty
 from minigan.gan.saving import load_gan, save_gan
 from minigan.hints import Array, Labels, PathLike, Seed
 from minigan.initializers import Initializer
@@ -32,7 +32,6 @@ from minigan.options import (
     require_count,
     require_flag,
     require_instance,
-    require_positive,
     require_seed,
     require_share,
     shown,
@@ -76,15 +75,13 @@ class GAN:
         accumulate: int = 1,
     ):
         self.generator, self.discriminator = require_built("GAN", generator=generator, discriminator=discriminator)
+        require_networks(generator, discriminator)
         self.latent = Normal(latent_size(generator)) if latent is None else latent
         self.objective = NonSaturating() if objective is None else objective
         self.g_optimizer = Adam(generator) if g_optimizer is None else g_optimizer
         self.d_optimizer = Adam(discriminator) if d_optimizer is None else d_optimizer
-        self.d_steps, self.accumulate = require_count("GAN", d_steps=d_steps, accumulate=accumulate)
-        self.max_grad_norm = max_grad_norm
-        if max_grad_norm is not None:
-            self.max_grad_norm = require_positive("GAN", max_grad_norm=max_grad_norm)
-        self.penalties = checked_penalties(penalties)
+        self.d_steps, self.accumulate, self.max_grad_norm = d_steps, accumulate, max_grad_norm
+        self.penalties = penalties
         self.rng = np.random.default_rng(require_seed("GAN", seed=seed))
         self.moving_average = None
         if ema is not None:
@@ -95,16 +92,20 @@ class GAN:
         self.told = False  # of losses that are not finite
         self.group = ALONE
         self._graphs = None  # of steps, on a GPU that captures them
-        require_fitting(self)
         tell_of_networks(self)
         tell_of_penalties(self)
 
     def __setattr__(self, name, value):
-        """Raise OptionError if a network would be replaced: its optimizer was made for the old one."""
+        """Check the parts and options of the GAN whenever they are set, by __init__ or later.
+
+        The networks cannot be replaced, because their optimizers are made for them.
+        """
         if name in ("generator", "discriminator") and name in vars(self):
             raise OptionError(
                 f"GAN: the {name} cannot be replaced, because its optimizer is made for it. Make a new GAN."
             )
+        if name in CHECKS:
+            value = CHECKS[name](self, value)
         super().__setattr__(name, value)
 
     def __getstate__(self):

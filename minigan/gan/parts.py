@@ -3,26 +3,19 @@
 import math
 
 from minigan.errors import OptionError, ShapeError
+from minigan.gan.average import MovingAverage
 from minigan.gan.latent import Latent
 from minigan.gan.objectives import Objective
+from minigan.gan.penalties import checked_penalties
 from minigan.network import require_tangents
 from minigan.optimizers import Optimizer
-from minigan.options import require_instance
+from minigan.options import require_count, require_instance, require_positive
 
 
-def require_fitting(gan):
-    """Raise ShapeError or OptionError unless the parts of a GAN fit together."""
-    generator, discriminator = gan.generator, gan.discriminator
-    require_instance("GAN", Latent, "latent.Normal(100)", latent=gan.latent)
-    require_instance("GAN", Objective, "objectives.Hinge()", objective=gan.objective)
-    require_instance("GAN", Optimizer, "Adam(generator)", g_optimizer=gan.g_optimizer)
-    require_instance("GAN", Optimizer, "Adam(discriminator)", d_optimizer=gan.d_optimizer)
+def require_networks(generator, discriminator):
+    """Raise ShapeError or OptionError unless the two networks of a GAN fit together."""
+    require_order(generator, discriminator)
     latent_size(generator)
-    if generator.input_shape != (gan.latent.size,):
-        raise ShapeError(
-            f"GAN: the latents have {gan.latent.size} numbers, but the generator takes {generator.input_shape}. "
-            f"Give the generator input_shape=({gan.latent.size},)."
-        )
     if generator.output_shape != discriminator.input_shape:
         raise ShapeError(
             f"GAN: the generator makes images of shape {generator.output_shape}, but the discriminator takes "
@@ -34,17 +27,17 @@ def require_fitting(gan):
         )
     if (generator.dtype, generator.xp) != (discriminator.dtype, discriminator.xp):
         raise OptionError("GAN: generator and discriminator must have the same dtype and device.")
-    if gan.g_optimizer.net is not generator or gan.d_optimizer.net is not discriminator:
-        raise OptionError("GAN: g_optimizer must be made for the generator, d_optimizer for the discriminator.")
     require_same_classes(generator, discriminator)
-    if gan.penalties:
-        require_tangents(discriminator)
-        if getattr(gan.objective, "clip", None) is not None:
-            raise OptionError(
-                f"GAN: {type(gan.objective).__name__}(clip={gan.objective.clip:g}) bounds the slope of D by "
-                f"clipping, and {gan.penalties[0]} does it by a penalty. Choose one: Wasserstein(clip=None), or "
-                "no penalties."
-            )
+
+
+def require_order(generator, discriminator):
+    """Raise ShapeError if the networks would fit together only the other way round."""
+    fits = generator.output_shape == discriminator.input_shape
+    if not fits and generator.output_shape == (1,) and discriminator.output_shape == generator.input_shape:
+        raise ShapeError(
+            f"GAN: the networks seem to be exchanged: the second one makes images of shape {generator.input_shape}, "
+            "and the first one takes them. The generator comes first: GAN(generator, discriminator)."
+        )
 
 
 def require_same_classes(generator, discriminator):
@@ -78,3 +71,93 @@ def latent_size(generator):
             f"Reshape({shape})."
         )
     return shape[0]
+
+
+# the parts that can be replaced: what a GAN keeps of a value, if it fits the parts that are there
+
+
+def checked_latent(gan, latent):
+    """Return a latent that has as many numbers as the generator takes."""
+    require_instance("GAN", Latent, "latent.Normal(100)", latent=latent)
+    if gan.generator.input_shape != (latent.size,):
+        raise ShapeError(
+            f"GAN: the latents have {latent.size} numbers, but the generator takes {gan.generator.input_shape}. "
+            f"Give the generator input_shape=({latent.size},)."
+        )
+    return latent
+
+
+def checked_objective(gan, objective):
+    """Return an objective that does not bound the slope of D if a penalty does."""
+    require_instance("GAN", Objective, "objectives.Hinge()", objective=objective)
+    require_one_bound(objective, vars(gan).get("penalties"))
+    return objective
+
+
+def penalties_for(gan, penalties):
+    """Return penalties as a tuple; D must have tangents for them, and the objective must not bound its slope, too."""
+    penalties = checked_penalties(penalties)
+    if penalties:
+        require_tangents(gan.discriminator)
+    require_one_bound(gan.objective, penalties)
+    return penalties
+
+
+def require_one_bound(objective, penalties):
+    """Raise OptionError if both an objective and a penalty bound the slope of D."""
+    if penalties and getattr(objective, "clip", None) is not None:
+        raise OptionError(
+            f"GAN: {type(objective).__name__}(clip={objective.clip:g}) bounds the slope of D by clipping, and "
+            f"{penalties[0]} does it by a penalty. Choose one: Wasserstein(clip=None), or no penalties."
+        )
+
+
+def checked_g_optimizer(gan, optimizer):
+    """Return an optimizer that is made for the generator."""
+    require_instance("GAN", Optimizer, "Adam(generator)", g_optimizer=optimizer)
+    if optimizer.net is not gan.generator:
+        raise OptionError("GAN: g_optimizer must be made for the generator: Adam(generator).")
+    return optimizer
+
+
+def checked_d_optimizer(gan, optimizer):
+    """Return an optimizer that is made for the discriminator."""
+    require_instance("GAN", Optimizer, "Adam(discriminator)", d_optimizer=optimizer)
+    if optimizer.net is not gan.discriminator:
+        raise OptionError("GAN: d_optimizer must be made for the discriminator: Adam(discriminator).")
+    return optimizer
+
+
+def checked_average(gan, average):
+    """Return a moving average of the generator, or None."""
+    if average is None:
+        return None
+    require_instance("GAN", MovingAverage, "MovingAverage(gan.generator, 0.998)", moving_average=average)
+    if average.source is not gan.generator:
+        raise OptionError("GAN: moving_average must be one of the generator: MovingAverage(gan.generator, 0.998).")
+    return average
+
+
+def checked_d_steps(gan, d_steps):
+    return require_count("GAN", d_steps=d_steps)
+
+
+def checked_accumulate(gan, accumulate):
+    return require_count("GAN", accumulate=accumulate)
+
+
+def checked_norm(gan, max_grad_norm):
+    return None if max_grad_norm is None else require_positive("GAN", max_grad_norm=max_grad_norm)
+
+
+CHECKS = {
+    "latent": checked_latent,
+    "objective": checked_objective,
+    "penalties": penalties_for,
+    "g_optimizer": checked_g_optimizer,
+    "d_optimizer": checked_d_optimizer,
+    "moving_average": checked_average,
+    "d_steps": checked_d_steps,
+    "accumulate": checked_accumulate,
+    "max_grad_norm": checked_norm,
+}
