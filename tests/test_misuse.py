@@ -8,7 +8,7 @@ import pytest
 from minigan import GAN, Sequential, data
 from minigan.checks import check_layer
 from minigan.errors import MisuseWarning
-from minigan.experiments import EXPERIMENTS
+from minigan.experiments import EXPERIMENTS, find
 from minigan.gan import objectives
 from minigan.layers import (
     ELU,
@@ -149,8 +149,10 @@ def test_images_far_outside_what_the_generator_makes(end, low, high):
     ("end", "low", "high"),
     [
         ([Tanh()], -1, 1),
-        ([Tanh()], 0, 1),  # experiment B7
         ([Tanh()], -1.3, 1.3),  # with noise
+        ([Tanh()], -0.01, 1),
+        ([Tanh()], 0, 0.8),  # dark
+        ([Tanh()], 0.3, 1),  # bright
         ([Sigmoid()], 0, 1),
         ([Sigmoid()], -0.1, 1.1),
         ([LeakyReLU()], 0, 255),
@@ -159,6 +161,21 @@ def test_images_far_outside_what_the_generator_makes(end, low, high):
 )
 def test_images_in_range(end, low, high):
     GAN(generator(*end), discriminator()).train_step(images(low, high))
+
+
+def test_images_in_0_1_for_a_tanh():
+    gan, batch = GAN(generator(), discriminator()), images(0, 1)
+    texts, files = told(lambda: [gan.train_step(batch) for _ in range(3)])
+    assert len(texts) == 1 and files == {__file__}
+    assert "the images go from 0 to 1, but the images of G go from -1 to 1, where 0 is grey and not black" in texts[0]
+    GAN(generator(), discriminator()).train_step(2 * batch - 1)  # what the warning says
+
+
+@pytest.mark.parametrize("name", ["B7", "E6-upsampling01", "mlp-gan+data_range=0:1"])
+def test_an_experiment_may_have_images_in_0_1(name):
+    experiment = find(name)
+    gan = experiment.make_gan(experiment.image_shape)
+    gan._check_images(images(0, 1, 2, experiment.image_shape))
 
 
 @pytest.mark.parametrize(("end", "scaled_twice"), [(Tanh(), (-1.0, -0.992)), (Sigmoid(), (0.0, 0.004))])

@@ -199,7 +199,7 @@ class Experiment:
         if self.lr_schedule != "constant" or self.warm_up:
             self._schedule(g_optimizer, steps, self.d_steps)
             self._schedule(d_optimizer, steps, 1)
-        return GAN(
+        gan = GAN(
             generator,
             discriminator,
             latent=self.latent,
@@ -213,6 +213,8 @@ class Experiment:
             ema=self.ema,
             seed=(seed, 2),
         )
+        gan.data_range = self.data_range
+        return gan
 
     def _schedule(self, optimizer, steps, every):
         """Give an optimizer that is used in every so-many-th step of a run the experiment's schedule."""

@@ -59,6 +59,8 @@ class GAN:
     Source     Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1
     """
 
+    data_range: tuple[float, float] | None = None  # of the images, if an experiment has chosen it
+
     def __init__(
         self,
         generator: Sequential,

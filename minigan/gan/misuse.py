@@ -64,6 +64,7 @@ OPTIMIZERS = {  # of D, in the papers of the penalties or in their authors' code
 }
 FAR = 0.25  # of the width of its range: images that reach further beyond it are none that the generator could make
 FLAT = 0.02  # of that width: images whose numbers all lie so close together show nothing
+DARKEST, BRIGHTEST = 0.1, 0.9  # where images in [0, 1] have some of their numbers, in a batch
 
 
 def tell_of_networks(gan):
@@ -137,7 +138,11 @@ def tell_of_unbounded_critic(gan):
 
 
 def tell_of_images(gan, images):
-    """Warn if real images have another range than the generator's images, or are nearly of one colour."""
+    """Warn if real images have another range than the generator's images, or are nearly of one colour.
+
+    In a batch of images in [-1, 1], the darkest number is hardly ever just above 0. So these are images in [0, 1], in
+    which black would be grey. An experiment that wants this says so in gan.data_range.
+    """
     made = RANGES.get(type(last_layer(gan.generator, KEEP_RANGE)))
     if made is None:
         return
@@ -149,6 +154,9 @@ def tell_of_images(gan, images):
         tell_once(gan, f"{what}. {advice}", stacklevel=5)
     elif 0 < high - low < FLAT * width:
         tell_once(gan, f"{what}: they are nearly all of one colour. Were they scaled twice?", stacklevel=5)
+    elif gan.data_range is None and bottom < 0 <= low <= DARKEST and BRIGHTEST <= high <= top:
+        advice = "If they are in [0, 1], take 2 * images - 1; for bytes: minigan.data.scale(images)."
+        tell_once(gan, f"{what}, where 0 is grey and not black. {advice}", stacklevel=5)
 
 
 def in_a_row(net):
