@@ -221,7 +221,7 @@ class Sequential(Container):
         """
         batch_size = require_count("Sequential.predict", batch_size=batch_size)
         with saving_nothing():
-            self.check_input(x)
+            self.check_input(x, "predict")
             labels = self.given_labels("Sequential.predict", labels, len(x))
             y = self.xp.empty((len(x), *self.output_shape), self.dtype)
             for start in range(0, len(x), batch_size):

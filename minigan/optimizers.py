@@ -10,8 +10,7 @@ Derivations, and first steps by hand: docs/layers/optimizers.md
 import copy
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from minigan.ops.gpu.graphs import from_host
 from minigan.ops.pieces import in_pieces
 from minigan.ops.squares import bounded, largest_square_root, norm
 from minigan.options import (
+    CheckedOption,
     hint,
     is_number,
     require_built,
@@ -34,28 +34,13 @@ from minigan.options import (
     require_share,
     shown,
 )
+from minigan.other_libraries import OF_OPTIMIZERS, NamesOfOthers
 from minigan.schedules import Schedule, as_schedule
 
 USUALLY_SPARED = ("b", "gamma", "beta")  # parameters that many exempt from weight decay: biases, and scales of norms
 
 
-class Option:
-    """An option of an optimizer that is checked whenever it is set, by __init__ or later."""
-
-    def __init__(self, check: Callable[..., Any]):
-        self.check = check
-
-    def __set_name__(self, kind, name):
-        self.name = name
-
-    def __get__(self, optimizer: Any, kind: Any = None) -> Any:
-        return self if optimizer is None else vars(optimizer).get(self.name)
-
-    def __set__(self, optimizer, value):
-        vars(optimizer)[self.name] = self.check(type(optimizer).__name__, **{self.name: value})
-
-
-class Optimizer:
+class Optimizer(NamesOfOthers):
     """The base class of all optimizers: the network, the learning rate, the number of steps taken.
 
     Options    lr: a number, or one of minigan.schedules; weight_decay: how much every parameter is drawn towards 0;
@@ -63,9 +48,10 @@ class Optimizer:
                decay, as in PyTorch
     """
 
+    elsewhere = OF_OPTIMIZERS
     elementwise = False  # True if `update` treats each number of the vector by itself, so that threads can share it
     doubtful_lr = math.inf  # from this learning rate on, a warning: it is nearly always a mistake
-    weight_decay = Option(require_non_negative)
+    weight_decay = CheckedOption(require_non_negative)
     _no_decay: tuple[str, ...] = ()
 
     def __init__(self, net: Sequential, lr: float | Schedule, weight_decay: float = 0.0, no_decay: Sequence[str] = ()):
@@ -278,7 +264,7 @@ class RMSProp(Optimizer):
 
     elementwise = True
     doubtful_lr = 1
-    rho, epsilon = Option(require_share), Option(require_epsilon)
+    rho, epsilon = CheckedOption(require_share), CheckedOption(require_epsilon)
 
     def __init__(
         self,
@@ -321,7 +307,7 @@ class Adam(Optimizer):
     elementwise = True
     doubtful_lr = 1
     decoupled = False  # True if weight_decay shrinks the parameters themselves, as in AdamW
-    beta1, beta2, epsilon = Option(require_share), Option(require_share), Option(require_epsilon)
+    beta1, beta2, epsilon = CheckedOption(require_share), CheckedOption(require_share), CheckedOption(require_epsilon)
 
     def __init__(
         self,

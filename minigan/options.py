@@ -9,7 +9,9 @@ float64 of NumPy would turn arrays of float32 into float64, and a network's file
 
 import difflib
 import inspect
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -231,6 +233,22 @@ def size_hint(value):
     if is_real(value) and (abs(value) > LARGEST or 0 < abs(value) < SMALLEST):
         return " Numbers of float32 lie between 1.2e-38 and 3.4e38."
     return ""
+
+
+class CheckedOption:
+    """An attribute that is checked whenever it is set, by __init__ or later: `beta1 = CheckedOption(require_share)`."""
+
+    def __init__(self, check: Callable[..., Any]):
+        self.check = check
+
+    def __set_name__(self, kind, name):
+        self.name = name
+
+    def __get__(self, thing: Any, kind: Any = None) -> Any:
+        return self if thing is None else vars(thing).get(self.name)
+
+    def __set__(self, thing, value):
+        vars(thing)[self.name] = self.check(type(thing).__name__, **{self.name: value})
 
 
 def alone(values):

@@ -50,6 +50,7 @@ MODULES = (
 INTERNAL = {
     *("fans", "one_hot", "noisy_targets", "loss_and_gradient", "minus_mean", "enlarge", "show_grid", "save_figure"),
     *("shape_text", "array_bytes", "check_logits", "checked_targets", "checked_frames", "checked_initializer"),
+    *("checked_probabilities", "require_sums_of_1"),
     *(
         "checked_axes",
         "first_values",

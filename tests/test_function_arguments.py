@@ -320,6 +320,7 @@ def test_sound_options_of_models():
     ("changes", "match"),
     [
         ({"generator": [Dense(1)]}, "expected generator as a function of the shape of an image"),
+        ({"generator": Dense(1)}, "expected generator as a function of the shape of an image"),
         ({"g_optimizer": "adam"}, "expected g_optimizer as a function of the network"),
         ({"latent": Normal}, "expected latent as a Latent, got the class Normal"),
         ({"objective": "hinge"}, "expected objective as an Objective"),

@@ -387,6 +387,17 @@ def test_errors(make, error, match):
         make()
 
 
+def test_predict_of_one_sample_says_how_to_make_it_a_batch():
+    net, x = small(), np.ones((2, 2, 1), "float32")
+    with pytest.raises(ShapeError, match=r"Sequential predict: .*, got \(2, 2, 1\)\. .* For one sample: x\[None\]\."):
+        net.predict(x)
+    assert net.predict(x[None]).shape == (1, 2, 3)
+    with pytest.raises(ShapeError, match=r"Sequential forward: .* For one sample: x\[None\]\."):
+        net.forward(x)
+    with pytest.raises(ShapeError, match="the ones that the layer was built for"):
+        net.predict(x[0])
+
+
 def test_one_layer_in_two_places():
     layer = Dense(3)
     with pytest.raises(OptionError, match="was already built"):

@@ -84,7 +84,7 @@ class Experiment:
         if not self.name:
             raise OptionError("Experiment: expected name as a text, got an empty one.")
         for option in ("generator", "discriminator", "g_optimizer", "d_optimizer"):
-            if not callable(getattr(self, option)):
+            if isinstance(getattr(self, option), Layer) or not callable(getattr(self, option)):
                 argument = "the network" if "optimizer" in option else "the shape of an image"
                 raise OptionError(
                     f"Experiment: expected {option} as a function of {argument}, got {shown(getattr(self, option))}."

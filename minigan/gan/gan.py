@@ -36,11 +36,12 @@ from minigan.options import (
     require_share,
     shown,
 )
+from minigan.other_libraries import OF_GANS, NamesOfOthers
 from minigan.parallel.group import ALONE, Group
 from minigan.parallel.joining import require_joinable
 
 
-class GAN:
+class GAN(NamesOfOthers):
     """A generator that learns to make images, and a discriminator that learns to tell them from real images.
 
     Options    generator: latents (n, size) -> images; discriminator: images -> logits (n, 1), without a sigmoid at the
@@ -59,6 +60,7 @@ class GAN:
     Source     Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1
     """
 
+    elsewhere = OF_GANS
     data_range: tuple[float, float] | None = None  # of the images, if an experiment has chosen it
 
     def __init__(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -171,6 +171,13 @@ class Layer:
     def backward(self, dy: Array, param_grads: bool = True, input_grad: bool = True) -> Array | None:
         raise NotImplementedError(f"{type(self).__name__} has no backward(dy, param_grads=True, input_grad=True)")
 
+    def __call__(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Raise TypeError: the name of a pass says whether it saves arrays for backward."""
+        raise TypeError(
+            f"{type(self).__name__} cannot be called in minigan. Write net.forward(x, training=True) in training, and "
+            "net.predict(x) afterwards."
+        )
+
     def tangent(self, xdot: Array) -> Array:
         """Return ydot, how y changes if x moves along xdot; then add the gradients of S = sum(dy ydot).
 
@@ -194,12 +201,15 @@ class Layer:
             return dx
         return bend if dx is None else dx + bend
 
-    def check_input(self, x: Array) -> None:
-        """Raise an error that explains what is wrong if x has the wrong shape, dtype or device."""
+    def check_input(self, x: Array, where: str = "forward") -> None:
+        """Raise an error that explains what is wrong if x has the wrong shape, dtype or device.
+
+        where      the call that got x, for the error
+        """
         self.require_built()
-        self._check_array("forward", "x", x, self.input_shape, batch=None)
+        self._check_array(where, "x", x, self.input_shape, batch=None)
         if len(x) == 0:
-            raise ShapeError(f"{self.name} forward: expected at least one sample, got x of shape {x.shape}.")
+            raise ShapeError(f"{self.name} {where}: expected at least one sample, got x of shape {x.shape}.")
         if not saves_nothing():
             self.current_x = x
 
@@ -303,10 +313,10 @@ class Layer:
         expected = (len(array) if batch is None and array.ndim else batch, *shape)
         if array.shape != expected:
             wanted = ", ".join(["n" if batch is None else str(batch), *map(str, shape)])
-            raise ShapeError(
-                f"{self.name} {where}: expected {what} of shape ({wanted}), got {array.shape}. The first axis is the "
-                "batch; the other axes must be the ones that the layer was built for."
-            )
+            advice = "The first axis is the batch; the other axes must be the ones that the layer was built for."
+            if array.shape == tuple(shape) and batch in (None, 1):
+                advice = f"The first axis is the batch. For one sample: {what}[None]."
+            raise ShapeError(f"{self.name} {where}: expected {what} of shape ({wanted}), got {array.shape}. {advice}")
         if backend.array_module(array) is not self.xp:
             raise DeviceError(
                 f"{self.name} {where}: the layer uses {self.xp.__name__}, but {what} is an array of "

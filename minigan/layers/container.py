@@ -4,6 +4,7 @@ And the passes through layers that run one after the other. `parts` are the laye
 """
 
 import math
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -14,9 +15,10 @@ from minigan.layers.base import Layer
 from minigan.layers.trainable import first_to_learn
 from minigan.memory import require_room
 from minigan.options import require_shape, shown
+from minigan.other_libraries import OF_NETWORKS, NamesOfOthers
 
 
-class Container(Layer):
+class Container(NamesOfOthers, Layer):
     """The base class of layers that consist of layers.
 
     All parameters of its layers are views of one flat vector, and all gradients of another one. A subclass sets
@@ -24,6 +26,7 @@ class Container(Layer):
     """
 
     _layers: tuple[Layer, ...] = ()
+    elsewhere = OF_NETWORKS
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -34,6 +37,20 @@ class Container(Layer):
     def layers(self, layers):
         kind = type(self).__name__
         raise OptionError(f"{kind}: the layers of a network cannot be replaced. Make a new one: {kind}([...]).")
+
+    def __len__(self) -> int:
+        raise TypeError(f"{type(self).__name__} has no length in minigan. Write len(net.layers).")
+
+    def __bool__(self) -> bool:
+        """Return True: without this, Python would ask for the length."""
+        return True
+
+    def __getitem__(self, index: Any) -> NoReturn:
+        """Raise TypeError; Python comes here for `for layer in net`, too."""
+        raise TypeError(
+            f"{type(self).__name__} has no items in minigan. Its layers are in net.layers, a tuple: net.layers[0], for "
+            'layer in net.layers. Its arrays: net.params["0.Dense.W"].'
+        )
 
     def _allocate(self):
         size = sum(value.size for layer in self.layers for value in layer.params.values())
