@@ -15,7 +15,7 @@ from PIL import Image  # comes with matplotlib
 
 from minigan.backend import to_cpu
 from minigan.errors import DtypeError, FileError, NonFiniteError, OptionError, ShapeError
-from minigan.files import atomic_write, make_folder, read_file
+from minigan.files import as_path, atomic_write, make_folder, read_file
 from minigan.hints import Array, PathLike
 from minigan.memory import require_room
 from minigan.options import require_array, require_count, require_numbers, require_range, require_text, shown
@@ -91,9 +91,20 @@ def show(images: Array, columns: int | None = None, low: float = -1, high: float
     return enlarge(grid(images, columns, low, high), zoom)
 
 
+def _named(path, suffix):
+    """Return the path of a picture; OptionError if its name promises another format than the one that is written."""
+    path = as_path(path)
+    if path.suffix.lower() not in ("", suffix):
+        raise OptionError(
+            f"pictures: expected a file name that ends in {suffix}, got {shown(path.name)}. The picture is written as "
+            f"{suffix[1:].upper()}. Name it {shown(path.with_suffix(suffix).name)}; other programs can convert it."
+        )
+    return path
+
+
 def save_png(path: PathLike, picture: Array, zoom: int = 2) -> None:
     """Write a picture of bytes (h, w, c) as PNG, each pixel `zoom` pixels wide and high."""
-    with atomic_write(path) as file:
+    with atomic_write(_named(path, ".png")) as file:
         enlarge(picture, zoom).save(file, format="PNG")
 
 
@@ -131,7 +142,7 @@ def save_gif(path: PathLike, frames: Sequence[Array], zoom: int = 1, millisecond
         raise ShapeError(f"save_gif: a GIF has {WIDEST:,} pixels a side at most, not {size:,}. Take less zoom.")
     images = [enlarge(frame, zoom).convert("L" if frame.shape[2] == 1 else "P") for frame in frames]
     durations = [milliseconds] * (len(images) - 1) + [hold]
-    with atomic_write(path) as file:
+    with atomic_write(_named(path, ".gif")) as file:
         images[0].save(file, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
 
 
@@ -306,5 +317,5 @@ def save_figure(path, figure):
         names += axes.get_legend().get_texts() if axes.get_legend() else []
         for text in names:  # not the ticks: on a logarithmic axis, matplotlib writes its numbers as formulas
             text.set_parse_math(False)
-    with atomic_write(path) as file:
+    with atomic_write(_named(path, ".png")) as file:
         figure.savefig(file, format="png", dpi=110, metadata={"Software": None})  # the same bytes from every run

@@ -137,6 +137,23 @@ def test_only_pictures_of_bytes_become_files(tmp_path, picture):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_name_of_another_format_is_refused(tmp_path):
+    """A PNG named x.jpg, and the like: other programs go by the name."""
+    curve, images = {"a": ([1, 2], [3, 4])}, np.zeros((4, 2, 2, 1))
+    for save, name, right in (
+        (lambda path: pictures.save_png(path, FRAME), "x.jpg", "x.png"),
+        (lambda path: pictures.save_gif(path, [FRAME]), "x.png", "x.gif"),
+        (lambda path: pictures.save_curves(path, curve, "x", "y"), "x.svg", "x.png"),
+        (lambda path: pictures.save_loss_curves(path, [1.0], [1.0]), "x.pdf", "x.png"),
+        (lambda path: pictures.save_side_by_side(path, {"a": images}), "x.jpeg", "x.png"),
+    ):
+        with pytest.raises(OptionError, match=rf"ends in \.\w+, got '{name}'\. .* Name it '{right}'"):
+            save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    for name in ("x.PNG", "x"):
+        pictures.save_png(tmp_path / name, FRAME)
+
+
 @pytest.mark.parametrize(
     ("frames", "options", "match"),
     [
