@@ -110,6 +110,11 @@ def load_network(network_class, source, xp, own_classes):
     """
     where, content = read(source)
     arrays = npz.from_bytes(content, where)
+    if {"gan", "generator", "discriminator"} <= set(arrays):
+        raise CheckpointError(
+            f"{where}: this file holds a whole GAN: GAN.load(path). Its networks are gan.generator and "
+            "gan.discriminator."
+        )
     if not {"architecture", "params"} <= set(arrays):
         raise CheckpointError(f"{where}: not a network that minigan saved: architecture or params missing.")
     architecture = npz.pop_json(arrays, "architecture", where, LONGEST_TEXT)

@@ -280,6 +280,16 @@ def test_no_changed_byte_goes_unnoticed(tmp_path, rng):
             GAN.load(io.BytesIO(bytes(damaged)))
 
 
+def test_the_file_of_a_gan_and_that_of_one_network_are_told_apart(tmp_path):
+    gan = make()
+    gan.save(tmp_path / "gan.npz")
+    gan.generator.save(tmp_path / "net.npz")
+    with pytest.raises(CheckpointError, match=r"gan\.npz: this file holds a whole GAN: GAN\.load\(path\)"):
+        Sequential.load(tmp_path / "gan.npz")
+    with pytest.raises(CheckpointError, match=r"net\.npz: this file holds one network: Sequential\.load\(path\)"):
+        GAN.load(tmp_path / "net.npz")
+
+
 def edited(change, **options):
     """A file with a right sum whose text or arrays were changed by somebody."""
     file = io.BytesIO()

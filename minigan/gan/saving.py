@@ -93,6 +93,11 @@ def load_gan(gan_class, source, device, custom_layers, custom_parts):
     require_parts(custom_parts)
     where, content = storage.read(source)
     arrays = npz.from_bytes(content, where)
+    if {"architecture", "params"} <= set(arrays):
+        raise CheckpointError(
+            f"{where}: this file holds one network: Sequential.load(path). A GAN has two: GAN(generator, "
+            "discriminator)."
+        )
     settings = npz.pop_json(arrays, "gan", where, LONGEST_TEXT)
     if not isinstance(settings, dict) or settings.get("format") != FORMAT or not npz.has_sum(content):
         raise CheckpointError(
