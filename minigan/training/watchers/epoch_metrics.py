@@ -64,7 +64,7 @@ class EpochMetrics(Watcher):
         return TrainedRun(training.folder, training.config, training.experiment, training.gan, training.step)
 
     def add_row(self):
-        """Judge the samples; if that cannot be done, because they are NaN, say so, and leave the metrics empty."""
+        """Judge the samples; if that cannot be done, say so, and leave the metrics empty."""
         training, run = self.training, self.trained_run()
         with self.timed():
             samples, labels = samples_of(run, training.config.judge_samples, SEED)
