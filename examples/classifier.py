@@ -58,14 +58,16 @@ def load(options):
     if train.labels is None:
         raise DataError("these images have no labels: put the pictures of each class into a folder of their own.")
     images, labels = train.images, train.labels.astype("int64")
+    classes = len(train.classes)
     try:
         test = data.load(**given, split="test")
-    except DataError:
-        test = None
-    if test is None or test.labels is None:  # then we put every tenth image aside
+        if test.labels is None:
+            raise DataError("the test images have no labels.")
+    except DataError as error:
+        print(f"Every tenth image is put aside for the test: {error}")
         aside = np.arange(len(images)) % 10 == 0
-        return images[~aside], labels[~aside], images[aside], labels[aside], len(train.classes)
-    return images, labels, test.images, test.labels.astype("int64"), len(train.classes)
+        return images[~aside], labels[~aside], images[aside], labels[aside], classes
+    return images, labels, test.images, test.labels.astype("int64"), classes
 
 
 def accuracy(net, images, labels):
