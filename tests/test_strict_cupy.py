@@ -231,7 +231,7 @@ def test_a_network_lives_in_it(xp, monkeypatch, rng):
     assert isinstance(y, xp.ndarray) and isinstance(twin.flat_params, xp.ndarray)
     np.testing.assert_allclose(backend.to_cpu(y), net.predict(x), rtol=1e-12)
     assert Sequential([Dense(1)], (3,), device="gpu").xp is xp
-    assert gpu()["device 0"] == "stand-in, 80.0 GiB"
+    assert gpu()["device 0"] == "stand-in, 85.9 GB"
 
 
 # ----------------------------------------------------------------------------------------------------------------------
