@@ -51,3 +51,27 @@ def not_stored(layer, argument):
         f"{layer.name}: {type(layer).__name__} cannot be saved, because it does not store its argument {argument!r} as "
         f"self.{argument}."
     )
+
+
+def not_built(layer):
+    """Return how a layer is built."""
+    return (
+        f"{type(layer).__name__}: not built yet. To build a network, give its input shape: Sequential([...], "
+        "input_shape=(784,)). To build a single layer, put it into a network or call build."
+    )
+
+
+def not_called(layer):
+    """Return what to write in place of layer(x): the name of a pass says whether it saves arrays for backward."""
+    return (
+        f"{type(layer).__name__} cannot be called in minigan. Write net.forward(x, training=True) in training, and "
+        "net.predict(x) afterwards."
+    )
+
+
+def other_device(layer, where, what, module):
+    """Return what to do if a pass gets an array of another module than the layer's: of NumPy in place of CuPy, say."""
+    return (
+        f"{layer.name} {where}: the layer uses {layer.xp.__name__}, but {what} is an array of {module.__name__}. Move "
+        f"one of them: network.to(device), backend.to_device({what}, xp)."
+    )

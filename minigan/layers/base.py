@@ -16,7 +16,7 @@ from minigan.budget import limited, spend
 from minigan.errors import CacheError, DeviceError, DtypeError, OptionError, ShapeError
 from minigan.hints import Array, DType, Rng, Shape
 from minigan.labels import checked_labels, labels_for, require_classes
-from minigan.layers.advice import built_twice, no_build, no_tangent, not_stored, nothing_retained, nothing_saved
+from minigan.layers import advice
 from minigan.layers.arrays import ArraysAttribute, Gradients, NamedArrays
 from minigan.layers.trainable import Trainable
 from minigan.memory import require_room
@@ -112,7 +112,7 @@ class Layer:
         Errors: OptionError if the layer is already part of a network.
         """
         if self.input_shape is not None:
-            raise OptionError(built_twice(self))
+            raise OptionError(advice.built_twice(self))
         owner = self.name or type(self).__name__
         require_classes(self)
         shape, dtype = require_shape(owner, input_shape=input_shape), require_dtype(owner, dtype)
@@ -173,10 +173,7 @@ class Layer:
 
     def __call__(self, *arguments: Any, **options: Any) -> NoReturn:
         """Raise TypeError: the name of a pass says whether it saves arrays for backward."""
-        raise TypeError(
-            f"{type(self).__name__} cannot be called in minigan. Write net.forward(x, training=True) in training, and "
-            "net.predict(x) afterwards."
-        )
+        raise TypeError(advice.not_called(self))
 
     def tangent(self, xdot: Array) -> Array:
         """Return ydot, how y changes if x moves along xdot; then add the gradients of S = sum(dy ydot).
@@ -187,7 +184,7 @@ class Layer:
         Parameters that move, too, are in self.directions (only for Hessian-vector products).
         Derivation: docs/second_order.md
         """
-        raise OptionError(no_tangent(self))
+        raise OptionError(advice.no_tangent(self))
 
     def tangent_backward(
         self, dy: Array | None = None, param_grads: bool = True, input_grad: bool = True
@@ -221,15 +218,12 @@ class Layer:
     def require_built(self):
         """Raise ShapeError unless the layer is built."""
         if self.input_shape is None:
-            raise ShapeError(
-                f"{type(self).__name__}: not built yet. To build a network, give its input shape: Sequential([...], "
-                "input_shape=(784,)). To build a single layer, put it into a network or call build."
-            )
+            raise ShapeError(advice.not_built(self))
 
     def require_begun(self):
         """Raise OptionError unless the build of this class has run, with which that of a subclass begins."""
         if self.input_shape is None:
-            raise OptionError(no_build(self))
+            raise OptionError(advice.no_build(self))
 
     def require_images(self):
         """Raise ShapeError unless each input is an image, (h, w, c); a subclass calls it in build, after this one's."""
@@ -261,7 +255,7 @@ class Layer:
         Errors: CacheError if forward saved nothing, or it is used up; ShapeError, DtypeError for a wrong dy.
         """
         if self.cache is None:
-            raise CacheError(nothing_saved(self))
+            raise CacheError(advice.nothing_saved(self))
         samples, arrays = self.cache
         self._check_array("backward", "dy", dy, self.output_shape, batch=samples)
         if retains_saved.get():
@@ -284,7 +278,7 @@ class Layer:
     def require_retained(self):
         """Raise CacheError unless there was a forward, then a backward within `retaining`."""
         if self.cache is None or self.upstream is None:
-            raise CacheError(nothing_retained(self))
+            raise CacheError(advice.nothing_retained(self))
 
     def add_grad(self, name: str, value: Any, *operands: Any) -> None:
         """Compute grads[name] += value, unless the layer is frozen.
@@ -313,16 +307,12 @@ class Layer:
         expected = (len(array) if batch is None and array.ndim else batch, *shape)
         if array.shape != expected:
             wanted = ", ".join(["n" if batch is None else str(batch), *map(str, shape)])
-            advice = "The first axis is the batch; the other axes must be the ones that the layer was built for."
+            hint = "The first axis is the batch; the other axes must be the ones that the layer was built for."
             if array.shape == tuple(shape) and batch in (None, 1):
-                advice = f"The first axis is the batch. For one sample: {what}[None]."
-            raise ShapeError(f"{self.name} {where}: expected {what} of shape ({wanted}), got {array.shape}. {advice}")
+                hint = f"The first axis is the batch. For one sample: {what}[None]."
+            raise ShapeError(f"{self.name} {where}: expected {what} of shape ({wanted}), got {array.shape}. {hint}")
         if backend.array_module(array) is not self.xp:
-            raise DeviceError(
-                f"{self.name} {where}: the layer uses {self.xp.__name__}, but {what} is an array of "
-                f"{backend.array_module(array).__name__}. Move one of them: network.to(device), "
-                f"backend.to_device({what}, xp)."
-            )
+            raise DeviceError(advice.other_device(self, where, what, backend.array_module(array)))
 
     def bind(self, flat_params, flat_grads):
         """Move the parameters and gradients into two flat vectors; from now on they are views into these."""
@@ -373,7 +363,7 @@ class Layer:
             if name in ("self", "args", "kwargs"):
                 continue
             if not hasattr(self, name):
-                raise OptionError(not_stored(self, name))
+                raise OptionError(advice.not_stored(self, name))
             value = getattr(self, name)
             if isinstance(value, initializers.Initializer):
                 value = {"initializer": type(value).__name__, **value.config()}
